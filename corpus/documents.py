@@ -1,0 +1,99 @@
+"""The document table: one row is one document, and its id says where it was read.
+
+`id = partition * 2**32 + row`: unique by construction, sorted, and the same on any cluster,
+because a partition is a slice of the input and never depends on the number of workers.
+Text is `large_string`: Arrow's `string` overflows at 2 GB per column chunk (ray#29492, arrow#44164).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+ROW_BITS = 32
+MAX_ROWS = 1 << ROW_BITS
+GENERATED_BITS = 24
+"""A generator's output for partition p is partition `generator * 2**24 + p`, generator >= 1."""
+
+COLUMNS: dict[str, pa.DataType] = {
+    "id": pa.uint64(),
+    "text": pa.large_string(),
+    "source": pa.dictionary(pa.int32(), pa.string()),
+    "origin": pa.string(),
+}
+PARENT = pa.field("parent", pa.list_(pa.uint64()))
+"""The column that a generator adds: the ids of the documents a text was made from."""
+
+
+def schema(extra: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
+    """The schema of a document table with the columns `extra` after the four of every table."""
+    return pa.schema([*COLUMNS.items(), *(extra or {}).items()])
+
+
+def document_id(partition: int, row: int) -> int:
+    """The 64-bit id of row `row` of partition `partition`."""
+    if not 0 <= row < MAX_ROWS:
+        raise ValueError(f"partition {partition}: row {row} is out of range; lower `partition_bytes`")
+    return (partition << ROW_BITS) | row
+
+
+def partition_of(document: int) -> int:
+    """The partition that a document id belongs to."""
+    return document >> ROW_BITS
+
+
+def generated_partition(generator: int, partition: int) -> int:
+    """The partition that holds what generator number `generator` (from 1) made of `partition`."""
+    if partition >= 1 << GENERATED_BITS:
+        partition &= (1 << GENERATED_BITS) - 1
+    return (generator << GENERATED_BITS) | partition
+
+
+def documents(
+    ids: npt.NDArray[np.uint64] | Sequence[int],
+    texts: pa.Array | Sequence[str],
+    source: str,
+    origins: pa.Array | Sequence[str],
+    extra: Mapping[str, pa.Array] | None = None,
+) -> pa.Table:
+    """A document table of one source. `texts` and `origins` are as long as `ids`."""
+    rows = len(ids)
+    sources = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([source], pa.string()))
+    columns = {
+        "id": pa.array(ids, pa.uint64()),
+        "text": pa.array(texts, pa.large_string()) if not isinstance(texts, pa.Array) else texts,
+        "source": sources,
+        "origin": pa.array(origins, pa.string()) if not isinstance(origins, pa.Array) else origins,
+        **(extra or {}),
+    }
+    return pa.table(columns)
+
+
+def conform(table: pa.Table, target: pa.Schema) -> pa.Table:
+    """`table` with exactly the columns of `target`, absent ones filled with nulls.
+
+    Parts of one folder must share a schema, or plain tools refuse to read them together.
+    """
+    columns = []
+    for field in target:
+        if field.name in table.column_names:
+            columns.append(table.column(field.name).cast(field.type))
+        else:
+            columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
+    return pa.table(columns, schema=target)
+
+
+def text_bytes(table: pa.Table) -> int:
+    """UTF-8 bytes of the column `text`."""
+    return sum(buffer_span(chunk) for chunk in table.column("text").chunks)
+
+
+def buffer_span(text: pa.LargeStringArray) -> int:
+    """UTF-8 bytes that the array `text` spans in its data buffer."""
+    if len(text) == 0:
+        return 0
+    offsets = np.frombuffer(text.buffers()[1], np.int64)
+    return int(offsets[text.offset + len(text)] - offsets[text.offset])

@@ -1,0 +1,87 @@
+"""A part: the documents of one partition on disk, with the mask of those still alive.
+
+Dropping documents never rewrites text. A corpus stage leaves a *mask* beside the documents: a Parquet file with
+one row per document, the column `kept`, and the columns the stage adds. Masks stack: each is as long as the part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpus.store import Store
+
+BATCH_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Part:
+    """One partition's documents: `documents` is a Parquet path in the run's store, `rows` its length."""
+
+    number: int
+    source: str
+    documents: str
+    rows: int
+    alive: int
+    """Documents not masked out."""
+    text_bytes: int
+    """UTF-8 bytes of the living documents' text."""
+    masks: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object."""
+        return {**asdict(self), "masks": list(self.masks)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Part:
+        """The part that `to_json` wrote."""
+        return cls(**{**data, "masks": tuple(data["masks"])})
+
+    @property
+    def key(self) -> str:
+        """The name by which tasks and files speak of this part."""
+        return f"part-{self.number:05d}"
+
+    def tables(self, store: Store, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The living documents, a few thousand at a time, in order. `columns` may name mask columns."""
+        mask = self.mask(store)
+        with store.open(self.documents) as file:
+            parquet = pq.ParquetFile(file)
+            wanted = [name for name in columns or parquet.schema_arrow.names if name in parquet.schema_arrow.names]
+            start = 0
+            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+                table = pa.Table.from_batches([batch])
+                if mask is not None:
+                    table = _apply(table, mask.slice(start, table.num_rows), columns)
+                start += batch.num_rows
+                yield table
+
+    def mask(self, store: Store) -> pa.Table | None:
+        """One row per document: `kept`, and the columns that corpus stages added; None without masks.
+
+        A mask says nothing of documents an earlier mask dropped: `kept` is the conjunction of all.
+        """
+        whole: pa.Table | None = None
+        for path in self.masks:
+            table = store.read_table(path)
+            if table.num_rows != self.rows:
+                raise ValueError(f"{path}: {table.num_rows} rows, but {self.documents} has {self.rows}")
+            if whole is not None:
+                for name in whole.column_names:
+                    if name != "kept" and name not in table.column_names:
+                        table = table.append_column(name, whole.column(name))
+            whole = table
+        return whole
+
+
+def _apply(table: pa.Table, mask: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    for name in mask.column_names:
+        if name != "kept" and (columns is None or name in columns):
+            position = table.column_names.index(name) if name in table.column_names else None
+            column = mask.column(name)
+            table = table.append_column(name, column) if position is None else table.set_column(position, name, column)
+    return table.filter(mask.column("kept"))

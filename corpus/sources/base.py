@@ -1,0 +1,135 @@
+"""What all source formats share: options, batches, and what becomes of a record that cannot be a document."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import fsspec
+import pyarrow as pa
+from pydantic import BaseModel, ByteSize, ConfigDict, Field
+
+from corpus.sources.listing import InputFile, Split, list_files
+
+BATCH_BYTES = 16_000_000
+"""Text in one batch: what a worker holds at a time, however large the partition."""
+BATCH_ROWS = 8192
+
+
+class UnreadableInput(ValueError):
+    """A whole file cannot be read to its end. The run stops: nobody knows how many documents are missing."""
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A record that is no document. `dropped`: an empty one, by decision; otherwise it is quarantined."""
+
+    row: int
+    origin: str
+    reason: str
+    message: str
+    dropped: bool = False
+
+
+@dataclass
+class Batch:
+    """Some consecutive records: good ones as columns, bad ones as rejects. Every record has a row number."""
+
+    rows: list[int] = field(default_factory=list)
+    texts: list[str] | pa.Array = field(default_factory=list)
+    origins: list[str] | pa.Array = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class BatchBuilder:
+    """Collects records one at a time and hands out full batches."""
+
+    def __init__(self, first_row: int, carry: Sequence[str] = ()) -> None:
+        self.row = first_row
+        self._carry = carry
+        self._new()
+
+    def _new(self) -> None:
+        self._batch = Batch(extra={name: [] for name in self._carry})
+        self._bytes = 0
+
+    def add(self, text: str, origin: str, carried: Mapping[str, str | None] | None = None) -> None:
+        """Adds a document."""
+        self._batch.rows.append(self.row)
+        self._batch.texts.append(text)
+        self._batch.origins.append(origin)
+        for name in self._carry:
+            self._batch.extra[name].append((carried or {}).get(name))
+        self._bytes += len(text)
+        self.row += 1
+
+    def reject(self, origin: str, reason: str, message: str, *, dropped: bool = False) -> None:
+        """Adds a record that is no document."""
+        self._batch.rejects.append(Reject(self.row, origin, reason, message, dropped))
+        self.row += 1
+
+    def full(self) -> bool:
+        """Whether the batch should be handed on."""
+        return self._bytes >= BATCH_BYTES or len(self._batch.rows) + len(self._batch.rejects) >= BATCH_ROWS
+
+    def take(self) -> Batch:
+        """The batch so far; the builder starts anew, row numbers going on."""
+        batch = self._batch
+        self._new()
+        return batch
+
+
+class Source(BaseModel):
+    """Options of every format. `path` is a folder, a file, or any fsspec URL (s3://, gs://, memory:// …)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    path: str
+    """Folder, file or fsspec URL; `${python_env}` stands for the Python environment's own packages."""
+    glob: list[str] = Field(default=["**"], min_length=1)
+    """Patterns relative to `path`; `**` crosses folders."""
+    exclude: list[str] = []
+    """Patterns of files to leave out."""
+    max_bytes: ByteSize | None = None
+    """Take a sample of files of about this size (`40MB`), chosen by a hash of seed and path."""
+    max_document_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
+    """A larger document is quarantined: it would not fit a worker's memory many times over."""
+
+    def files(self, source: str) -> list[InputFile]:
+        """The input files, sorted; ValueError if nothing matches."""
+        return list_files(self.path, self.glob, self.exclude, source)
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        """Columns carried along besides text."""
+        return {}
+
+    @abstractmethod
+    def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
+        """Pieces that can be read on their own, in order."""
+
+    @abstractmethod
+    def read(self, split: Split, first_row: int) -> Iterator[Batch]:
+        """Reads one piece; records are numbered from `first_row`."""
+
+    def filesystem(self) -> Any:
+        """The file system of `path`."""
+        return fsspec.core.url_to_fs(self.path)[0]
+
+
+class ColumnSource(Source):
+    """Options of formats whose records have named fields."""
+
+    text_column: str = "text"
+    """The field that holds the document."""
+    origin_column: str | None = None
+    """A field that says where the document came from (`url`); null: the file's path and the record's number."""
+    carry: list[str] = []
+    """Fields to keep as columns (as text)."""
+
+    @property
+    def columns(self) -> dict[str, pa.DataType]:
+        return {name: pa.string() for name in self.carry}

@@ -1,0 +1,153 @@
+"""Parquet and Arrow IPC files: cut by row group or record batch, read without a Python object per document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus.sources.base import BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput
+from corpus.sources.listing import InputFile, Split
+from corpus.sources.text_files import too_large
+
+
+class ParquetFiles(ColumnSource):
+    """Parquet files: `parquet: {path, glob, text_column, …}`."""
+
+    glob: list[str] = ["**/*.parquet"]
+    """Patterns relative to `path`; `**` crosses folders."""
+
+    def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
+        splits = []
+        for file in files:
+            with self.filesystem().open(file.path, "rb") as raw:
+                metadata = _open(lambda raw=raw: pq.ParquetFile(raw), file.path).metadata
+                sizes = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
+            splits += _runs(file.path, sizes, partition_bytes)
+        return splits
+
+    def read(self, split: Split, first_row: int) -> Iterator[Batch]:
+        with self.filesystem().open(split.path, "rb") as raw:
+            parquet = _open(lambda: pq.ParquetFile(raw), split.path)
+            columns = self._present(parquet.schema_arrow, split.path)
+            before = sum(parquet.metadata.row_group(i).num_rows for i in range(split.start))
+            groups = list(range(split.start, split.end))
+            batches = parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=columns)
+            yield from self._batches(batches, split.path, before, first_row)
+
+    def _present(self, schema: pa.Schema, path: str) -> list[str]:
+        if self.text_column not in schema.names:
+            raise UnreadableInput(
+                f"{path}: no column {self.text_column!r}; it has {', '.join(schema.names)}. Set `text_column`."
+            )
+        wanted = [self.text_column, *([self.origin_column] if self.origin_column else []), *self.carry]
+        return [name for name in dict.fromkeys(wanted) if name in schema.names]
+
+    def _batches(self, batches: Iterator[pa.RecordBatch], path: str, before: int, row: int) -> Iterator[Batch]:
+        while True:
+            batch = _open(lambda: next(batches, None), path)
+            if batch is None:
+                return
+            yield self._convert(batch, path, before, row)
+            before += batch.num_rows
+            row += batch.num_rows
+
+    def _convert(self, batch: pa.RecordBatch, path: str, before: int, first_row: int) -> Batch:
+        text = batch.column(self.text_column)
+        if pa.types.is_dictionary(text.type):
+            text = text.dictionary_decode()
+        if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
+            raise UnreadableInput(f"{path}: column {self.text_column!r} is {text.type}, expected strings")
+        text = text.cast(pa.large_string())
+        text = _open(lambda: _validated(text), path)
+        size = pc.fill_null(pc.binary_length(text), -1).to_numpy(zero_copy_only=False)
+        numbers = np.arange(batch.num_rows) + before
+        good = (size > 0) & (size <= self.max_document_bytes)
+        rejects = []
+        for i in np.flatnonzero(~good):
+            origin = f"{path}#{numbers[i]}"
+            if size[i] < 0:
+                message = f"{path}, row {numbers[i]}: {self.text_column!r} is null"
+                rejects.append(Reject(first_row + int(i), origin, "no_text", message))
+            elif size[i] == 0:
+                message = f"{path}, row {numbers[i]}: the text is empty"
+                rejects.append(Reject(first_row + int(i), origin, "empty", message, dropped=True))
+            else:
+                message = f"{path}, row {numbers[i]}: " + too_large(int(size[i]), self.max_document_bytes)
+                rejects.append(Reject(first_row + int(i), origin, "too_large", message))
+        keep = np.flatnonzero(good)
+        origins = self._origins(batch, path, numbers).take(pa.array(keep))
+        extra = {name: self._carried(batch, name).take(pa.array(keep)) for name in self.carry}
+        rows = [first_row + int(i) for i in keep]
+        return Batch(rows, text.take(pa.array(keep)), origins, extra, rejects)
+
+    def _origins(self, batch: pa.RecordBatch, path: str, numbers: Any) -> pa.Array:
+        own = pa.array([f"{path}#{number}" for number in numbers], pa.string())
+        if self.origin_column is None or self.origin_column not in batch.schema.names:
+            return own
+        return pc.coalesce(batch.column(self.origin_column).cast(pa.string()), own)
+
+    def _carried(self, batch: pa.RecordBatch, name: str) -> pa.Array:
+        if name not in batch.schema.names:
+            return pa.nulls(batch.num_rows, pa.string())
+        return batch.column(name).cast(pa.string())
+
+
+class ArrowFiles(ParquetFiles):
+    """Arrow IPC files (the file format, also called Feather 2): `arrow: {path, glob, text_column, …}`."""
+
+    glob: list[str] = ["**/*.arrow", "**/*.feather"]
+    """Patterns relative to `path`; `**` crosses folders."""
+
+    def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
+        splits = []
+        for file in files:
+            with self.filesystem().open(file.path, "rb") as raw:
+                count = _open(lambda raw=raw: pa.ipc.open_file(raw), file.path).num_record_batches
+            # Batches of one file are about equal: the file's bytes are shared out evenly.
+            splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
+        return splits
+
+    def read(self, split: Split, first_row: int) -> Iterator[Batch]:
+        with self.filesystem().open(split.path, "rb") as raw:
+            reader = _open(lambda: pa.ipc.open_file(raw), split.path)
+            columns = self._present(reader.schema, split.path)
+            before = sum(reader.get_batch(i).num_rows for i in range(split.start))
+            for number in range(split.start, split.end):
+                batch = _open(lambda number=number: reader.get_batch(number), split.path).select(columns)
+                pieces = (batch.slice(i, BATCH_ROWS) for i in range(0, batch.num_rows, BATCH_ROWS))
+                yield from self._batches(pieces, split.path, before, first_row)
+                before += batch.num_rows
+                first_row += batch.num_rows
+
+
+def _validated(text: pa.Array) -> pa.Array:
+    text.validate(full=True)
+    return text
+
+
+def _runs(path: str, sizes: Sequence[int], partition_bytes: int) -> list[Split]:
+    """Splits of neighbouring row groups of about `partition_bytes`."""
+    splits, start, size = [], 0, 0
+    for number, group in enumerate(sizes):
+        if number > start and size + group > partition_bytes:
+            splits.append(Split(path, size, start, number))
+            start, size = number, 0
+        size += group
+    if sizes:
+        splits.append(Split(path, size, start, len(sizes)))
+    return splits
+
+
+def _open(action: Any, path: str) -> Any:
+    """Runs `action`; Arrow's errors become one that names the file."""
+    try:
+        return action()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UnreadableInput(
+            f"{path}: truncated or damaged: {error}. Restore the file, or leave it out with `exclude`."
+        ) from error

@@ -1,0 +1,190 @@
+"""JSON lines, plain or compressed (.gz, .zst, .bz2, .xz): one object per line, one field of it the document.
+
+A plain file is cut into byte ranges, so one huge file is read by many workers; a compressed one cannot be entered in the
+middle and is one split. Either way a worker holds one batch, not the file. A broken line is quarantined with its
+number; a compressed file that ends too early stops the run, since nobody knows what is missing.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any, cast
+
+import orjson
+import zstandard
+
+from corpus.sources.base import Batch, BatchBuilder, ColumnSource, UnreadableInput
+from corpus.sources.listing import InputFile, Split
+from corpus.sources.text_files import too_large
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    # Frames one after another are one file, as gzip members are; without this only the first is read.
+    reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return cast("IO[bytes]", _Buffered(reader))
+
+
+class _Buffered:
+    """`readline` over zstandard's reader, which raises nothing when a frame is cut short: we check."""
+
+    def __init__(self, reader: Any) -> None:
+        import io
+
+        self._lines = io.BufferedReader(reader, 1 << 20)
+
+    def readline(self, limit: int = -1) -> bytes:
+        return self._lines.readline(limit)
+
+
+_OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
+    ".bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
+    ".xz": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),
+    ".zst": _zstd,
+}
+
+
+class JsonLines(ColumnSource):
+    """JSON lines, plain, .gz, .zst, .bz2 or .xz: `jsonl: {path, glob, text_column, …}`."""
+
+    glob: list[str] = ["**/*.jsonl", "**/*.jsonl.gz", "**/*.jsonl.zst", "**/*.json.gz", "**/*.ndjson"]
+    """Patterns relative to `path`; `**` crosses folders."""
+
+    def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
+        splits = []
+        for file in files:
+            if _opener(file.path) is not None or file.bytes <= partition_bytes:
+                splits.append(Split(file.path, file.bytes))
+                continue
+            for start in range(0, file.bytes, partition_bytes):
+                end = min(start + partition_bytes, file.bytes)
+                splits.append(Split(file.path, end - start, start, end))
+        return splits
+
+    def read(self, split: Split, first_row: int) -> Iterator[Batch]:
+        builder = BatchBuilder(first_row, self.carry)
+        with self.filesystem().open(split.path, "rb") as raw:
+            opener = _opener(split.path)
+            if split.start:
+                # A line belongs to the split that holds its first byte: step over the one that began before.
+                raw.seek(split.start - 1)
+                _skip_line(raw)
+            position = raw.tell()
+            lines = opener(raw) if opener else raw
+            number = 0
+            while split.end < 0 or position < split.end:
+                line, size = self._next_line(lines, split)
+                if not size:
+                    break
+                number += 1
+                where = f"line {number}" if split.start == 0 else f"byte {position}"
+                position += size
+                self._parse(line, size, split, where, builder)
+                if builder.full():
+                    yield builder.take()
+            if opener is not None:
+                _check_end(split, raw)
+        yield builder.take()
+
+    def _next_line(self, lines: IO[bytes], split: Split) -> tuple[bytes | None, int]:
+        """The next line and its bytes; None for a line above the limit, which is passed over in pieces."""
+        # Room for the JSON around the text: escapes can make it up to six times longer, keys add a little.
+        limit = 6 * self.max_document_bytes + 1_000_000
+        try:
+            line = lines.readline(limit)
+            if len(line) < limit or line.endswith(b"\n"):
+                return line, len(line)
+            return None, len(line) + _skip_line(lines)
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+            raise UnreadableInput(
+                f"{split.path}: truncated or damaged: {error}. Restore the file, or leave it out with `exclude`."
+            ) from error
+
+    def _parse(self, line: bytes | None, size: int, split: Split, where: str, builder: BatchBuilder) -> None:
+        origin = f"{split.path}#{where.replace('line ', '').replace(' ', '-')}"
+        if line is None:
+            builder.reject(origin, "too_large", f"{split.path}, {where}: " + too_large(size, self.max_document_bytes))
+            return
+        if not line.strip():
+            builder.reject(origin, "empty", f"{split.path}, {where}: a blank line", dropped=True)
+            return
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            builder.reject(origin, "broken_json", f"{split.path}, {where}: not valid JSON: {error}")
+            return
+        self._take(record, split.path, where, origin, builder)
+
+    def _take(self, record: Any, path: str, where: str, origin: str, builder: BatchBuilder) -> None:
+        if not isinstance(record, dict):
+            builder.reject(origin, "not_an_object", f"{path}, {where}: expected a JSON object, found {_kind(record)}")
+            return
+        text = record.get(self.text_column)
+        if not isinstance(text, str):
+            found = f"is {_kind(text)}" if self.text_column in record else "is missing"
+            known = ", ".join(sorted(record)[:12])
+            message = f"{path}, {where}: field {self.text_column!r} {found}, expected a string (fields: {known})"
+            builder.reject(origin, "no_text", message)
+            return
+        if not text:
+            builder.reject(origin, "empty", f"{path}, {where}: the text is empty", dropped=True)
+            return
+        if len(text) > self.max_document_bytes // 4:
+            size = len(text.encode())
+            if size > self.max_document_bytes:
+                builder.reject(origin, "too_large", f"{path}, {where}: " + too_large(size, self.max_document_bytes))
+                return
+        if self.origin_column and isinstance(record.get(self.origin_column), str):
+            origin = record[self.origin_column]
+        builder.add(text, origin, {name: _as_text(record.get(name)) for name in self.carry})
+
+
+def _opener(path: str) -> Callable[[IO[bytes]], IO[bytes]] | None:
+    return next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
+
+
+def _skip_line(lines: IO[bytes]) -> int:
+    """Passes over the rest of a line, a megabyte at a time; returns its bytes."""
+    size = 0
+    while piece := lines.readline(1 << 20):
+        size += len(piece)
+        if piece.endswith(b"\n"):
+            break
+    return size
+
+
+def _check_end(split: Split, raw: IO[bytes]) -> None:
+    """A cut zstandard frame gives no error, just an early end: look whether its last frame is complete."""
+    if not split.path.endswith(".zst"):
+        return
+    raw.seek(0)
+    decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+    complete = True
+    while chunk := raw.read(1 << 20):
+        while chunk:
+            complete = False
+            decompressor.decompress(chunk)
+            chunk = b""
+            if decompressor.eof:
+                complete, chunk = True, decompressor.unused_data
+                decompressor = zstandard.ZstdDecompressor().decompressobj(read_across_frames=False)
+    if not complete:
+        raise UnreadableInput(
+            f"{split.path}: truncated: its last zstandard frame is not complete. "
+            f"Restore the file, or leave it out with `exclude`."
+        )
+
+
+def _kind(value: Any) -> str:
+    names = {type(None): "null", dict: "an object", list: "a list", bool: "a boolean", int: "a number"}
+    return names.get(type(value), "a string" if isinstance(value, str) else "a number")
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return orjson.dumps(value).decode()

@@ -1,0 +1,126 @@
+"""Lists the input files, in one order on every machine, and cuts them into partitions by bytes.
+
+A partition is a slice of the sorted listing: it depends on the files and on `partition_bytes`, never on the
+number of workers, so ids, parts and everything downstream are the same on a laptop and on a cluster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import fsspec
+from fsspec.utils import glob_translate
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of the input. `stamp` changes when the content does: a modification time or an ETag."""
+
+    path: str
+    """Path within its file system."""
+    relative: str
+    """Path below the source's folder."""
+    bytes: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """A piece of one file that is read by one partition: `start`, `end` count what the format counts.
+
+    Bytes for JSON lines, row groups for Parquet, record batches for Arrow; end = -1 means to the end.
+    """
+
+    path: str
+    bytes: int
+    start: int = 0
+    end: int = -1
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A slice of one source."""
+
+    number: int
+    source: str
+    splits: tuple[Split, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk that reading this partition goes through."""
+        return sum(split.bytes for split in self.splits)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object."""
+        return asdict(self)
+
+
+def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: str) -> list[InputFile]:
+    """The files below `path` (a folder, a file or any fsspec URL) that match one of `globs`, sorted by path.
+
+    Raises ValueError, naming the source, if there is no such folder or nothing matches.
+    """
+    try:
+        fs, root = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"source {source!r}: cannot open {path}: {error}") from error
+    root = root.rstrip("/")
+    if fs.isfile(root):
+        return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
+    if not fs.exists(root):
+        raise ValueError(f"source {source!r}: no such file or folder: {path}")
+    wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
+    unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
+    files = []
+    for name, info in fs.find(root, detail=True).items():
+        relative = name[len(root) + 1 :]
+        if any(p.match(relative) for p in wanted) and not any(p.match(relative) for p in unwanted):
+            files.append(_file(name, relative, info))
+    if not files:
+        raise ValueError(
+            f"source {source!r}: no file below {path} matches {', '.join(globs)}. "
+            f"Patterns are relative to the folder; use '**/*.txt' to search all folders below it."
+        )
+    return sorted(files, key=lambda file: file.path)
+
+
+def _file(path: str, relative: str, info: dict[str, Any]) -> InputFile:
+    stamp = info.get("ETag") or info.get("mtime") or info.get("LastModified") or info.get("created") or ""
+    return InputFile(path, relative, int(info.get("size") or 0), str(stamp))
+
+
+def take_bytes(files: Sequence[InputFile], max_bytes: int, seed: int) -> list[InputFile]:
+    """A sample of about `max_bytes`: files in the order of a hash of (seed, relative path), then sorted again.
+
+    Taking the first files of the listing instead would give a corpus of packages that begin with A.
+    """
+
+    def lot(file: InputFile) -> bytes:
+        return hashlib.blake2b(f"{seed}:{file.relative}".encode(), digest_size=8).digest()
+
+    taken, total = [], 0
+    for file in sorted(files, key=lot):
+        if total + file.bytes <= max_bytes:
+            taken.append(file)
+            total += file.bytes
+    return sorted(taken, key=lambda file: file.path)
+
+
+def cut(splits: Iterable[Split], partition_bytes: int) -> list[tuple[Split, ...]]:
+    """Runs of neighbouring splits of about `partition_bytes`; a larger split stands alone."""
+    groups: list[tuple[Split, ...]] = []
+    current: list[Split] = []
+    size = 0
+    for split in splits:
+        if current and size + split.bytes > partition_bytes:
+            groups.append(tuple(current))
+            current, size = [], 0
+        current.append(split)
+        size += split.bytes
+    if current:
+        groups.append(tuple(current))
+    return groups

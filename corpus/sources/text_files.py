@@ -1,0 +1,63 @@
+"""Text and code files: one file is one document, its origin is its path.
+
+Files must be UTF-8 (a leading byte-order mark is taken off). Guessing encodings silently is how mojibake
+enters corpora, so another encoding is quarantined, unless `encoding` names it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Sequence
+
+from pydantic import field_validator
+
+from corpus.sources.base import Batch, BatchBuilder, Source
+from corpus.sources.listing import InputFile, Split
+
+
+class TextFiles(Source):
+    """Text and code files: `files: {path, glob, max_bytes, …}`."""
+
+    encoding: str = "utf-8"
+    """Encoding of the files; what does not decode is quarantined."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            return codecs.lookup(value).name
+        except LookupError as error:
+            raise ValueError(f"unknown encoding {value!r}; Python's names are meant: utf-8, latin-1, cp1252 …") from error
+
+    def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
+        return [Split(file.path, file.bytes) for file in files]
+
+    def read(self, split: Split, first_row: int) -> Iterator[Batch]:
+        builder = BatchBuilder(first_row)
+        self._read_file(split, builder)
+        yield builder.take()
+
+    def _read_file(self, split: Split, builder: BatchBuilder) -> None:
+        if split.bytes > self.max_document_bytes:
+            builder.reject(split.path, "too_large", too_large(split.bytes, self.max_document_bytes))
+            return
+        try:
+            data = self.filesystem().cat_file(split.path)
+        except OSError as error:
+            builder.reject(split.path, "unreadable", f"{split.path}: cannot be read: {error}")
+            return
+        if not data:
+            builder.reject(split.path, "empty", f"{split.path}: the file is empty", dropped=True)
+            return
+        try:
+            text = data.decode(self.encoding)
+        except UnicodeDecodeError as error:
+            message = f"{split.path}: byte {error.start} is not {self.encoding}: {data[error.start : error.end]!r}"
+            builder.reject(split.path, "not_" + self.encoding.replace("-", ""), message)
+            return
+        builder.add(text.removeprefix("\ufeff"), split.path)
+
+
+def too_large(size: int, limit: int) -> str:
+    """The message for a document above `max_document_bytes`."""
+    return f"the document has {size:,} bytes, more than max_document_bytes = {limit:,}; raise that option to take it"

@@ -1,0 +1,108 @@
+"""The four kinds of stage. A stage is a frozen Pydantic model: its fields are its YAML options.
+
+The smallest unit a newcomer writes is ten lines: subclass `Filter`, declare options as fields, implement `judge`.
+Heavy state (a fastText model, a client) is a `functools.cached_property`, loaded once per worker
+and never pickled: what travels to a worker is the class and its options.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from corpus.part import Part
+from corpus.task import Step, TaskContext
+from corpus.verdict import Verdict
+
+
+class StageUnavailable(RuntimeError):
+    """The stage cannot work at all (a model file is missing, an endpoint is down): the run stops.
+
+    Any other exception that a document stage raises is blamed on one document, which is quarantined.
+    """
+
+
+class Stage(BaseModel):
+    """What all kinds share. Raise `version` whenever the same options would give another result."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", ignored_types=(cached_property,), use_attribute_docstrings=True
+    )
+
+    version: ClassVar[int] = 1
+    requires: ClassVar[tuple[str, ...]] = ()
+    """Columns that must be there, besides id, text, source and origin."""
+    adds: ClassVar[Mapping[str, pa.DataType]] = {}
+    """Columns that this stage adds, with their types."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.model_dump(exclude_unset=True))
+
+    def prepare(self) -> None:
+        """Loads what the stage needs, once, before the first document; raises `StageUnavailable` in words."""
+
+    def fingerprint(self) -> Any:
+        """JSON data that changes whenever results would, besides options and `version` (a model file's size, say)."""
+        return None
+
+
+def _rebuild(cls: type[Stage], options: dict[str, Any]) -> Stage:
+    return cls(**options)
+
+
+class Mapper(Stage):
+    """Same rows, same order; changes or adds columns."""
+
+    @abstractmethod
+    def map(self, docs: pa.Table) -> pa.Table:
+        """The document table with changed or added columns: as many rows, in the same order."""
+
+
+class Filter(Stage):
+    """Says keep or drop, why, and by what score; never drops rows itself."""
+
+    @abstractmethod
+    def judge(self, docs: pa.Table) -> Verdict:
+        """A verdict as long as `docs`. The decision on a document must depend on that document only."""
+
+
+class Generator(Stage):
+    """Makes new documents out of old ones, which stay."""
+
+    max_documents: int | None = None
+    """At most so many documents are used, chosen by a hash of (seed, id); null: all of them."""
+
+    @abstractmethod
+    def generate(self, docs: pa.Table, seed: int) -> pa.Table:
+        """New documents: columns `text` (large_string, null where `error` is set), `parent` (list<uint64>),
+        `error` (string, null where all went well), and those of `adds`. The engine gives out ids and origins."""
+
+    def gate(self, generated: pa.Table) -> Verdict:
+        """Judges what was generated; all is kept unless a stage says otherwise."""
+        return Verdict.of([True] * generated.num_rows)
+
+    @property
+    def all_cpus(self) -> bool:
+        """Whether one task of this stage keeps a whole machine busy (an embedded language model does)."""
+        return False
+
+
+class CorpusStage(Stage):
+    """Needs all partitions: deduplication, counting.
+
+    `plan` describes the shuffles as steps of tasks that leave files under the pass's folder; `decide` then reads off
+    the verdict on one part. The engine turns verdicts into masks and ledger rows.
+    """
+
+    @abstractmethod
+    def plan(self, inputs: Sequence[Part]) -> list[Step]:
+        """The steps to run, in order, before `decide`. A pure function of options and inputs."""
+
+    @abstractmethod
+    def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
+        """The verdict on the living documents of `part`, in their order."""

@@ -1,0 +1,59 @@
+"""Tasks and steps: how work that spans partitions is described to the engine.
+
+A task is a name and a function; the engine runs it somewhere, once or (after a crash) again, and keeps the small JSON
+entry it returns. All tasks of a step may run at once; the next step starts when they are done. A task
+must write the same bytes however often it runs: names come from its key, never from time or chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from corpus.store import Store
+
+Entry = dict[str, Any]
+"""What a task returns: a small JSON object, kept in the manifest of its pass."""
+
+
+@dataclass(frozen=True)
+class TaskContext:
+    """What a running task may know."""
+
+    store: Store
+    folder: str
+    """The folder of this pass within the store; work files go below it."""
+    seed: int
+    memory_bytes: int
+    """What one task should stay under."""
+    cpus: int = 1
+    """Cores this task may use."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work. `run` must be picklable: a function of a module, a partial of one, or a stage's method."""
+
+    key: str
+    run: Callable[[TaskContext], Entry]
+    bytes: int = 0
+    """Text bytes it will go through, for the progress bar."""
+    all_cpus: bool = False
+    """Whether it uses every core of a machine by itself (training, an embedded language model)."""
+    gpus: float = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """Tasks that may run at the same time."""
+
+    name: str
+    tasks: tuple[Task, ...]
+
+    @classmethod
+    def of(cls, name: str, tasks: Iterable[Task]) -> Step:
+        """A step of `tasks`, whose keys must differ."""
+        items = tuple(tasks)
+        assert len({task.key for task in items}) == len(items), f"step {name}: two tasks share a key"
+        return cls(name, items)

@@ -1,0 +1,1 @@
+"""Decides what stays: heuristics, language, classifiers, privacy, contamination, deduplication."""

@@ -1,0 +1,1 @@
+"""Deduplication: corpus stages that find copies across all partitions and leave masks."""

@@ -1,0 +1,328 @@
+"""The command line. Each command imports what it needs, so `eyas --help` answers at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="eyas",
+    help="From raw text to a trained hybrid language model: one YAML recipe, one run.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
+RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]
+RunsOption = Annotated[str, typer.Option("--runs", help="Folder or fsspec URL in which run folders lie.")]
+VarOption = Annotated[
+    list[str] | None, typer.Option("--var", help="A value for ${NAME} in the recipe; may be repeated.", metavar="NAME=VALUE")
+]
+
+
+def _examples(*lines: str) -> str:
+    """The examples at the end of a command's help."""
+    return "[bold]Examples[/bold]\n\n" + "\n\n".join(f"  {line}" for line in lines)
+
+
+def _variables(given: list[str] | None) -> dict[str, str]:
+    values = {}
+    for item in given or []:
+        name, sign, value = item.partition("=")
+        if not sign or not name:
+            raise ValueError(f"--var {item}: expected NAME=VALUE")
+        values[name] = value
+    return values
+
+
+@app.command(
+    epilog=_examples(
+        "eyas run pipelines/recipes/quickstart.yaml",
+        "eyas run recipe.yaml --workers 8 --runs /data/runs",
+        "eyas run recipe.yaml --ray-address 10.0.0.5:6379 --runs s3://bucket/runs",
+    )
+)
+def run(
+    recipe: RecipeArgument,
+    runs: RunsOption = "runs",
+    workers: Annotated[
+        int | None, typer.Option(help="Tasks at a time (default: all cores). 0: in this process, without Ray.", min=0)
+    ] = None,
+    ray_address: Annotated[str | None, typer.Option(help="An existing Ray cluster, host:port. Default: a Ray of its own.")] = None,
+    var: VarOption = None,
+) -> None:
+    """Run a recipe. What is done already is kept; a run that was killed goes on where it stopped."""
+    from rich.console import Console
+
+    from corpus.store import Store
+    from pipelines.progress import TerminalObserver, human, print_funnel, print_products
+    from pipelines.verbs import execute, plan
+
+    console = Console()
+    planned = plan(recipe, _variables(var))
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    console.print(
+        f"{planned.recipe.options.name}: {planned.files:,} files, {human(planned.bytes)}, "
+        f"{len(planned.partitions)} partitions → {store.root}",
+        highlight=False,
+        markup=False,
+    )
+    observer = TerminalObserver(console, store)
+    try:
+        outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+    finally:
+        observer.close()
+    console.print()
+    print_funnel(console, outcome)
+    console.print()
+    print_products(console, outcome)
+    kept = len(planned.passes) - outcome.computed
+    console.print(f"{'report':>10}  {store.path('report.html')}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\n{outcome.computed} passes computed, {kept} kept from before.", highlight=False)
+
+
+@app.command(epilog=_examples("eyas plan recipe.yaml", "eyas plan recipe.yaml --json | jq .passes"))
+def plan(
+    recipe: RecipeArgument,
+    runs: RunsOption = "runs",
+    var: VarOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Show what `run` would do: which passes are computed, which are kept from an earlier run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from corpus.store import Store
+    from pipelines.engine import load_result
+    from pipelines.progress import human
+    from pipelines.verbs import plan as make
+
+    planned = make(recipe, _variables(var))
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    state = {p.digest: load_result(store, p) is not None for p in planned.passes}
+    if as_json:
+        data = planned.to_json()
+        for entry in data["passes"]:
+            entry["done"] = state[entry["digest"]]
+        typer.echo(json.dumps(data, indent=1))
+        return
+    console = Console()
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in ("pass", "does", "digest", "state"):
+        table.add_column(name, overflow="fold")
+    for number, p in enumerate(planned.passes, 1):
+        started = not state[p.digest] and store.exists(f"{p.folder}/entries")
+        word = "[dim]kept[/dim]" if state[p.digest] else "[yellow]resumed[/yellow]" if started else "[green]computed[/green]"
+        table.add_row(str(number), p.label, p.digest[:12], word)
+    console.print(
+        f"{planned.recipe.options.name}: {planned.files:,} files, {human(planned.bytes)}, {len(planned.partitions)} partitions",
+        highlight=False,
+        markup=False,
+    )
+    console.print(table)
+    console.print(f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False)
+
+
+@app.command(epilog=_examples("eyas explain runs/quickstart 4294967301", "eyas explain runs/quickstart numpy/README.md"))
+def explain(
+    run: RunArgument,
+    document: Annotated[str, typer.Argument(help="A document's id, its origin, or the end of its origin.")],
+) -> None:
+    """Tell one document's fate: each stage's decision, its score, threshold and reason."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from corpus.store import Store
+    from pipelines.explain import explain as find
+
+    console = Console()
+    for fate in find(Store(run), document):
+        console.print(f"document {fate.id}", style="bold", highlight=False)
+        if fate.origin:
+            console.print(f"origin   {fate.origin}", highlight=False, markup=False, soft_wrap=True)
+        if fate.parents:
+            console.print(f"made of  {', '.join(map(str, fate.parents))}", highlight=False)
+        table = Table(header_style="bold", box=None, pad_edge=False)
+        for name in ("stage", "decision", "reason", "score", "threshold", "detail"):
+            table.add_column(name, overflow="fold")
+        for row in fate.decisions:
+            decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
+            detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
+            table.add_row(row["stage"], decision, row["reason"] or "", _number(row["score"]), _number(row["threshold"]), _plain(detail))
+        console.print(table)
+        console.print("fate     " + ("curated" if fate.survived else "not among the curated documents"), highlight=False)
+        if fate.excerpt:
+            console.print(_plain(fate.excerpt), style="dim", highlight=False, markup=False)
+        console.print()
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _plain(text: str) -> Any:
+    """Scraped text without control characters: a terminal must not obey it."""
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
+
+
+@app.command(epilog=_examples("eyas report runs/quickstart"))
+def report(run: RunArgument) -> None:
+    """Write a run's report again (report.html: one page, no network needed to read it)."""
+    from corpus.store import Store
+    from pipelines.report import rewrite_report
+
+    typer.echo(rewrite_report(Store(run)))
+
+
+@app.command(
+    epilog=_examples("eyas train runs/quickstart --steps 500 --out model-500", "eyas train shards/ --preset 90m --out model-90m")
+)
+def train(
+    shards: Annotated[str, typer.Argument(help="A run's folder, or a folder of shards.", metavar="RUN_OR_SHARDS")],
+    out: Annotated[str, typer.Option(help="Folder for the model; a run killed earlier is resumed there.")],
+    preset: Annotated[str | None, typer.Option(help="Shape of the model.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.", min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows per step.", min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of initialisation and order.")] = 0,
+) -> None:
+    """Train a model on shards, outside a recipe: another size, more steps."""
+    import os
+
+    from rich.console import Console
+
+    from pipelines.passes.model import train_on
+    from trainer.options import TrainOptions
+
+    given = {"preset": preset, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
+    options = TrainOptions(**{name: value for name, value in given.items() if value is not None})
+    folder = shards.rstrip("/")
+    if not _exists(f"{folder}/index.json"):
+        folder = f"{folder}/shards"
+    console = Console()
+    with console.status("training …") as status:
+
+        def show(line: dict[str, Any]) -> None:
+            text = f"step {line['step']:>5}  loss {line['loss']:.4f}  {line.get('tokens_per_s', 0):,.0f} tokens/s"
+            status.update(text)
+            if line["step"] % 10 == 0 or not console.is_terminal:
+                console.print(text, highlight=False)
+
+        summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show)
+    console.print(
+        f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; model in {out}",
+        highlight=False,
+    )
+
+
+def _exists(path: str) -> bool:
+    from corpus.store import Store
+
+    folder, _, name = path.rpartition("/")
+    return Store(folder).exists(name)
+
+
+@app.command(
+    epilog=_examples('eyas generate runs/quickstart "The function returns"', 'eyas generate runs/quickstart "def " --temperature 0')
+)
+def generate(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Argument(help="The text to go on from.")] = "",
+    model: Annotated[str | None, typer.Option(help="Folder of the model (default: RUN/model).")] = None,
+    max_tokens: Annotated[int, typer.Option(help="Longest continuation.", min=1)] = 100,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.", min=0.0)] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Choose among so many tokens; 0: all.", min=0)] = 50,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+) -> None:
+    """Let a trained model continue a text."""
+    from trainer import generate as continuation
+
+    pieces = continuation(
+        model or f"{run.rstrip('/')}/model",
+        f"{run.rstrip('/')}/tokenizer",
+        prompt,
+        max_tokens=max_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+    )
+    typer.echo(prompt, nl=False)
+    for piece in pieces:
+        typer.echo(piece, nl=False)
+        sys.stdout.flush()
+    typer.echo()
+
+
+@app.command(epilog=_examples("eyas stages", "eyas stages minhash_dedup"))
+def stages(
+    name: Annotated[str | None, typer.Argument(help="A stage: show all its options.")] = None,
+    plugin: Annotated[list[str] | None, typer.Option(help="A module with stages of your own; may be repeated.")] = None,
+) -> None:
+    """List the stages, or one stage's options with their defaults and sources."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.registry import add_search_path, kind, stage_class, targets
+
+    add_search_path(str(Path.cwd()))
+    console = Console()
+    if name is None:
+        table = Table(header_style="bold", box=None, pad_edge=False)
+        for column in ("stage", "kind", "what it does"):
+            table.add_column(column, overflow="fold")
+        for known in sorted(targets(plugin or ())):
+            cls = stage_class(known, plugin or ())
+            table.add_row(known, kind(cls), (cls.__doc__ or "").strip().splitlines()[0])
+        console.print(table)
+        return
+    cls = stage_class(name, plugin or ())
+    console.print(f"[bold]{name}[/bold] ({kind(cls)}, version {cls.version}): {(cls.__doc__ or '').strip()}\n")
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in ("option", "default", "meaning"):
+        table.add_column(column, overflow="fold")
+    for option, field in cls.model_fields.items():
+        default = "required" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+        table.add_row(option, default, field.description or "")
+    console.print(table)
+
+
+@app.command(epilog=_examples("eyas schema > recipe.schema.json"))
+def schema() -> None:
+    """Print the recipe's JSON Schema, for editors that complete and check YAML."""
+    from pipelines.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))
+
+
+def main() -> None:
+    """Runs the command line; what a user can mend is said in words, without a traceback."""
+    import os
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.secho("\nstopped; run the same command again to go on from here", err=True)
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("EYAS_TRACEBACK"):
+            raise
+        message = str(error) or type(error).__name__
+        if not isinstance(error, ValueError | RuntimeError | OSError):
+            message = f"{type(error).__name__}: {message}"
+        typer.secho(f"eyas: {message}", err=True, fg="red")
+        trace = getattr(error, "traceback", "")
+        if trace or not isinstance(error, ValueError):
+            typer.secho("(EYAS_TRACEBACK=1 shows the traceback)", err=True, dim=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

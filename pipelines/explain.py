@@ -1,0 +1,83 @@
+"""One document's fate: every stage's decision on it, with score, threshold and reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from corpus import ledger
+from corpus.documents import PARENT, partition_of
+from corpus.store import Store
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a document. `decisions`: its ledger rows in order; `excerpt`: of its curated text, if it survived."""
+
+    id: int
+    origin: str | None
+    decisions: list[dict[str, Any]]
+    excerpt: str | None
+    parents: list[int]
+
+    @property
+    def survived(self) -> bool:
+        """Whether it is among the curated documents."""
+        return self.excerpt is not None
+
+
+def explain(store: Store, wanted: str) -> list[Fate]:
+    """The fates of the documents that `wanted` names: an id, an origin, or the end of an origin.
+
+    Raises ValueError if the run has no ledger yet, or knows no such document.
+    """
+    names = [name for name in store.list("ledger") if name.endswith(".parquet")]
+    if not names:
+        raise ValueError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
+    if wanted.isdigit():
+        name = f"part-{partition_of(int(wanted)):05d}.parquet"
+        found = [int(wanted)] if name in names and _decisions(store, int(wanted)) else []
+    else:
+        found = _by_origin(store, names, wanted)
+    if not found:
+        raise ValueError(
+            f"{store.root}: no document with id or origin {wanted!r}. An origin is a path, or path#row, as in the column "
+            f"`origin` of curated/; its end is enough."
+        )
+    return [_fate(store, document) for document in found]
+
+
+def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
+    found: list[int] = []
+    for name in names:
+        rows = store.read_table(f"ledger/{name}", columns=["id", "detail"], filters=[("stage", "==", ledger.READ)])
+        hit = pc.ends_with(rows.column("detail"), wanted)
+        found += rows.filter(pc.fill_null(hit, False)).column("id").to_pylist()
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
+    path = f"ledger/part-{partition_of(document):05d}.parquet"
+    return store.read_table(path, filters=[("id", "==", document)]).to_pylist()
+
+
+def _fate(store: Store, document: int) -> Fate:
+    decisions = _decisions(store, document)
+    path = f"curated/part-{partition_of(document):05d}.parquet"
+    rows: list[dict[str, Any]] = []
+    if store.exists(path):
+        rows = store.read_table(path, filters=[("id", "==", document)]).to_pylist()
+    origin = rows[0]["origin"] if rows else None
+    if origin is None:
+        origin = next((d["detail"] for d in decisions if d["stage"] == ledger.READ and d["kept"]), None)
+    return Fate(
+        id=document,
+        origin=origin,
+        decisions=decisions,
+        excerpt=rows[0]["text"][:400] if rows else None,
+        parents=(rows[0].get(PARENT.name) or []) if rows else [],
+    )

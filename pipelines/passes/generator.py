@@ -1,0 +1,144 @@
+"""The pass of a generator: choose documents, make new ones, gate them. The originals stay as they are.
+
+Which documents are used is decided by a hash of (seed, id), so it depends on the documents alone: each
+part names its lowest hashes, the driver merges them. What is made of partition p lies in a partition of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator as Steps
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from corpus import ledger
+from corpus.documents import GENERATED_BITS, PARENT, conform, document_id, generated_partition, schema, text_bytes
+from corpus.ledger import Books, Refusal
+from corpus.part import Part
+from corpus.stage import Generator
+from corpus.task import Entry, Step, Task, TaskContext
+from pipelines.passes.base import PassState, Result, Samples
+from pipelines.quarantine import as_json, check_verdict
+from pipelines.recipe import NamedStage
+
+
+def work(state: PassState) -> Steps[Step, list[Entry], Result]:
+    """Selection, if the stage limits its documents, then generation."""
+    named = state.current.stages[0]
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    chosen: dict[str, list[int]] | None = None
+    if stage.max_documents is not None:
+        tasks = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
+        entries = yield Step.of("select", tasks)
+        lots = sorted((lot, document) for entry in entries for lot, document in entry["lowest"])
+        chosen = {}
+        for _, document in lots[: stage.max_documents]:
+            chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
+    generator = state.current.generator
+    target = schema(state.plan.columns)
+    tasks = []
+    for part in state.parts:
+        ids = None if chosen is None else sorted(chosen.get(part.key, []))
+        if ids is None or ids:
+            run = partial(_generate, part, ids, generator, named, target)
+            tasks.append(Task(part.key, run, part.text_bytes, all_cpus=stage.all_cpus))
+    entries = yield Step.of("generate", tasks)
+    result = Result()
+    result.collect(entries)
+    result.books.setdefault(named.label, {})
+    result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
+    return result
+
+
+def lot(ids: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
+    """A pseudo-random number for each id: SplitMix64's finaliser of id and seed."""
+    with np.errstate(over="ignore"):
+        x = ids + np.uint64((seed * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def _lowest(part: Part, count: int, context: TaskContext) -> Entry:
+    lowest: list[tuple[int, int]] = []
+    for docs in part.tables(context.store, ["id"]):
+        ids = docs.column("id").to_numpy()
+        lots = lot(ids, context.seed)
+        lowest = sorted([*lowest, *zip(lots.tolist(), ids.tolist(), strict=True)])[:count]
+    return {"files": [], "lowest": lowest}
+
+
+def _generate(
+    part: Part, ids: list[int] | None, generator: int, named: NamedStage, target: pa.Schema, context: TaskContext
+) -> Entry:
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    stage.prepare()
+    started = time.perf_counter()
+    number = generated_partition(generator, part.number & ((1 << GENERATED_BITS) - 1))
+    key = f"part-{number:05d}"
+    folder = context.folder
+    books, samples, row, alive, size = Books(), Samples(), 0, 0, 0
+    with (
+        context.store.parquet(f"{folder}/documents/{key}.parquet", target) as documents,
+        context.store.parquet(f"{folder}/ledger/{key}.parquet", ledger.SCHEMA) as decisions,
+    ):
+        for docs in part.tables(context.store):
+            if ids is not None:
+                docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
+            if not docs.num_rows:
+                continue
+            made = _numbered(stage.generate(docs, context.seed), docs, number, row, named.label)
+            row += made.num_rows
+            good, rows, dropped = _judge(stage, named.label, made)
+            tally = Books.of(rows, made.num_rows)
+            tally.bytes_in, tally.bytes_kept = text_bytes(docs), text_bytes(good)
+            tally.check(named.label, key)
+            books.add(tally)
+            samples.add(dropped, rows)
+            documents.write(conform(good, target))
+            decisions.write(rows.unify_dictionaries())
+            alive, size = alive + good.num_rows, size + text_bytes(good)
+    books.seconds = time.perf_counter() - started
+    sampled = context.store.write_table(f"{folder}/samples/{key}.parquet", samples.table())
+    made_part = Part(number, named.label, f"{folder}/documents/{key}.parquet", alive, alive, size)
+    return {
+        "files": [file.to_json() for file in (documents.published(), decisions.published(), sampled)],
+        "part": made_part.to_json(),
+        "ledger": f"{folder}/ledger/{key}.parquet",
+        "samples": f"{folder}/samples/{key}.parquet",
+        "books": as_json({named.label: books}),
+    }
+
+
+def _numbered(made: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
+    """Gives generated documents their ids, source and origin, and their parents' other columns."""
+    ids = pa.array([document_id(number, row + i) for i in range(made.num_rows)], pa.uint64())
+    origin_of = dict(zip(docs.column("id").to_pylist(), docs.column("origin").to_pylist(), strict=True))
+    origins = [f"{label}:{origin_of.get(parents[0])}" for parents in made.column("parent").to_pylist()]
+    sources = pa.DictionaryArray.from_arrays(pa.array(np.zeros(made.num_rows, np.int32)), pa.array([label]))
+    columns = {"id": ids, "source": sources, "origin": pa.array(origins, pa.string())}
+    return pa.table({**columns, **{name: made.column(name) for name in made.column_names}})
+
+
+def _judge(stage: Generator, label: str, made: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """What passes the gate, the ledger rows of all, and what does not pass."""
+    failed = made.filter(pa.compute.is_valid(made.column("error")))
+    whole = made.filter(pa.compute.is_null(made.column("error"))).drop_columns(["error"])
+    verdict = stage.gate(whole)
+    check_verdict(label, verdict, whole.num_rows)
+    refusals = [
+        Refusal(item["id"], "generation_failed", f"{item['origin']}: {item['error']}")
+        for item in failed.select(["id", "origin", "error"]).to_pylist()
+    ]
+    parents = [f"from {', '.join(map(str, p))}" for p in whole.column(PARENT.name).to_pylist()]
+    detail = pa.compute.coalesce(verdict.detail, pa.array(parents, pa.string()))
+    judged = type(verdict)(verdict.kept, verdict.reason, verdict.score, verdict.threshold, detail)
+    rows = pa.concat_tables(
+        [ledger.decisions(label, whole.column("id").combine_chunks(), judged), ledger.refused(label, refusals)]
+    )
+    return whole.filter(verdict.kept), rows, whole.filter(pa.compute.invert(verdict.kept))

@@ -1,0 +1,72 @@
+"""The model pass: trains the bundled hybrid on the shards, as one task that owns a machine (and a GPU if there is one)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from corpus.store import FileEntry
+from corpus.task import Entry, Step, Task, TaskContext
+from pipelines.passes.base import PassState, Result
+from trainer.options import TrainOptions
+
+PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
+
+
+def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+    """One task. It goes on from its newest checkpoint if it was interrupted."""
+    options = state.plan.recipe.options.train
+    assert options is not None
+    text = state.of_kind("curated").summary["text_bytes"]
+    entries = yield Step.of("train", [Task("train", partial(_train, options), text, all_cpus=True)])
+    files = [FileEntry.from_json(file) for file in entries[0]["files"]]
+    return Result(files=files, summary=entries[0]["summary"])
+
+
+def _train(options: TrainOptions, context: TaskContext) -> Entry:
+    store = context.store
+    if store.local:
+        folder = Path(store.path("model"))
+        summary = train_on(store.path("shards"), options, folder, context.seed, context.cpus)
+        return {"files": [_entry(folder / name, f"model/{name}").to_json() for name in PUBLISHED], "summary": summary}
+    scratch = Path(tempfile.mkdtemp(prefix="eyas-model-"))
+    try:
+        summary = train_on(f"{store.url.rstrip('/')}/shards", options, scratch, context.seed, context.cpus)
+        files = []
+        for name in PUBLISHED:
+            with store.create(f"model/{name}") as output, (scratch / name).open("rb") as file:
+                shutil.copyfileobj(file, output.sink)
+            files.append(output.published().to_json())
+        return {"files": files, "summary": summary}
+    finally:
+        shutil.rmtree(scratch)
+
+
+def train_on(
+    shards: str,
+    options: TrainOptions,
+    folder: Path,
+    seed: int,
+    threads: int,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Trains on the shards folder `shards` into `folder`; returns the trainer's summary."""
+    from shards.loader import ShardLoader
+    from trainer.training import train
+
+    loader = ShardLoader(shards, options.batch_size, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    return train(loader, options, str(folder), seed, threads=threads, progress=progress)
+
+
+def _entry(file: Path, path: str) -> FileEntry:
+    digest = hashlib.sha256()
+    with file.open("rb") as data:
+        while chunk := data.read(1 << 20):
+            digest.update(chunk)
+    return FileEntry(path, file.stat().st_size, digest.hexdigest())

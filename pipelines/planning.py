@@ -1,0 +1,185 @@
+"""The plan: which passes a recipe takes, each named by a digest of everything its result depends on.
+
+Neighbouring document stages are fused into one pass over the text; a corpus stage or a generator is a pass of its own. A
+pass's digest covers the inputs, its stages' options and versions, and the digest of the pass before it: so an
+edited recipe recomputes what changed and what follows from it, nothing else, and the plan can say so beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from corpus.documents import PARENT
+from corpus.ledger import READ
+from corpus.sources.listing import InputFile, Partition, cut, take_bytes
+from corpus.stage import CorpusStage, Generator, Stage
+from corpus.store import digest_of
+from pipelines.recipe import NamedStage, Recipe, SourceEntry
+
+FORMAT = 1
+"""Raised when the files that passes leave change."""
+
+Kind = Literal["documents", "corpus", "generate", "curated", "ledger", "tokenizer", "shards", "model"]
+PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass. `product` passes leave a folder of their own name in the run."""
+
+    kind: Kind
+    label: str
+    digest: str
+    stages: tuple[NamedStage, ...] = ()
+    generator: int = 0
+    """Number of a generator pass among those of the recipe, from 1."""
+    reads: bool = False
+    """Whether it reads the sources."""
+
+    @property
+    def folder(self) -> str:
+        """Where its work lies within the run."""
+        return f"passes/{self.digest[:16]}"
+
+    @property
+    def product(self) -> str | None:
+        """The folder it publishes, if it does."""
+        return self.kind if self.kind in PRODUCTS else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done."""
+
+    recipe: Recipe
+    partitions: tuple[Partition, ...]
+    files: int
+    passes: tuple[Pass, ...]
+    columns: dict[str, pa.DataType]
+    """Columns of the curated documents besides id, text, source and origin."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk of the input."""
+        return sum(partition.bytes for partition in self.partitions)
+
+    @property
+    def digest(self) -> str:
+        """A digest of the whole plan."""
+        return digest_of([p.digest for p in self.passes])
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of plan.json."""
+        return {
+            "recipe": self.recipe.options.name,
+            "digest": self.digest,
+            "files": self.files,
+            "bytes": self.bytes,
+            "partitions": [partition.to_json() for partition in self.partitions],
+            "passes": [
+                {"kind": p.kind, "label": p.label, "digest": p.digest, "folder": p.folder, "stages": _specs(p.stages)}
+                for p in self.passes
+            ],
+        }
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Lists the inputs and lays out the passes; ValueError if a source matches nothing."""
+    partitions: list[Partition] = []
+    inputs: list[Any] = []
+    files = 0
+    for entry in recipe.options.sources:
+        found = _files(entry, recipe.options.seed)
+        files += len(found)
+        pieces = cut(entry.source.splits(found, recipe.options.partition_bytes), recipe.options.partition_bytes)
+        partitions += [Partition(len(partitions) + i, entry.name, splits) for i, splits in enumerate(pieces)]
+        listing = digest_of([[file.path, file.bytes, file.stamp] for file in found])
+        inputs.append([entry.model_dump(mode="json"), listing])
+    start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
+    passes = _document_passes(recipe, start)
+    passes += _products(recipe, passes)
+    return Plan(recipe, tuple(partitions), files, tuple(passes), _columns(recipe))
+
+
+def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
+    found = entry.source.files(entry.name)
+    if entry.source.max_bytes is None:
+        return found
+    taken = take_bytes(found, entry.source.max_bytes, seed)
+    if not taken:
+        raise ValueError(
+            f"source {entry.name!r}: max_bytes = {entry.source.max_bytes:,} is less than any of its {len(found)} files"
+        )
+    return taken
+
+
+def _columns(recipe: Recipe) -> dict[str, pa.DataType]:
+    columns: dict[str, pa.DataType] = {}
+    for entry in recipe.options.sources:
+        columns.update(entry.source.columns)
+    for named in recipe.stages:
+        columns.update(named.stage.adds)
+        if isinstance(named.stage, Generator):
+            columns[PARENT.name] = PARENT.type
+    return columns
+
+
+def _specs(stages: Sequence[NamedStage]) -> list[Any]:
+    return [[s.label, s.name, s.stage.version, s.stage.model_dump(mode="json"), s.stage.fingerprint()] for s in stages]
+
+
+def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
+    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator."""
+    groups: list[list[NamedStage]] = [[]]
+    for named in recipe.stages:
+        if _alone(named.stage):
+            groups += [[named], []]
+        else:
+            groups[-1].append(named)
+    passes: list[Pass] = []
+    digest = start
+    generators = 0
+    for number, group in enumerate(groups):
+        if not group and number > 0:
+            continue
+        kind: Kind = "documents"
+        if group and isinstance(group[0].stage, CorpusStage):
+            kind = "corpus"
+        elif group and isinstance(group[0].stage, Generator):
+            kind = "generate"
+            generators += 1
+        labels = [*([READ] if number == 0 else []), *(named.label for named in group)]
+        chance = [recipe.options.seed, generators] if kind == "generate" else None
+        digest = digest_of([digest, kind, _specs(group), chance])
+        generator = generators if kind == "generate" else 0
+        passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, reads=number == 0))
+    return passes
+
+
+def _alone(stage: Stage) -> bool:
+    return isinstance(stage, CorpusStage | Generator)
+
+
+def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
+    options = recipe.options
+    curated = digest_of([passes[-1].digest, "curated"])
+    found = [
+        Pass("curated", "curated documents", curated),
+        Pass("ledger", "ledger", digest_of([passes[-1].digest, "ledger"])),
+    ]
+    if options.tokenizer is None:
+        return found
+    tokenizer = digest_of([curated, "tokenizer", options.tokenizer.model_dump(mode="json")])
+    found.append(Pass("tokenizer", "tokenizer", tokenizer))
+    if options.shards is None:
+        return found
+    shards = digest_of([tokenizer, "shards", options.shards.model_dump(mode="json")])
+    found.append(Pass("shards", "shards", shards))
+    if options.train is not None:
+        model = digest_of([shards, "model", options.train.model_dump(mode="json"), options.seed])
+        found.append(Pass("model", "model", model))
+    return found

@@ -1,0 +1,110 @@
+"""Applies a document stage to a table; a document on which it raises is set aside, not lost and not fatal.
+
+When a stage raises on a table, the table is halved until the guilty documents are found. That costs a few extra calls
+for one bad document; if too many are bad, it is the stage that is broken, and the run stops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from corpus import ledger
+from corpus.ledger import Books, BooksError, Refusal
+from corpus.stage import Filter, Mapper, StageUnavailable
+from corpus.verdict import Verdict
+
+R = TypeVar("R")
+MOST_BAD = 32
+"""More raising documents than this in one batch (and more than a tenth of it) mean that the stage is broken."""
+
+
+class StageBroken(RuntimeError):
+    """A stage raises on documents right and left."""
+
+
+def apply_mapper(label: str, stage: Mapper, docs: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The mapped documents, and the ledger rows of all that went in."""
+
+    def checked(piece: pa.Table) -> pa.Table:
+        out = stage.map(piece)
+        Books(documents=piece.num_rows, kept=out.num_rows).check(label, "after map()")
+        if not out.column("id").equals(piece.column("id")):
+            raise BooksError(f"stage {label!r}: map() changed ids or their order; it must keep both")
+        return out
+
+    good, refusals = guarded(label, checked, docs)
+    out = pa.concat_tables([result for _, result in good], promote_options="default") if good else docs.slice(0, 0)
+    rows = [ledger.accepted(label, out.column("id").combine_chunks()), ledger.refused(label, refusals)]
+    return out, pa.concat_tables(rows)
+
+
+def apply_filter(label: str, stage: Filter, docs: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """The kept documents with the columns the stage adds, the dropped ones, and the ledger rows of all."""
+
+    def checked(piece: pa.Table) -> Verdict:
+        verdict = stage.judge(piece)
+        check_verdict(label, verdict, piece.num_rows)
+        return verdict
+
+    good, refusals = guarded(label, checked, docs)
+    kept, dropped, rows = [], [], [ledger.refused(label, refusals)]
+    for piece, verdict in good:
+        for name, column in verdict.columns.items():
+            at = piece.column_names.index(name) if name in piece.column_names else None
+            piece = piece.append_column(name, column) if at is None else piece.set_column(at, name, column)
+        kept.append(piece.filter(verdict.kept))
+        dropped.append(piece.filter(pa.compute.invert(verdict.kept)))
+        rows.append(ledger.decisions(label, piece.column("id").combine_chunks(), verdict))
+    nothing = docs.slice(0, 0)
+    return _join(kept, nothing), _join(dropped, nothing), pa.concat_tables(rows)
+
+
+def check_verdict(label: str, verdict: Verdict, documents: int) -> None:
+    """Raises `BooksError` unless there is one decision for each document."""
+    if verdict.kept.null_count:
+        raise BooksError(f"stage {label!r}: its verdict left {verdict.kept.null_count} documents undecided")
+    kept = verdict.kept.true_count
+    Books(documents=documents, kept=kept, dropped=len(verdict) - kept).check(label, "after its verdict")
+
+
+def guarded(
+    label: str, action: Callable[[pa.Table], R], docs: pa.Table
+) -> tuple[list[tuple[pa.Table, R]], list[Refusal]]:
+    """`action` on `docs`, or on the largest halves of it that do not raise; and a refusal for each document that does."""
+    good: list[tuple[pa.Table, R]] = []
+    refusals: list[Refusal] = []
+    stack = [docs] if docs.num_rows else []
+    while stack:
+        piece = stack.pop()
+        try:
+            good.append((piece, action(piece)))
+        except (BooksError, StageUnavailable, MemoryError):
+            raise
+        except Exception as error:
+            if piece.num_rows > 1:
+                half = piece.num_rows // 2
+                stack += [piece.slice(half), piece.slice(0, half)]
+                continue
+            refusals.append(_refusal(piece, error))
+            if len(refusals) > max(MOST_BAD, docs.num_rows // 10):
+                raise StageBroken(
+                    f"stage {label!r} raised on {len(refusals)} documents of one batch; the last: {refusals[-1].detail}"
+                ) from error
+    return good, refusals
+
+
+def _refusal(piece: pa.Table, error: Exception) -> Refusal:
+    origin = piece.column("origin")[0].as_py()
+    return Refusal(int(piece.column("id")[0].as_py()), type(error).__name__, f"{origin}: {error}")
+
+
+def _join(pieces: list[pa.Table], nothing: pa.Table) -> pa.Table:
+    return pa.concat_tables(pieces, promote_options="default") if pieces else nothing
+
+
+def as_json(books: dict[str, Books]) -> dict[str, Any]:
+    """Books by stage as JSON."""
+    return {label: item.to_json() for label, item in books.items()}

@@ -1,0 +1,86 @@
+"""Stages by name, loaded on first use: `eyas --help` imports neither torch nor ray.
+
+Three origins, one form, `"name": "module:Class"`: the built-in table, entry points of the group `eyas.stages`, and the
+dictionary `STAGES` of modules that a recipe names under `plugins:`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from corpus.stage import CorpusStage, Filter, Generator, Mapper, Stage
+
+BUILTIN = {
+    "language": "filters.language:Language",
+    "gopher_quality": "filters.heuristics.gopher:GopherQuality",
+    "exact_dedup": "filters.dedup.exact:ExactDedup",
+    "minhash_dedup": "filters.dedup.minhash:MinhashDedup",
+    "rewrite": "synthetic.rewrite:Rewrite",
+}
+
+
+class UnknownStage(ValueError):
+    """No stage has this name; the message holds the nearest one."""
+
+
+def targets(plugins: Sequence[str] = ()) -> dict[str, str]:
+    """Every known stage: name to "module:Class"."""
+    found = dict(BUILTIN)
+    found.update({point.name: point.value for point in entry_points(group="eyas.stages")})
+    for plugin in plugins:
+        found.update(_plugin(plugin))
+    return found
+
+
+def _plugin(module: str) -> dict[str, str]:
+    try:
+        stages = import_module(module).STAGES
+    except ImportError as error:
+        raise ValueError(
+            f"plugin {module!r} cannot be imported: {error}. Name a module that is installed or lies next to the recipe."
+        ) from error
+    except AttributeError as error:
+        raise ValueError(
+            f'plugin {module!r} declares no stages: give it STAGES = {{"my_stage": "{module}:MyStage"}}'
+        ) from error
+    return dict(stages)
+
+
+def stage_class(name: str, plugins: Sequence[str] = ()) -> type[Stage]:
+    """The class of the stage `name`; `UnknownStage` with the nearest name if there is none."""
+    return _load(name, tuple(plugins))
+
+
+@cache
+def _load(name: str, plugins: tuple[str, ...]) -> type[Stage]:
+    known = targets(plugins)
+    if name not in known:
+        raise UnknownStage(f"unknown stage {name!r}{nearest(name, known)}. `eyas stages` lists all")
+    module, _, attribute = known[name].partition(":")
+    cls = getattr(import_module(module), attribute)
+    if not (isinstance(cls, type) and issubclass(cls, Mapper | Filter | Generator | CorpusStage)):
+        raise ValueError(f"stage {name!r}: {known[name]} is not a Mapper, Filter, Generator or CorpusStage")
+    return cls
+
+
+def kind(cls: type[Stage]) -> str:
+    """`mapper`, `filter`, `generator` or `corpus stage`."""
+    names = {Mapper: "mapper", Filter: "filter", Generator: "generator", CorpusStage: "corpus stage"}
+    return next(name for base, name in names.items() if issubclass(cls, base))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing if no known word is near."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def add_search_path(folder: str) -> None:
+    """Lets plugins that lie next to the recipe be imported."""
+    if folder not in sys.path:
+        sys.path.insert(0, folder)

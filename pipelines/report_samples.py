@@ -1,0 +1,109 @@
+"""What the report shows of texts: dropped documents, copies beside what they copy, rewrites beside their source, tokens."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from itertools import groupby
+from typing import Any
+
+import pyarrow as pa
+
+from corpus.documents import PARENT, partition_of
+from pipelines.engine import Outcome
+from pipelines.passes.base import EXCERPT
+
+SHOWN = 4
+"""Samples shown per stage and reason, pairs per stage, rewrites."""
+_COPY = re.compile(r"(?:copy|near-duplicate) of (\d+)")
+
+PROBES = (
+    r"The energy is \(E = \frac{1}{2}mv^2\), and \lim_{x \to \infty} \sqrt[3]{x} = \infty.",
+    "In 2024, 1234567 tokens cost $0.15 (up 3.5%).",
+    "def mean(xs: list[float]) -> float:\n    return sum(xs) / len(xs)",
+)
+"""Texts that show what a tokenizer makes of LaTeX, numbers and code."""
+
+
+def dropped_samples(outcome: Outcome) -> list[dict[str, Any]]:
+    """Samples of what each stage dropped, by stage and reason, a few of each, from different parts."""
+    rows = [row for row in _samples(outcome) if not _COPY.match(row["detail"] or "")]
+    shown = []
+    for (stage, reason), group in groupby(rows, key=lambda row: (row["stage"], row["reason"])):
+        shown.append({"stage": stage, "reason": reason, "rows": list(group)[:SHOWN]})
+    return shown
+
+
+def _samples(outcome: Outcome) -> list[dict[str, Any]]:
+    """All samples in the order of the stages."""
+    order: dict[str, int] = {}
+    rows: list[dict[str, Any]] = []
+    for planned in outcome.plan.passes:
+        result = outcome.results.get(planned.digest)
+        for path in result.samples if result else []:
+            rows += outcome.store.read_table(path).to_pylist()
+        for named in planned.stages:
+            order.setdefault(named.label, len(order))
+    return sorted(rows, key=lambda row: (order.get(row["stage"], 0), row["reason"], row["id"]))
+
+
+def copies(outcome: Outcome) -> list[dict[str, Any]]:
+    """Pairs of a dropped copy and the document that stayed, differences marked."""
+    shown: list[dict[str, Any]] = []
+    for stage, group in groupby(_samples(outcome), key=lambda row: row["stage"]):
+        pairs = [(row, match) for row in group if (match := _COPY.match(row["detail"] or ""))]
+        for row, match in pairs[:SHOWN]:
+            kept = _document(outcome, int(match.group(1)))
+            if kept is None:
+                continue
+            left, right = marked(kept["text"][:EXCERPT], row["excerpt"])
+            shown.append({**row, "stage": stage, "kept_id": kept["id"], "kept_origin": kept["origin"], "left": left, "right": right})
+    return shown
+
+
+def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
+    """A document that some pass wrote, by id."""
+    for planned in outcome.plan.passes:
+        result = outcome.results.get(planned.digest)
+        for part in result.parts if result and planned.kind in ("documents", "generate") else []:
+            if part.number == partition_of(document):
+                rows = outcome.store.read_table(part.documents, filters=[("id", "==", document)]).to_pylist()
+                if rows:
+                    found: dict[str, Any] = rows[0]
+                    return found
+    return None
+
+
+def marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
+    """Both texts as runs of (differs, text), compared word by word."""
+    a, b = (re.findall(r"\s+|[^\s]+", text) for text in (left, right))
+    runs: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
+        for side, words in ((0, a[i:j]), (1, b[k:m])):
+            if words:
+                runs[side].append((tag != "equal", "".join(words)))
+    return runs
+
+
+def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
+    """Generated documents beside their source."""
+    curated = outcome.of_kind("curated")
+    generated = {named.label for planned in outcome.plan.passes if planned.kind == "generate" for named in planned.stages}
+    shown: list[dict[str, Any]] = []
+    for part in curated.parts if curated else []:
+        if part.source not in generated or len(shown) >= SHOWN:
+            continue
+        for row in outcome.store.read_table(part.documents).slice(0, SHOWN - len(shown)).to_pylist():
+            source = _document(outcome, row[PARENT.name][0])
+            shown.append({"origin": row["origin"], "text": row["text"][:EXCERPT], "source": source["text"][:EXCERPT] if source else ""})
+    return shown
+
+
+def token_samples(outcome: Outcome) -> list[list[str]]:
+    """The probes as the tokens of the largest vocabulary."""
+    from tokenizer_train.encoder import Encoder
+
+    with outcome.store.open("tokenizer/tokenizer.json") as file:
+        encoder = Encoder.from_bytes(file.read())
+    ids = encoder.encode(pa.array(PROBES, pa.large_string())).to_pylist()
+    return [[encoder.decode([token]) for token in text] for text in ids]

@@ -1,0 +1,79 @@
+"""`run` and `plan` as Python calls: what the command line does, without its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from corpus.store import Store
+from pipelines.engine import Engine, Observer, Outcome
+from pipelines.executors import Executor, InlineExecutor, RayExecutor
+from pipelines.planning import Plan, make_plan
+from pipelines.recipe import Recipe, load
+
+
+class Silent:
+    """An observer that says nothing."""
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *args: None
+
+
+def plan(recipe: str, variables: Mapping[str, str] | None = None) -> Plan:
+    """The plan for a recipe file; raises `RecipeError` or `ValueError` with what is wrong."""
+    return make_plan(load(recipe, variables))
+
+
+def run(
+    recipe: str,
+    runs: str = "runs",
+    *,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Runs a recipe file into the folder `runs/<name>` and writes its report.
+
+    `workers`: tasks at a time (default: all cores); 0 runs everything in this process, without Ray.
+    """
+    planned = plan(recipe, variables)
+    return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+
+
+def execute(
+    planned: Plan,
+    runs: str,
+    *,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Runs a plan; see `run`."""
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    executor = make_executor(planned.recipe, store, workers, ray_address)
+    try:
+        outcome = Engine(planned, store, executor, observer or Silent()).run()  # type: ignore[arg-type]
+    finally:
+        executor.close()
+    from pipelines.report import write_report
+
+    write_report(outcome)
+    return outcome
+
+
+def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:
+    """The executor that was asked for; ValueError if it cannot work with this store."""
+    if workers == 0:
+        if ray_address:
+            raise ValueError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
+        return InlineExecutor()
+    executor = RayExecutor(ray_address, workers, [recipe.folder])
+    if ray_address:
+        executor.start()
+        if executor.nodes > 1 and store.local:
+            executor.close()
+            raise ValueError(
+                f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
+                f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs"
+            )
+    return executor

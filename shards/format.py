@@ -1,0 +1,162 @@
+"""The shard format: Arrow IPC files of fixed-size rows, readable by anything that reads Arrow.
+
+Columns of a row: `input_ids` (fixed_size_list<uint16 or uint32>[T], padding at the end), `lengths` (list<int32>: the
+pieces of documents in the row, in order; their sum may be less than T, the rest is padding), `documents` (list<uint64>:
+the id of each piece's document) and `offsets` (list<int64>: where in its document, in tokens, the piece begins).
+So a token of a training step leads back to a document, and attention, convolution and state know where to start anew.
+
+File metadata under `eyas`: JSON with format, sequence_length, vocab_size, special ids, the tokenizer's sha256.
+`index.json` names every file with rows, tokens, text bytes and sha256; its `digest` stands for the whole set.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import ipc
+
+from corpus.store import FileEntry, Store, digest_of
+
+FORMAT = "eyas-shard-1"
+_ROWS_PER_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ShardMeta:
+    """What every file of a set has in common."""
+
+    sequence_length: int
+    vocab_size: int
+    pad: int
+    bos: int | None
+    eos: int | None
+    tokenizer: str
+    """sha256 of tokenizer.json."""
+    format: str = FORMAT
+
+    @property
+    def id_type(self) -> pa.DataType:
+        """The Arrow type of a token id."""
+        return pa.uint16() if self.vocab_size <= 1 << 16 else pa.uint32()
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of a file."""
+        fields = [
+            ("input_ids", pa.list_(self.id_type, self.sequence_length)),
+            ("lengths", pa.list_(pa.int32())),
+            ("documents", pa.list_(pa.uint64())),
+            ("offsets", pa.list_(pa.int64())),
+        ]
+        return pa.schema(fields, metadata={"eyas": json.dumps(asdict(self), sort_keys=True)})
+
+    @classmethod
+    def of(cls, schema: pa.Schema, path: str) -> ShardMeta:
+        """Reads it back from a file's schema; ValueError if the file is no shard of this format."""
+        raw = (schema.metadata or {}).get(b"eyas")
+        if raw is None:
+            raise ValueError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
+        data = json.loads(raw)
+        if data.get("format") != FORMAT:
+            raise ValueError(f"{path}: shard format {data.get('format')!r}, this version reads {FORMAT!r}")
+        return cls(**data)
+
+
+def write_shard(store: Store, path: str, meta: ShardMeta, batches: Iterable[pa.RecordBatch]) -> FileEntry:
+    """Writes one file of rows; uncompressed, so that it can be memory-mapped."""
+    with store.create(path) as output, ipc.new_file(output.sink, meta.schema) as writer:
+        output.rows = 0
+        for batch in batches:
+            for start in range(0, batch.num_rows, _ROWS_PER_BATCH):
+                writer.write_batch(batch.slice(start, _ROWS_PER_BATCH))
+            output.rows += batch.num_rows
+    return output.published()
+
+
+@dataclass(frozen=True)
+class IndexedFile:
+    """One file of a set."""
+
+    path: str
+    rows: int
+    tokens: int
+    """Tokens without padding."""
+    text_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """index.json: what a folder of shards holds."""
+
+    meta: ShardMeta
+    files: tuple[IndexedFile, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all files, without padding."""
+        return sum(file.tokens for file in self.files)
+
+    @property
+    def text_bytes(self) -> int:
+        """UTF-8 bytes of the text that was encoded."""
+        return sum(file.text_bytes for file in self.files)
+
+    @property
+    def vocab_size(self) -> int:
+        """Size of the tokenizer's vocabulary."""
+        return self.meta.vocab_size
+
+    @property
+    def sequence_length(self) -> int:
+        """Tokens in a row."""
+        return self.meta.sequence_length
+
+    @property
+    def digest(self) -> str:
+        """A digest of the whole set: of the format and of every file's sha256, in order."""
+        return digest_of({"meta": asdict(self.meta), "files": [file.sha256 for file in self.files]})
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of index.json."""
+        files = [asdict(file) for file in self.files]
+        totals = {"rows": self.rows, "tokens": self.tokens, "text_bytes": self.text_bytes}
+        return {**asdict(self.meta), "digest": self.digest, **totals, "files": files}
+
+    @classmethod
+    def load(cls, store: Store) -> Index:
+        """Reads index.json of the folder `store`; ValueError, in words, if there is none or it is another format."""
+        if not store.exists("index.json"):
+            raise ValueError(f"{store.url}: no index.json, so this is not a folder of shards")
+        data = store.read_json("index.json")
+        if data.get("format") != FORMAT:
+            raise ValueError(f"{store.url}/index.json: format {data.get('format')!r}, this version reads {FORMAT!r}")
+        meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
+        index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
+        if index.digest != data["digest"]:
+            raise ValueError(f"{store.url}/index.json was edited: its digest does not match the files it names")
+        return index
+
+
+def row_batch(
+    meta: ShardMeta, ids: np.ndarray, counts: np.ndarray, lengths: np.ndarray, documents: np.ndarray, offsets: np.ndarray
+) -> pa.RecordBatch:
+    """Rows as a record batch. `ids`: [rows, T]; `counts`: pieces per row; the others: one value per piece, by row."""
+    bounds = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
+    columns = [
+        pa.FixedSizeListArray.from_arrays(pa.array(ids.ravel(), meta.id_type), meta.sequence_length),
+        pa.ListArray.from_arrays(bounds, pa.array(lengths, pa.int32())),
+        pa.ListArray.from_arrays(bounds, pa.array(documents, pa.uint64())),
+        pa.ListArray.from_arrays(bounds, pa.array(offsets, pa.int64())),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=meta.schema)

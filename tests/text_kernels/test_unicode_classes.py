@@ -1,0 +1,55 @@
+"""The Unicode table: what the `tokenizers` engine says today is what the file says."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from tokenizers import Regex
+from tokenizers.pre_tokenizers import Split
+
+from text_kernels import unicode_classes
+from text_kernels.make_unicode_table import CLASS_PATTERNS, FLAG_PATTERNS, SURROGATES, dumps, lower_case_ranges, table
+
+CODES = [code for code in range(unicode_classes.CODE_POINTS) if code not in SURROGATES]
+TEXT = "".join(map(chr, CODES))
+
+
+def asked(pattern: str) -> set[int]:
+    """Asked another way than the generator asks: what matches is removed, and what is left is not in the class."""
+    left = Split(Regex(f"(?:{pattern})+"), "removed").pre_tokenize_str(TEXT)
+    return set(CODES) - {ord(character) for piece, _ in left for character in piece}
+
+
+@pytest.mark.parametrize("name", unicode_classes.CLASSES)
+def test_classes_are_the_engines(name: str) -> None:
+    found = np.flatnonzero(unicode_classes.classes() == unicode_classes.CLASSES[name])
+    assert set(found.tolist()) == asked(CLASS_PATTERNS[name])
+
+
+@pytest.mark.parametrize("name", unicode_classes.FLAGS)
+def test_flags_are_the_engines(name: str) -> None:
+    found = np.flatnonzero(unicode_classes.flags() & unicode_classes.FLAGS[name])
+    assert set(found.tolist()) == asked(FLAG_PATTERNS[name])
+
+
+def test_lower_case_is_pythons_where_it_is_one_to_one() -> None:
+    lower = unicode_classes.lower_case()
+    changed = np.flatnonzero(lower != np.arange(len(lower)))
+    assert len(changed) > 1300
+    assert all(chr(code).lower() == chr(lower[code]) for code in changed.tolist())
+    assert lower[ord("İ")] == ord("İ") and lower[ord("Σ")] == ord("σ")
+
+
+def test_loads_fast() -> None:
+    for load in (unicode_classes.classes, unicode_classes.flags, unicode_classes.lower_case, unicode_classes._read):
+        load.cache_clear()
+    start = time.perf_counter()
+    unicode_classes.classes(), unicode_classes.flags(), unicode_classes.lower_case()
+    assert time.perf_counter() - start < 0.05
+
+
+def test_tables_are_read_only() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        unicode_classes.classes()[0] = 1

@@ -1,0 +1,129 @@
+"""Plain-Python twins of the kernels over words: their specification. Slow, obvious, and never imported by the product."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from text_kernels import unicode_classes as unicode
+
+# One letter for what each character is to the rule; a space for what belongs to no word.
+CLASS_SHAPES = {
+    unicode.OTHER: " ",
+    unicode.LETTER: "L",
+    unicode.MARK: "M",
+    unicode.NUMBER: "N",
+    unicode.SPACE: " ",
+    unicode.PUNCTUATION: "S",
+    unicode.SYMBOL: "S",
+}
+JOINERS = {**dict.fromkeys("'’＇", "a"), **dict.fromkeys("·\u0387״‧", "j"), **dict.fromkeys(".,٫٬，．", "n")}
+LETTERS = "L[MF]*(?:[aj]?L[MF]*)*"
+NUMBERS = "N[MF]*(?:[an]?N[MF]*)*"
+CONNECTOR = "C[MF]*"
+RUN = f"(?:M[MF]*)?(?:{LETTERS}|{NUMBERS}|{CONNECTOR})+"
+WORD = re.compile(f"{RUN}|[MISajn][MF]*")
+
+
+def shape(character: str) -> str:
+    if character in JOINERS:
+        return JOINERS[character]
+    kind, flags = unicode.classes()[ord(character)], unicode.flags()[ord(character)]
+    if flags & unicode.CONNECTOR:
+        return "C"
+    if flags & unicode.FORMAT:
+        return "F"
+    if flags & unicode.IDEOGRAPH and kind in (unicode.LETTER, unicode.NUMBER):
+        return "I"
+    return CLASS_SHAPES[int(kind)]
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Spans in characters."""
+    return [match.span() for match in WORD.finditer("".join(map(shape, text)))]
+
+
+def mix(state: int, item: int) -> int:
+    state = ((state ^ item) * 0x9E3779B97F4A7C15) % 2**64
+    return state ^ (state >> 29)
+
+
+def finish(state: int) -> int:
+    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
+        state = ((state ^ (state >> 33)) * factor) % 2**64
+    return state ^ (state >> 33)
+
+
+def word_hashes(text: str, lower: bool, fold_digits: bool, skip_punctuation: bool) -> list[int]:
+    hashes = []
+    for start, stop in words(text):
+        word = text[start:stop]
+        if skip_punctuation and not any(shape(character) in "LNI" for character in word):
+            continue
+        state = 0x243F6A8885A308D3
+        for character in word:
+            if unicode.flags()[ord(character)] & unicode.FORMAT:
+                continue
+            if fold_digits and unicode.flags()[ord(character)] & unicode.DIGIT:
+                character = "0"
+            lowered = character.lower() if lower else character
+            state = mix(state, ord(lowered if len(lowered) == 1 else character))
+        hashes.append(finish(state))
+    return hashes
+
+
+def shingles(hashes: list[int], n: int) -> list[int]:
+    width = min(n, len(hashes))
+    found = set()
+    for i in range(len(hashes) - width + 1 if width else 0):
+        state = 0x243F6A8885A308D3
+        for value in hashes[i : i + width]:
+            state = mix(state, value)
+        found.add(finish(state ^ width))
+    return sorted(found)
+
+
+def jaccard(a: list[int], b: list[int]) -> float:
+    return len(set(a) & set(b)) / len(set(a) | set(b)) if a or b else 0.0
+
+
+def statistics(text: str, symbols: str, stop_words: tuple[str, ...]) -> dict[str, int]:
+    found = [text[start:stop] for start, stop in words(text)]
+    plain = [word for word in found if any(character not in symbols for character in word)]
+    lines = text.splitlines()
+    return {
+        "words": len(found),
+        "plain_words": len(plain),
+        "plain_characters": sum(map(len, plain)),
+        "alphabetic_words": sum(any(unicode.classes()[ord(c)] == unicode.LETTER for c in word) for word in found),
+        "stop_words": len(set(stop_words) & set(found)),
+        "hashes": text.count("#"),
+        "ellipses": text.count("...") + text.count("…"),
+        "lines": len(lines),
+        "bullet_lines": sum(line.lstrip().startswith(("•", "-")) for line in lines),
+        "ellipsis_lines": sum(line.rstrip().endswith(("...", "…")) for line in lines),
+    }
+
+
+FRAGMENTS = [
+    *"aZéßİΣςİ中漢々〇かカーｶﾞ한ไทยกำ", *"0९٣½Ⅷ²", *"_‿.,'’·״،…•-#!？", "...", "....", "\r\n", "\n\r", "\r", *"\n\t\v\f\x1c\x1f\x85\u2028 ",
+    *"\u0301\u200d\u200c\xad\ufeff\u200b\ufe0f\u20e3\u3099\u202e", "\0", "\x7f", "\U0010ffff", "\ue000", "\ud7ff", "𝒳", "𐐀", "👩\u200d💻", "🇩🇪",
+    "don't", "3.14", "1,000", "x'2", "a.b", "the", "The", "be", "to", " ", "אב", "سلام", "می\u200cشود", "مرحبا",
+]  # fmt: skip
+HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=6), max_size=25).map("".join)
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> tuple[list[str], pa.LargeStringArray | pa.ChunkedArray]:
+    """Documents, and a column of them: whole, a slice of a longer array, or in chunks."""
+    documents = draw(st.lists(HOSTILE, max_size=5))
+    before, after = draw(st.lists(HOSTILE, max_size=2)), draw(st.lists(HOSTILE, max_size=1))
+    array = pa.array(before + documents + after, pa.large_string()).slice(len(before), len(documents))
+    form = draw(st.sampled_from(["array", "one chunk", "two chunks"]))
+    if form == "array":
+        return documents, array
+    cut = draw(st.integers(0, len(documents))) if form == "two chunks" else 0
+    chunks = [array] if form == "one chunk" else [array[:cut], array[cut:]]
+    return documents, pa.chunked_array(chunks, pa.large_string())

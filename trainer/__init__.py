@@ -1,0 +1,42 @@
+"""A minimal Falcon-H1-style hybrid language model: its shapes, its maths, its training loop.
+
+In every block, attention and a Mamba-2 state-space mixer read the same normalised input and are
+summed; an MLP follows. It is small enough to read in one sitting and exact enough to exchange
+weights with `transformers`' FalconH1ForCausalLM (fp32 logits agree to 1e-4, see tests).
+
+Names below load on first use, so `import trainer` costs no torch import (1.5 s on a laptop core).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainer.config import HybridConfig
+    from trainer.generation import generate
+    from trainer.hf import export_hf, load_hf
+    from trainer.model import HybridLM
+    from trainer.options import TrainOptions
+    from trainer.training import train
+
+__all__ = ["HybridConfig", "HybridLM", "TrainOptions", "export_hf", "generate", "load_hf", "train"]
+
+# No module may share a name with an export: importing `trainer.train` would replace the function `train`.
+_HOME = {
+    "HybridConfig": "trainer.config",
+    "HybridLM": "trainer.model",
+    "TrainOptions": "trainer.options",
+    "export_hf": "trainer.hf",
+    "generate": "trainer.generation",
+    "load_hf": "trainer.hf",
+    "train": "trainer.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'trainer' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

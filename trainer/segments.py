@@ -1,0 +1,97 @@
+"""Where documents start and stop inside packed rows, worked out once per batch.
+
+A packed row holds several documents. Three places must know: attention, the short convolution and
+the state-space scan; miss one and text leaks from a document into its neighbour (transformers'
+Falcon-H1 misses two, falcon_h1.md §3.3). All three read this one object, and every boundary is an
+exact zero or a separate call, never a large negative number: changing one document leaves its
+neighbours' logits bit-identical, which the tests demand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Geometry of a batch of rows. `runs_bl` numbers the documents of each row from 0, padding included."""
+
+    runs_bl: Tensor
+    packed: bool
+
+    @classmethod
+    def whole_rows(cls, batch: int, length: int, device: torch.device) -> Packing:
+        """One document per row."""
+        return cls(torch.zeros(batch, length, dtype=torch.int64, device=device), packed=False)
+
+    @classmethod
+    def of(cls, segment_ids_bl: Tensor) -> Packing:
+        """From segment ids. Each contiguous run of one id is a document of its own; so is a run of padding."""
+        if segment_ids_bl.dim() != 2:
+            raise ValueError(f"segment_ids must be rows x length, got shape {tuple(segment_ids_bl.shape)}")
+        change_bl = torch.zeros_like(segment_ids_bl, dtype=torch.int64)
+        change_bl[:, 1:] = segment_ids_bl[:, 1:] != segment_ids_bl[:, :-1]
+        return cls(change_bl.cumsum(1), packed=True)
+
+    @cached_property
+    def starts_bl(self) -> Tensor:
+        """Index in the row of the first token of each token's document."""
+        length = self.runs_bl.shape[1]
+        index_bl = torch.arange(length, device=self.runs_bl.device).expand_as(self.runs_bl)
+        first_bl = torch.ones_like(self.runs_bl, dtype=torch.bool)
+        first_bl[:, 1:] = self.runs_bl[:, 1:] != self.runs_bl[:, :-1]
+        return torch.where(first_bl, index_bl, torch.zeros_like(index_bl)).cummax(1).values
+
+    @cached_property
+    def positions_bl(self) -> Tensor:
+        """Position of each token in its own document, from 0: what rotary embeddings see."""
+        return torch.arange(self.runs_bl.shape[1], device=self.runs_bl.device) - self.starts_bl
+
+    @cached_property
+    def documents(self) -> list[tuple[int, int, int]]:
+        """(row, start, stop) of every document, in order. Reads the device: meant for the CPU path."""
+        found: list[tuple[int, int, int]] = []
+        for row, starts in enumerate(self.starts_bl.tolist()):
+            edges = sorted(set(starts)) + [len(starts)]
+            found.extend((row, start, stop) for start, stop in pairwise(edges))
+        return found
+
+    @cached_property
+    def attention_mask_bll(self) -> Tensor:
+        """True where query may see key: same document, not later."""
+        length = self.runs_bl.shape[1]
+        causal_ll = torch.ones(length, length, dtype=torch.bool, device=self.runs_bl.device).tril()
+        return (self.runs_bl[:, :, None] == self.runs_bl[:, None, :]) & causal_ll
+
+    def conv_slots(self, gap: int) -> tuple[Tensor, int]:
+        """Places for all tokens, row after row, in one line with `gap` empty slots before each document.
+
+        Returns (index of B*L slots, length of the line). A convolution of kernel gap+1 run over that
+        line cannot reach from one document into another: the gap holds zeros.
+        """
+        runs_bl = self.runs_bl
+        # Documents up to and including this one: those of earlier rows, then those of this row.
+        per_row_b = runs_bl[:, -1] + 1
+        before_b = per_row_b.cumsum(0) - per_row_b
+        ordinal_n = (runs_bl + before_b[:, None] + 1).flatten()
+        index_n = torch.arange(runs_bl.numel(), device=runs_bl.device)
+        total = runs_bl.numel() + gap * int(per_row_b.sum())
+        return index_n + gap * ordinal_n, total
+
+
+def next_token_targets(input_ids_bl: Tensor, segment_ids_bl: Tensor | None) -> Tensor:
+    """The token to predict at each position; -100 where there is none.
+
+    None at the end of a row, at the last token of a document, and on padding (segment -1).
+    """
+    targets_bl = torch.full_like(input_ids_bl, -100)
+    targets_bl[:, :-1] = input_ids_bl[:, 1:]
+    if segment_ids_bl is not None:
+        inside_bl = (segment_ids_bl[:, 1:] == segment_ids_bl[:, :-1]) & (segment_ids_bl[:, :-1] >= 0)
+        targets_bl[:, :-1].masked_fill_(~inside_bl, -100)
+    return targets_bl
