@@ -29,9 +29,7 @@ def bucket_of(hashes: npt.NDArray[np.uint64], buckets: int) -> npt.NDArray[np.in
     return ((hashes >> np.uint64(32)) * np.uint64(buckets) >> np.uint64(32)).astype(np.int64)
 
 
-def write_buckets(
-    store: Store, path: str, table: pa.Table, bucket: npt.NDArray[np.int64], buckets: int
-) -> FileEntry:
+def write_buckets(store: Store, path: str, table: pa.Table, bucket: npt.NDArray[np.int64], buckets: int) -> FileEntry:
     """Writes the rows of `table`, row i into bucket `bucket[i]`, keeping their order within each bucket."""
     order = np.argsort(bucket, kind="stable")
     table = table.take(pa.array(order)).combine_chunks()

@@ -22,7 +22,8 @@ RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", met
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]
 RunsOption = Annotated[str, typer.Option("--runs", help="Folder or fsspec URL in which run folders lie.")]
 VarOption = Annotated[
-    list[str] | None, typer.Option("--var", help="A value for ${NAME} in the recipe; may be repeated.", metavar="NAME=VALUE")
+    list[str] | None,
+    typer.Option("--var", help="A value for ${NAME} in the recipe; may be repeated.", metavar="NAME=VALUE"),
 ]
 
 
@@ -54,7 +55,9 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Tasks at a time (default: all cores). 0: in this process, without Ray.", min=0)
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="An existing Ray cluster, host:port. Default: a Ray of its own.")] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="An existing Ray cluster, host:port. Default: a Ray of its own.")
+    ] = None,
     var: VarOption = None,
 ) -> None:
     """Run a recipe. What is done already is kept; a run that was killed goes on where it stopped."""
@@ -118,7 +121,13 @@ def plan(
         table.add_column(name, overflow="fold")
     for number, p in enumerate(planned.passes, 1):
         started = not state[p.digest] and store.exists(f"{p.folder}/entries")
-        word = "[dim]kept[/dim]" if state[p.digest] else "[yellow]resumed[/yellow]" if started else "[green]computed[/green]"
+        word = (
+            "[dim]kept[/dim]"
+            if state[p.digest]
+            else "[yellow]resumed[/yellow]"
+            if started
+            else "[green]computed[/green]"
+        )
         table.add_row(str(number), p.label, p.digest[:12], word)
     console.print(
         f"{planned.recipe.options.name}: {planned.files:,} files, {human(planned.bytes)}, {len(planned.partitions)} partitions",
@@ -126,10 +135,14 @@ def plan(
         markup=False,
     )
     console.print(table)
-    console.print(f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False)
+    console.print(
+        f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False
+    )
 
 
-@app.command(epilog=_examples("eyas explain runs/quickstart 4294967301", "eyas explain runs/quickstart numpy/README.md"))
+@app.command(
+    epilog=_examples("eyas explain runs/quickstart 4294967301", "eyas explain runs/quickstart numpy/README.md")
+)
 def explain(
     run: RunArgument,
     document: Annotated[str, typer.Argument(help="A document's id, its origin, or the end of its origin.")],
@@ -154,9 +167,18 @@ def explain(
         for row in fate.decisions:
             decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
             detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
-            table.add_row(row["stage"], decision, row["reason"] or "", _number(row["score"]), _number(row["threshold"]), _plain(detail))
+            table.add_row(
+                row["stage"],
+                decision,
+                row["reason"] or "",
+                _number(row["score"]),
+                _number(row["threshold"]),
+                _plain(detail),
+            )
         console.print(table)
-        console.print("fate     " + ("curated" if fate.survived else "not among the curated documents"), highlight=False)
+        console.print(
+            "fate     " + ("curated" if fate.survived else "not among the curated documents"), highlight=False
+        )
         if fate.excerpt:
             console.print(_plain(fate.excerpt), style="dim", highlight=False, markup=False)
         console.print()
@@ -183,7 +205,9 @@ def report(run: RunArgument) -> None:
 
 
 @app.command(
-    epilog=_examples("eyas train runs/quickstart --steps 500 --out model-500", "eyas train shards/ --preset 90m --out model-90m")
+    epilog=_examples(
+        "eyas train runs/quickstart --steps 500 --out model-500", "eyas train shards/ --preset 90m --out model-90m"
+    )
 )
 def train(
     shards: Annotated[str, typer.Argument(help="A run's folder, or a folder of shards.", metavar="RUN_OR_SHARDS")],
@@ -231,7 +255,9 @@ def _exists(path: str) -> bool:
 
 
 @app.command(
-    epilog=_examples('eyas generate runs/quickstart "The function returns"', 'eyas generate runs/quickstart "def " --temperature 0')
+    epilog=_examples(
+        'eyas generate runs/quickstart "The function returns"', 'eyas generate runs/quickstart "def " --temperature 0'
+    )
 )
 def generate(
     run: RunArgument,
@@ -289,7 +315,9 @@ def stages(
     for column in ("option", "default", "meaning"):
         table.add_column(column, overflow="fold")
     for option, field in cls.model_fields.items():
-        default = "required" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+        default = (
+            "required" if field.is_required() else json.dumps(field.get_default(call_default_factory=True), default=str)
+        )
         table.add_row(option, default, field.description or "")
     console.print(table)
 

@@ -61,7 +61,9 @@ class Outcome:
 
     def of_kind(self, kind: str) -> Result | None:
         """The result of the only pass of this kind, if there is one."""
-        return next((self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results), None)
+        return next(
+            (self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results), None
+        )
 
 
 class Engine:
@@ -177,7 +179,9 @@ class Engine:
                     break
                 rows = self._store.read_table(path)
                 broken = rows.filter(rows.column("kept").is_null()).slice(0, 3 - len(lines))
-                lines += [f"  {row['stage']}: {row['detail']}\n" for row in broken.select(["stage", "detail"]).to_pylist()]
+                lines += [
+                    f"  {row['stage']}: {row['detail']}\n" for row in broken.select(["stage", "detail"]).to_pylist()
+                ]
         return "".join(lines)
 
     def _manifest(self) -> dict[str, Any]:

@@ -84,7 +84,7 @@ class _Outcome:
 
 def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
     """What runs on a Ray worker: the task comes pickled, so that plugins can be found before it is read."""
-    import cloudpickle
+    from ray import cloudpickle
     import pyarrow as pa
 
     for folder in search_path:
@@ -146,7 +146,7 @@ class RayExecutor:
 
     def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
         """See `Executor`."""
-        import cloudpickle
+        from ray import cloudpickle
 
         self.start()
         ray = self._ray
@@ -160,7 +160,9 @@ class RayExecutor:
                     cpus = self.cpus if task.all_cpus else 1
                     payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
                     options = {"num_cpus": cpus, "num_gpus": task.gpus, "max_retries": WORKER_RETRIES}
-                    flying[self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)] = task
+                    flying[
+                        self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)
+                    ] = task
                 done, _ = ray.wait(list(flying), timeout=0.5)
                 if not done:
                     yield None
@@ -194,7 +196,9 @@ def check_address(address: str) -> None:
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(f"--ray-address {address}: expected host:port (the head node's port is 6379 unless it was changed)")
+        raise ValueError(
+            f"--ray-address {address}: expected host:port (the head node's port is 6379 unless it was changed)"
+        )
     try:
         with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
             return

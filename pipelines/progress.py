@@ -28,7 +28,11 @@ class _Rate(ProgressColumn):
         seconds = max(task.elapsed or 0.0, 1e-3)
         documents, size = task.fields.get("documents", 0), task.fields.get("done_bytes", 0)
         extra = task.fields.get("note", "")
-        parts = [f"{documents / seconds:,.0f} docs/s" if documents else "", f"{human(size / seconds)}/s" if size else "", extra]
+        parts = [
+            f"{documents / seconds:,.0f} docs/s" if documents else "",
+            f"{human(size / seconds)}/s" if size else "",
+            extra,
+        ]
         return Text("  ".join(part for part in parts if part), style="cyan")
 
 
@@ -73,7 +77,9 @@ class TerminalObserver:
     def step_started(self, step: Step, done: Sequence[Entry]) -> None:
         """Sets the bar to the step's size."""
         if self._progress is not None:
-            self._progress.reset(self._bar, total=max(len(step.tasks), 1), completed=len(done), step=step.name, start=True)
+            self._progress.reset(
+                self._bar, total=max(len(step.tasks), 1), completed=len(done), step=step.name, start=True
+            )
 
     def task_done(self, task: Task, entry: Entry) -> None:
         """Moves the bar."""
@@ -180,5 +186,10 @@ def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
         )
     if (model := outcome.of_kind("model")) is not None:
         s = model.summary
-        lines.append(("model", f"{s['parameters']:,} parameters, loss {s['first_loss']:.3f} → {s['last_loss']:.3f} in {s['steps']} steps"))
+        lines.append(
+            (
+                "model",
+                f"{s['parameters']:,} parameters, loss {s['first_loss']:.3f} → {s['last_loss']:.3f} in {s['steps']} steps",
+            )
+        )
     return lines

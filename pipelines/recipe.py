@@ -186,9 +186,7 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
         known |= set(named.stage.adds) | ({"parent"} if isinstance(named.stage, Generator) else set())
 
 
-def _validate(
-    model: type[M], data: Any, location: Location, file: YamlFile, problems: list[str]
-) -> M | None:
+def _validate(model: type[M], data: Any, location: Location, file: YamlFile, problems: list[str]) -> M | None:
     try:
         return model.model_validate(data)
     except ValidationError as error:

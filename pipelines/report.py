@@ -22,7 +22,9 @@ def write_report(outcome: Outcome) -> str:
     """Writes `report.html` into the run's folder; returns its path."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(loader=PackageLoader("pipelines", "templates"), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=PackageLoader("pipelines", "templates"), autoescape=True, undefined=StrictUndefined
+    )
     environment.filters["human"] = human
     page = environment.get_template(TEMPLATE).render(**context(outcome))
     with outcome.store.create("report.html") as output:
@@ -44,7 +46,9 @@ def rewrite_report(store: Store) -> str:
     results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
     if len(results) < len(planned.passes):
         missing = next(p.label for p in planned.passes if p.digest not in results)
-        raise ValueError(f"{store.root}: the pass {missing!r} is not there, or its inputs have changed; `eyas run` it first")
+        raise ValueError(
+            f"{store.root}: the pass {missing!r} is not there, or its inputs have changed; `eyas run` it first"
+        )
     return write_report(Outcome(planned, store, results))
 
 

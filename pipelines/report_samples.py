@@ -57,7 +57,16 @@ def copies(outcome: Outcome) -> list[dict[str, Any]]:
             if kept is None:
                 continue
             left, right = marked(kept["text"][:EXCERPT], row["excerpt"])
-            shown.append({**row, "stage": stage, "kept_id": kept["id"], "kept_origin": kept["origin"], "left": left, "right": right})
+            shown.append(
+                {
+                    **row,
+                    "stage": stage,
+                    "kept_id": kept["id"],
+                    "kept_origin": kept["origin"],
+                    "left": left,
+                    "right": right,
+                }
+            )
     return shown
 
 
@@ -88,14 +97,22 @@ def marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[bo
 def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
     """Generated documents beside their source."""
     curated = outcome.of_kind("curated")
-    generated = {named.label for planned in outcome.plan.passes if planned.kind == "generate" for named in planned.stages}
+    generated = {
+        named.label for planned in outcome.plan.passes if planned.kind == "generate" for named in planned.stages
+    }
     shown: list[dict[str, Any]] = []
     for part in curated.parts if curated else []:
         if part.source not in generated or len(shown) >= SHOWN:
             continue
         for row in outcome.store.read_table(part.documents).slice(0, SHOWN - len(shown)).to_pylist():
             source = _document(outcome, row[PARENT.name][0])
-            shown.append({"origin": row["origin"], "text": row["text"][:EXCERPT], "source": source["text"][:EXCERPT] if source else ""})
+            shown.append(
+                {
+                    "origin": row["origin"],
+                    "text": row["text"][:EXCERPT],
+                    "source": source["text"][:EXCERPT] if source else "",
+                }
+            )
     return shown
 
 

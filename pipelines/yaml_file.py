@@ -91,7 +91,9 @@ class YamlFile:
             def replace(match: re.Match[str]) -> str:
                 name = match.group(1)
                 if name not in variables:
-                    message = f"unknown variable ${{{name}}}{nearest(name, variables)}; set it under `variables:` or by --var"
+                    message = (
+                        f"unknown variable ${{{name}}}{nearest(name, variables)}; set it under `variables:` or by --var"
+                    )
                     problems.append(self.problem(location, message))
                     return match.group(0)
                 return variables[name]

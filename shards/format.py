@@ -149,7 +149,12 @@ class Index:
 
 
 def row_batch(
-    meta: ShardMeta, ids: np.ndarray, counts: np.ndarray, lengths: np.ndarray, documents: np.ndarray, offsets: np.ndarray
+    meta: ShardMeta,
+    ids: np.ndarray,
+    counts: np.ndarray,
+    lengths: np.ndarray,
+    documents: np.ndarray,
+    offsets: np.ndarray,
 ) -> pa.RecordBatch:
     """Rows as a record batch. `ids`: [rows, T]; `counts`: pieces per row; the others: one value per piece, by row."""
     bounds = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))

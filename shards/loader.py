@@ -67,7 +67,9 @@ class ShardLoader:
         mine = self.state_dict()
         for name in ("index", "seed", "batch_size"):
             if state[name] != mine[name]:
-                raise ValueError(f"loader state of another {name}: {state[name]!r}, but these shards have {mine[name]!r}")
+                raise ValueError(
+                    f"loader state of another {name}: {state[name]!r}, but these shards have {mine[name]!r}"
+                )
         self.step = int(state["step"])
 
     def __iter__(self) -> Iterator[Batch]:

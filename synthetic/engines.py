@@ -38,7 +38,9 @@ class Engine:
     concurrency: int
     extra: dict[str, Any]
 
-    def answers(self, requests: Sequence[Messages], *, max_tokens: int, temperature: float, seed: int) -> list[str | BadAnswer]:
+    def answers(
+        self, requests: Sequence[Messages], *, max_tokens: int, temperature: float, seed: int
+    ) -> list[str | BadAnswer]:
         """One answer per request, in their order; `StageUnavailable` if the endpoint cannot be used at all."""
         import openai
 
@@ -134,7 +136,9 @@ def embedded(model: str, context_tokens: int, timeout: float) -> Iterator[Engine
     try:
         server = xllamacpp.Server(parameters)
     except RuntimeError as error:
-        raise StageUnavailable(f"rewrite: {weights} could not be loaded after {time.perf_counter() - started:.1f} s: {error}") from error
+        raise StageUnavailable(
+            f"rewrite: {weights} could not be loaded after {time.perf_counter() - started:.1f} s: {error}"
+        ) from error
     try:
         # A cached prefix would change the shapes of the matrix products, and with them the last bits of the result.
         yield Engine(f"{server.listening_address}/v1", weights.stem, "none", timeout, 0, 1, {"cache_prompt": False})

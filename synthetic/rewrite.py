@@ -74,9 +74,7 @@ class Rewrite(Generator):
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
         heads = [self._head(text) for text in docs.column("text").to_pylist()]
         if self.endpoint is not None:
-            engine = endpoint(
-                self.endpoint, self.model, self.api_key_env, self.timeout, self.retries, self.concurrency
-            )
+            engine = endpoint(self.endpoint, self.model, self.api_key_env, self.timeout, self.retries, self.concurrency)
             answers = self._ask(engine, heads, seed)
         else:
             with embedded(self.model, 4096, self.timeout) as engine:

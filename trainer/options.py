@@ -7,6 +7,7 @@ checkpoint, which a cosine forbids.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -23,7 +24,7 @@ class TrainOptions(BaseModel):
     """Shape of the model: tiny (7.5M weights at a vocabulary of 8,192), 90m, 0.5b, 1.5b-deep, 7b or 34b.
     The last four are the released Falcon-H1 shapes (falcon_h1.md §3.2)."""
 
-    model: dict[str, int | float] = Field(default_factory=dict)
+    model: dict[str, bool | int | float] = Field(default_factory=dict)
     """Fields of the model's shape to change, e.g. {layers: 8}; µP multipliers follow. See `HybridConfig`."""
 
     steps: int = Field(default=200, ge=1)
@@ -40,6 +41,11 @@ class TrainOptions(BaseModel):
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
     """Peak learning rate of AdamW. Multipliers make it independent of width. Falcon-side scripts use 1.28e-3 at
     batches of 10^5 and more tokens (falcon_h1.md §3.6)."""
+
+    head_rate: float = Field(default=8.0, gt=0)
+    """Learning rate of the untied output head relative to `learning_rate`. The released multipliers leave the
+    head to grow over billions of tokens (its Adam groups' rates are not public, falcon_h1.md §3.5); short
+    runs want it quicker: MEASURED"""
 
     warmup_steps: int = Field(default=20, ge=0)
     """Steps of linear warm-up. Short is best in the long run: about 0.1 GT in the report (falcon_h1.md §3.6)."""
@@ -115,4 +121,4 @@ class TrainOptions(BaseModel):
         into_decay = step - (self.steps - decay_steps)
         if into_decay <= 0:
             return self.learning_rate
-        return self.learning_rate * 0.125 ** (into_decay / decay_steps)
+        return self.learning_rate * math.exp(-math.log(8) * into_decay / decay_steps)

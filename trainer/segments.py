@@ -57,7 +57,7 @@ class Packing:
         """(row, start, stop) of every document, in order. Reads the device: meant for the CPU path."""
         found: list[tuple[int, int, int]] = []
         for row, starts in enumerate(self.starts_bl.tolist()):
-            edges = sorted(set(starts)) + [len(starts)]
+            edges = [*sorted(set(starts)), len(starts)]
             found.extend((row, start, stop) for start, stop in pairwise(edges))
         return found
 

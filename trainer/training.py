@@ -84,7 +84,7 @@ def train(
     run = _Run(loader, options, Path(out_dir), seed)
     run.resume()
     started = time.monotonic()
-    first_step = run.step + 1
+    tokens_before = run.tokens
     batches = iter(loader)
     while run.step < options.steps:
         metrics = run.advance(next(batches))
@@ -93,7 +93,7 @@ def train(
         if run.step % options.checkpoint_every == 0 or run.step == options.steps:
             run.save()
     save_model(run.model, out_dir)
-    return run.summary(run.step - first_step + 1, time.monotonic() - started)
+    return run.summary(run.tokens - tokens_before, time.monotonic() - started)
 
 
 class _Run:
@@ -154,7 +154,7 @@ class _Run:
         self.step += 1
         rate = self.options.rate(self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         loss, tokens = self._accumulate(batch)
         if not math.isfinite(loss):
             raise FloatingPointError(self._not_finite("loss", loss))
@@ -227,18 +227,17 @@ class _Run:
         }
         checkpoint.save(self.checkpoints, self.step, self.model, self.optimizer, state)
 
-    def summary(self, steps_now: int, seconds: float) -> dict[str, Any]:
+    def summary(self, tokens_now: int, seconds: float) -> dict[str, Any]:
         """What the run came to. tokens_per_s is that of this call, None if it had nothing left to do."""
-        lines = self.log.read()
-        losses = [line["loss"] for line in lines]
-        tokens_now = lines[-1]["tokens"] - (lines[-steps_now - 1]["tokens"] if steps_now < len(lines) else 0)
+        # Somebody may have removed the log of a finished run: that is no reason to fail.
+        lines = self.log.read() or [{"loss": None, "bits_per_byte": None}]
         return {
             "steps": self.step,
-            "first_loss": losses[0],
-            "last_loss": losses[-1],
+            "first_loss": lines[0]["loss"],
+            "last_loss": lines[-1]["loss"],
             "last_bits_per_byte": lines[-1]["bits_per_byte"],
             "tokens": self.tokens,
-            "tokens_per_s": round(tokens_now / seconds, 1) if steps_now else None,
+            "tokens_per_s": round(tokens_now / seconds, 1) if tokens_now else None,
             "parameters": self.model.config.parameters,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
@@ -246,16 +245,22 @@ class _Run:
 
 
 def make_optimizer(model: HybridLM, options: TrainOptions) -> torch.optim.AdamW:
-    """AdamW; only matrices of the blocks and the untied head decay."""
-    decayed: list[torch.nn.Parameter] = []
+    """AdamW; only matrices of the blocks and the untied head decay. A group's `factor` scales its rate."""
+    head = None if model.config.tied_embeddings else model.head.weight
+    matrices: list[torch.nn.Parameter] = []
     exempt: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         matrix = parameter.dim() == 2 and "embedding" not in name and "conv" not in name
-        (decayed if matrix else exempt).append(parameter)
+        if parameter is not head:
+            (matrices if matrix else exempt).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": options.weight_decay},
-        {"params": exempt, "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": options.weight_decay, "factor": 1.0},
+        {"params": exempt, "weight_decay": 0.0, "factor": 1.0},
     ]
+    if head is not None:
+        # Divided, because AdamW multiplies decay by the rate: the head shrinks no faster than the rest.
+        decay = options.weight_decay / options.head_rate
+        groups.append({"params": [head], "weight_decay": decay, "factor": options.head_rate})
     return torch.optim.AdamW(groups, lr=options.learning_rate, betas=options.betas, fused=True)
 
 
@@ -276,7 +281,8 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        features = torch.cpu.get_capabilities()
+        # Young in torch: where it is missing, float32 is the safe answer.
+        features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         native = bool(features.get("avx512_bf16") or features.get("amx_tile") or features.get("amx_bf16"))
     return torch.bfloat16 if native else torch.float32
 

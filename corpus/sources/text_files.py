@@ -27,7 +27,9 @@ class TextFiles(Source):
         try:
             return codecs.lookup(value).name
         except LookupError as error:
-            raise ValueError(f"unknown encoding {value!r}; Python's names are meant: utf-8, latin-1, cp1252 …") from error
+            raise ValueError(
+                f"unknown encoding {value!r}; Python's names are meant: utf-8, latin-1, cp1252 …"
+            ) from error
 
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
         return [Split(file.path, file.bytes) for file in files]

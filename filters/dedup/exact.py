@@ -93,9 +93,7 @@ class ExactDedup(CorpusStage):
         return Verdict.of(kept, reason="exact_duplicate", detail=detail)
 
 
-def write_by_part(
-    context: TaskContext, path: str, table: pa.Table, numbers: npt.NDArray[np.int64]
-) -> FileEntry:
+def write_by_part(context: TaskContext, path: str, table: pa.Table, numbers: npt.NDArray[np.int64]) -> FileEntry:
     """Writes rows (column `id`) in one bucket per part; `numbers`: the parts' numbers, ascending."""
     owner = (table.column("id").to_numpy() >> np.uint64(32)).astype(np.int64)
     return write_buckets(context.store, path, table, np.searchsorted(numbers, owner), len(numbers))

@@ -73,7 +73,9 @@ class MinhashDedup(CorpusStage):
             Step.of("edges", [Task(name, partial(self._edges, i, name, keys)) for i, name in enumerate(names)]),
             Step.of("clusters", [Task("all", partial(self._clusters, names, numbers))]),
             Step.of("shingles", [Task(p.key, partial(self._shingles, i, p, ranges)) for i, p in enumerate(inputs)]),
-            Step.of("verify", [Task(name, partial(self._verify, i, name, keys, numbers)) for i, name in enumerate(spans)]),
+            Step.of(
+                "verify", [Task(name, partial(self._verify, i, name, keys, numbers)) for i, name in enumerate(spans)]
+            ),
         ]
 
     def _shingle_sets(self, text: pa.ChunkedArray) -> tuple[U64, I64]:

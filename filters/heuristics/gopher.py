@@ -2,9 +2,9 @@
 
 Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (arXiv:2112.11446),
 appendix A.1, "Quality filtering". All counts come from one walk over the bytes (`text_kernels.word_statistics`):
-about 35,000 documents/s on one core against 131 of datatrove as it comes. What differs from it: the words (ours
-follow UAX #29, its are spaCy's), and that a document without words passes the rules that divide by their number,
-where datatrove raises ZeroDivisionError.
+29,000 documents/s of 5 KB on one busy core, against 670 of datatrove given the same words. What differs from it: the
+words (ours follow UAX #29, its are spaCy's); a document without words passes the rules that divide by their number,
+where datatrove raises ZeroDivisionError; letters are those of the `tokenizers` engine, not of the running Python.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GopherQuality(Filter):
     max_ellipsis_lines_ratio: float | None = 0.3
     """Greatest share of lines that end in an ellipsis (Gopher: 30 %)."""
     max_non_alpha_words_ratio: float | None = Field(0.8, ge=0)
-    """Least share of words with a letter (Gopher: 80 %). The name is datatrove's; it is a minimum, of alphabetic words."""
+    """Least share of words with a letter (Gopher: 80 %). datatrove's name; it is a minimum, of alphabetic words."""
     min_stop_words: int | None = Field(2, ge=0)
     """Fewest different stop words, written exactly like that: `The` is not `the` (Gopher: at least two)."""
     stop_words: tuple[str, ...] = ENGLISH_STOP_WORDS
@@ -63,7 +63,7 @@ class GopherQuality(Filter):
     def _above_zero(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and not value > 0:
             raise ValueError(
-                f"{info.field_name} must be above 0, got {value}: datatrove takes 0 for 'off', a reader for 'none at all'. "
+                f"{info.field_name} must be above 0, got {value}: datatrove takes 0 for 'off', a reader for 'none'. "
                 "Write null to turn the rule off, or a number as small as you like"
             )
         return value
@@ -76,8 +76,8 @@ class GopherQuality(Filter):
                 raise ValueError(f"{low} ({least}) is above {high} ({most}): every document would be dropped")
         if (self.min_stop_words or 0) > len(set(self.stop_words)):
             raise ValueError(
-                f"min_stop_words is {self.min_stop_words}, but stop_words has {len(set(self.stop_words))} different words: "
-                "every document would be dropped; lower it, or name more words"
+                f"min_stop_words is {self.min_stop_words}, but stop_words has {len(set(self.stop_words))} "
+                "different words: every document would be dropped; lower it, or name more words"
             )
         return self
 

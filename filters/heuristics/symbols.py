@@ -1,8 +1,8 @@
 """The characters that datatrove's filters count as symbols: a word made only of them is not a word to Gopher's rules.
 
 The set is data, written down as code points: `PUNCTUATION_SET` of datatrove 0.10.1 (`datatrove/utils/text.py`,
-Apache-2.0): common punctuation, the controls save tab and newline, and sentence-ending marks of many scripts. It is not Unicode's
-category P: `•` and `€` are not in it, `$`, `+` and `１` are. Kept as it is, for equal decisions; a test compares them.
+Apache-2.0): common punctuation, the controls save tab and newline, and sentence-ending marks of many scripts. It is
+not Unicode's category P: `•` and `€` are not in it, `$`, `+` and `１` are. Kept for equal decisions; a test compares.
 """
 
 from __future__ import annotations

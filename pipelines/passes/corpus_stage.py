@@ -56,9 +56,7 @@ def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: Task
         context.store.write_table(f"{context.folder}/ledger/{part.key}.parquet", rows),
         context.store.write_table(f"{context.folder}/samples/{part.key}.parquet", samples),
     ]
-    masked = Part(
-        part.number, part.source, part.documents, part.rows, books.kept, kept_bytes, (*part.masks, mask_path)
-    )
+    masked = Part(part.number, part.source, part.documents, part.rows, books.kept, kept_bytes, (*part.masks, mask_path))
     return {
         "files": [file.to_json() for file in files],
         "part": masked.to_json(),

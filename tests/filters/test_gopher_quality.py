@@ -26,10 +26,10 @@ from text_kernels.utf8 import buffers
 from text_kernels.words import words
 
 pytest.importorskip("datatrove")
-from datatrove.data import Document  # noqa: E402
-from datatrove.pipeline.filters import GopherQualityFilter  # noqa: E402
-from datatrove.utils.text import PUNCTUATION_SET  # noqa: E402
-from datatrove.utils.word_tokenizers import WordTokenizer  # noqa: E402
+from datatrove.data import Document
+from datatrove.pipeline.filters import GopherQualityFilter
+from datatrove.utils.text import PUNCTUATION_SET
+from datatrove.utils.word_tokenizers import WordTokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
 REASONS = {
@@ -145,7 +145,8 @@ def test_equal_on_real_text(options: dict[str, Any]) -> None:
 
 
 FRAGMENTS = [
-    *"aZéß中カ한ไ0٣½_'’·.,…•-#!€\u0301\u200d\xad\u200b\0\x1c\x1f\x85\u2028\u3000 \t\n\r", "\r\n", "...", "... ", "\n- ", "\n\x1f•",
+    *"aZéß中カ한ไ0٣½_'’·.,…•-#!€\u0301\u200d\xad\u200b\0\x1c\x1f\x85\u2028\u3000 \t\n\r", "\r\n", "...",
+    "... ", "\n- ", "\n\x1f•",
     "the", "be", " to ", " and ", "The", "\U0010ffff", "𝒳", "👩\u200d💻", "don't", " 3.14 ", "word ", "الكلمة ",
 ]  # fmt: skip
 HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=5), max_size=30).map("".join)

@@ -99,6 +99,7 @@ def test_options_refuse_what_they_do_not_know() -> None:
         with pytest.raises(ValidationError):
             TrainOptions.model_validate(bad)
     assert all(field.description for field in TrainOptions.model_fields.values())
+    assert TrainOptions(model={"gated_norm": False, "layers": 2}).config(9).gated_norm is False
     assert json.loads(TrainOptions().model_dump_json())["preset"] == "tiny"
 
 

@@ -177,8 +177,8 @@ def test_state_space_init() -> None:
     ssm = HybridLM(CONFIG.with_fields({"ssm_heads": 64})).blocks[0].ssm
     assert isinstance(ssm, StateSpace)
     rate_h, dt_h = ssm.a_log_h.exp(), F.softplus(ssm.dt_bias_h)
-    assert 1 <= rate_h.min() and rate_h.max() <= 16
-    assert 0.999e-3 <= dt_h.min() and dt_h.max() <= 1.001e-1 and dt_h.median() < 0.03
+    assert rate_h.min() >= 1 and rate_h.max() <= 16
+    assert dt_h.min() >= 0.999e-3 and dt_h.max() <= 1.001e-1 and dt_h.median() < 0.03
 
 
 def test_counts_agree() -> None:
