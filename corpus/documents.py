@@ -16,7 +16,7 @@ import pyarrow as pa
 ROW_BITS = 32
 MAX_ROWS = 1 << ROW_BITS
 GENERATED_BITS = 24
-"""A generator's output for partition p is partition `generator * 2**24 + p`, generator >= 1."""
+"""A generator's output for partition p is partition `p + 2**(23 + generator)`, generator 1 … 8: see `generated_partition`."""
 
 COLUMNS: dict[str, pa.DataType] = {
     "id": pa.uint64(),
@@ -46,10 +46,16 @@ def partition_of(document: int) -> int:
 
 
 def generated_partition(generator: int, partition: int) -> int:
-    """The partition that holds what generator number `generator` (from 1) made of `partition`."""
-    if partition >= 1 << GENERATED_BITS:
-        partition &= (1 << GENERATED_BITS) - 1
-    return (generator << GENERATED_BITS) | partition
+    """The partition that holds what generator number `generator` (1 … 8) made of `partition`.
+
+    One bit per generator: a generator's output may be the input of the next, beside the documents it was made from, and
+    `generator * 2**24 + p` gave what generator 2 made of both the same number.
+    """
+    if not 1 <= generator <= ROW_BITS - GENERATED_BITS or not 0 <= partition < MAX_ROWS:
+        raise ValueError(
+            f"generator {generator}, partition {partition}: at most 8 generators and 2^24 partitions of input"
+        )
+    return partition | (1 << (GENERATED_BITS + generator - 1))
 
 
 def documents(

@@ -143,4 +143,5 @@ class Books:
 
 def ids_of(table: pa.Table) -> npt.NDArray[np.uint64]:
     """The column `id` as a numpy array."""
-    return table.column("id").to_numpy()
+    ids: npt.NDArray[np.uint64] = table.column("id").to_numpy()
+    return ids

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from corpus.store import Store
@@ -71,8 +72,10 @@ class Part:
             if table.num_rows != self.rows:
                 raise ValueError(f"{path}: {table.num_rows} rows, but {self.documents} has {self.rows}")
             if whole is not None:
+                kept = pc.and_(whole.column("kept"), table.column("kept"))
+                table = table.set_column(table.column_names.index("kept"), "kept", kept)
                 for name in whole.column_names:
-                    if name != "kept" and name not in table.column_names:
+                    if name not in table.column_names:
                         table = table.append_column(name, whole.column(name))
             whole = table
         return whole

@@ -12,7 +12,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Any, cast
 
@@ -20,6 +20,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "write_statistics": True}
 
@@ -46,8 +47,9 @@ class FileEntry:
 class _Sink:
     """A write-only file that hashes and counts what passes through."""
 
-    def __init__(self, raw: IO[bytes]) -> None:
+    def __init__(self, raw: IO[bytes], path: str) -> None:
         self._raw = raw
+        self._path = path
         self._hash = hashlib.sha256()
         self.bytes = 0
         self.closed = False
@@ -55,7 +57,8 @@ class _Sink:
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         self._hash.update(view)
-        self._raw.write(view)
+        with _naming(self._path):
+            self._raw.write(view)
         self.bytes += len(view)
         return len(view)
 
@@ -63,7 +66,8 @@ class _Sink:
         return self.bytes
 
     def flush(self) -> None:
-        self._raw.flush()
+        with _naming(self._path):
+            self._raw.flush()
 
     def close(self) -> None:
         self.closed = True
@@ -130,15 +134,16 @@ class Store:
         name = f"{final}.{uuid.uuid4().hex[:8]}.tmp" if self.local else final
         if self.local:
             os.makedirs(os.path.dirname(final), exist_ok=True)
-        raw = open(name, "wb") if self.local else self.fs.open(name, "wb")  # noqa: SIM115
-        sink = _Sink(raw)
+        raw = open(name, "wb") if self.local else self.fs.open(name, "wb")
+        sink = _Sink(raw, final)
         output = Output(sink)
         try:
             yield output
-            raw.flush()
-            if self.local:
-                os.fsync(raw.fileno())
-            raw.close()
+            with _naming(final):
+                raw.flush()
+                if self.local:
+                    os.fsync(raw.fileno())
+                raw.close()
         except BaseException:
             self._abandon(raw, name)
             raise
@@ -148,13 +153,15 @@ class Store:
         output.entry = sink.entry(relative, output.rows)
 
     def _abandon(self, raw: Any, name: str) -> None:
-        if self.local:
-            try:
-                raw.close()
-            finally:
-                os.unlink(name)
-        elif hasattr(raw, "discard"):
+        if isinstance(raw, AbstractBufferedFile):
             raw.discard()
+            # Or its finaliser would publish the half that is buffered.
+            raw.closed = True
+            return
+        # On a full disk closing fails once more; the first error is the one to tell.
+        with suppress(OSError):
+            raw.close()
+        self.fs.rm_file(name)
 
     @contextmanager
     def parquet(self, relative: str, schema: pa.Schema) -> Iterator[ParquetOutput]:
@@ -237,6 +244,17 @@ class ParquetOutput:
     def published(self) -> FileEntry:
         """The entry of the finished file."""
         return self._output.published()
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Puts `path` into an OSError that names no file: a full disk says only that it is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def _sync_folder(folder: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pipelines.planning import Plan
 
 app = typer.Typer(
     name="eyas",
@@ -30,6 +33,13 @@ VarOption = Annotated[
 def _examples(*lines: str) -> str:
     """The examples at the end of a command's help."""
     return "[bold]Examples[/bold]\n\n" + "\n\n".join(f"  {line}" for line in lines)
+
+
+def _headline(planned: Plan) -> str:
+    from pipelines.progress import human
+
+    name, size = planned.recipe.options.name, human(planned.bytes)
+    return f"{name}: {planned.files:,} files, {size}, {len(planned.partitions)} partitions"
 
 
 def _variables(given: list[str] | None) -> dict[str, str]:
@@ -64,18 +74,13 @@ def run(
     from rich.console import Console
 
     from corpus.store import Store
-    from pipelines.progress import TerminalObserver, human, print_funnel, print_products
+    from pipelines.progress import TerminalObserver, print_funnel, print_products
     from pipelines.verbs import execute, plan
 
     console = Console()
     planned = plan(recipe, _variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
-    console.print(
-        f"{planned.recipe.options.name}: {planned.files:,} files, {human(planned.bytes)}, "
-        f"{len(planned.partitions)} partitions → {store.root}",
-        highlight=False,
-        markup=False,
-    )
+    console.print(f"{_headline(planned)} → {store.root}", highlight=False, markup=False, soft_wrap=True)
     observer = TerminalObserver(console, store)
     try:
         outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
@@ -103,7 +108,6 @@ def plan(
 
     from corpus.store import Store
     from pipelines.engine import load_result
-    from pipelines.progress import human
     from pipelines.verbs import plan as make
 
     planned = make(recipe, _variables(var))
@@ -129,11 +133,7 @@ def plan(
             else "[green]computed[/green]"
         )
         table.add_row(str(number), p.label, p.digest[:12], word)
-    console.print(
-        f"{planned.recipe.options.name}: {planned.files:,} files, {human(planned.bytes)}, {len(planned.partitions)} partitions",
-        highlight=False,
-        markup=False,
-    )
+    console.print(_headline(planned), highlight=False, markup=False)
     console.print(table)
     console.print(
         f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False
@@ -227,7 +227,7 @@ def train(
     from trainer.options import TrainOptions
 
     given = {"preset": preset, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    options = TrainOptions(**{name: value for name, value in given.items() if value is not None})
+    options = TrainOptions.model_validate({name: value for name, value in given.items() if value is not None})
     folder = shards.rstrip("/")
     if not _exists(f"{folder}/index.json"):
         folder = f"{folder}/shards"
@@ -242,7 +242,8 @@ def train(
 
         summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show)
     console.print(
-        f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; model in {out}",
+        f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; "
+        f"model in {out}",
         highlight=False,
     )
 

@@ -84,8 +84,8 @@ class _Outcome:
 
 def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
     """What runs on a Ray worker: the task comes pickled, so that plugins can be found before it is read."""
-    from ray import cloudpickle
     import pyarrow as pa
+    from ray import cloudpickle
 
     for folder in search_path:
         if folder not in sys.path:
@@ -128,6 +128,9 @@ class RayExecutor:
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Spinning OpenMP threads stall one another when something else wants a core: training then fell from
+        # 4,400 tokens/s to 600. Sleeping at barriers costs 12 % on an idle machine.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import ray
 
         common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}

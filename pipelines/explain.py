@@ -62,7 +62,8 @@ def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> 
 
 def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
     path = f"ledger/part-{partition_of(document):05d}.parquet"
-    return store.read_table(path, filters=[("id", "==", document)]).to_pylist()
+    rows: list[dict[str, Any]] = store.read_table(path, filters=[("id", "==", document)]).to_pylist()
+    return rows
 
 
 def _fate(store: Store, document: int) -> Fate:

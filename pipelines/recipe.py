@@ -62,7 +62,8 @@ class SourceEntry(BaseModel):
     @property
     def source(self) -> Source:
         """The options of the format that was given."""
-        return next(value for name in FORMATS if (value := getattr(self, name)) is not None)
+        source: Source = next(value for name in FORMATS if (value := getattr(self, name)) is not None)
+        return source
 
 
 class RecipeOptions(BaseModel):
@@ -153,7 +154,8 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
     found: list[NamedStage] = []
     for number, entry in enumerate(entries):
         location: Location = ("stages", number)
-        name, options = entry, {}
+        name: Any = entry
+        options: Any = {}
         if isinstance(entry, dict) and len(entry) == 1:
             name, options = next(iter(entry.items()))
         if not isinstance(name, str):

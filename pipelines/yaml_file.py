@@ -55,13 +55,15 @@ class YamlFile:
 
     def line(self, location: Location) -> int:
         """The line (from 1) of the value at `location`, or of the nearest thing around it that exists."""
-        node, line = self._tree, 1
+        node: Any = self._tree
+        line = 1
         for step in location:
             try:
+                tree: Any = node
                 if isinstance(node, Mapping) and step in node:
-                    line = node.lc.key(step)[0] + 1
+                    line = tree.lc.key(step)[0] + 1
                 elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(step, int):
-                    line = node.lc.item(step)[0] + 1
+                    line = tree.lc.item(step)[0] + 1
                 else:
                     break
                 node = node[step]

@@ -16,6 +16,8 @@ from pipelines.passes.base import PassState, Result
 from trainer.options import TrainOptions
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
+PROMPTS = ("The function returns", "import ", "This package")
+"""What the finished model is asked to continue, for the report."""
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
@@ -33,10 +35,13 @@ def _train(options: TrainOptions, context: TaskContext) -> Entry:
     if store.local:
         folder = Path(store.path("model"))
         summary = train_on(store.path("shards"), options, folder, context.seed, context.cpus)
+        summary["samples"] = _samples(folder, Path(store.path("tokenizer/tokenizer.json")), context.seed)
         return {"files": [_entry(folder / name, f"model/{name}").to_json() for name in PUBLISHED], "summary": summary}
     scratch = Path(tempfile.mkdtemp(prefix="eyas-model-"))
     try:
         summary = train_on(f"{store.url.rstrip('/')}/shards", options, scratch, context.seed, context.cpus)
+        (scratch / "tokenizer.json").write_bytes(store.fs.cat_file(store.path("tokenizer/tokenizer.json")))
+        summary["samples"] = _samples(scratch, scratch / "tokenizer.json", context.seed)
         files = []
         for name in PUBLISHED:
             with store.create(f"model/{name}") as output, (scratch / name).open("rb") as file:
@@ -62,6 +67,15 @@ def train_on(
     loader = ShardLoader(shards, options.batch_size, seed)
     folder.mkdir(parents=True, exist_ok=True)
     return train(loader, options, str(folder), seed, threads=threads, progress=progress)
+
+
+def _samples(model: Path, tokenizer: Path, seed: int) -> list[dict[str, str]]:
+    from trainer import generate
+
+    return [
+        {"prompt": prompt, "text": "".join(generate(model, tokenizer, prompt, max_tokens=60, seed=seed))}
+        for prompt in PROMPTS
+    ]
 
 
 def _entry(file: Path, path: str) -> FileEntry:
