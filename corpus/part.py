@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 from corpus.store import Store
 
 BATCH_ROWS = 8192
+BATCH_BYTES = 16_000_000
+"""Text that is handed out at a time, about: 8,192 books at once are gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Part:
             parquet = pq.ParquetFile(file)
             wanted = [name for name in columns or parquet.schema_arrow.names if name in parquet.schema_arrow.names]
             start = 0
-            for batch in parquet.iter_batches(batch_size=BATCH_ROWS, columns=wanted):
+            rows = min(max(BATCH_BYTES * self.alive // max(self.text_bytes, 1), 1), BATCH_ROWS)
+            for batch in parquet.iter_batches(batch_size=rows, columns=wanted):
                 table = pa.Table.from_batches([batch])
                 if mask is not None:
                     table = _apply(table, mask.slice(start, table.num_rows), columns)

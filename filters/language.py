@@ -77,8 +77,8 @@ class Language(Filter):
 
     def judge(self, docs: pa.Table) -> Verdict:
         heads = pc.utf8_slice_codeunits(docs.column("text"), 0, self.max_characters)
-        # fastText reads one line; a NUL would end its C string.
-        lines = pc.replace_substring_regex(heads, r"[\n\r\x00]", " ").to_pylist()
+        # fastText reads one line; a NUL would end its C string, and its own end-of-sentence word the line.
+        lines = pc.replace_substring_regex(heads, r"[\n\r\x00]|</s>", " ").to_pylist()
         labels, scores = self._fasttext.predict(lines)
         # A text without a single token gets no label at all.
         languages = [label[0].removeprefix(_LABEL) if label else "und" for label in labels]

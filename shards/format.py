@@ -124,8 +124,8 @@ class Index:
 
     @property
     def digest(self) -> str:
-        """A digest of the whole set: of the format and of every file's sha256, in order."""
-        return digest_of({"meta": asdict(self.meta), "files": [file.sha256 for file in self.files]})
+        """A digest of the whole set: of the format and of all that is said of every file, in order."""
+        return digest_of({"meta": asdict(self.meta), "files": [asdict(file) for file in self.files]})
 
     def to_json(self) -> dict[str, Any]:
         """The content of index.json."""
@@ -139,11 +139,15 @@ class Index:
         if not store.exists("index.json"):
             raise ValueError(f"{store.url}: no index.json, so this is not a folder of shards")
         data = store.read_json("index.json")
-        if data.get("format") != FORMAT:
-            raise ValueError(f"{store.url}/index.json: format {data.get('format')!r}, this version reads {FORMAT!r}")
-        meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
-        index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
-        if index.digest != data["digest"]:
+        try:
+            if data["format"] != FORMAT:
+                raise ValueError(f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}")
+            meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
+            index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
+            stated = data["digest"]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{store.url}/index.json: not an index of shards ({error!r})") from error
+        if index.digest != stated:
             raise ValueError(f"{store.url}/index.json was edited: its digest does not match the files it names")
         return index
 

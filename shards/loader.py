@@ -23,7 +23,7 @@ from shards.format import Index, ShardMeta
 if TYPE_CHECKING:
     import torch
 
-_MASK = np.uint64(0xFFFFFFFFFFFFFFFF)
+_MASK = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,15 @@ class ShardLoader:
     """An endless iterator over the shards in a folder; see the module. `batch_size` must be a multiple of `world_size`."""
 
     def __init__(self, folder: str, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1) -> None:
-        if batch_size < 1 or batch_size % world_size:
+        if world_size < 1 or batch_size < 1 or batch_size % world_size:
             raise ValueError(
                 f"batch_size {batch_size} cannot be shared out to {world_size} ranks: "
                 f"it is the global number of rows per step, and must be a multiple of world_size"
             )
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not in 0 … {world_size - 1}")
+        if not 0 <= seed <= _MASK:
+            raise ValueError(f"seed {seed} is not in 0 … 2^64 - 1")
         self._store = Store(folder)
         self.index = Index.load(self._store)
         if self.index.rows == 0:
@@ -85,7 +87,7 @@ class ShardLoader:
         rows = np.empty(len(position), np.int64)
         for number in np.unique(epoch):
             chosen = epoch == number
-            key = _mix(np.array([self.seed], np.uint64) + np.uint64(number) * np.uint64(0x9E3779B97F4A7C15))[0]
+            key = _mix(np.array([(self.seed + int(number) * 0x9E3779B97F4A7C15) & _MASK], np.uint64))[0]
             rows[chosen] = permute(within[chosen].astype(np.uint64), self.index.rows, int(key))
         return rows
 
@@ -123,12 +125,23 @@ class ShardLoader:
                 # Memory-mapped where files are local: rows are read from the page cache, never copied as a whole.
                 source = pa.memory_map(path) if self._store.local else self._store.open(file.path)
                 reader = ipc.open_file(source)
+                rows = _rows(reader)
             except (OSError, pa.ArrowInvalid) as error:
                 raise ValueError(f"{path}: missing or damaged ({error}); make the shards again") from error
             if ShardMeta.of(reader.schema, path) != self.index.meta:
                 raise ValueError(f"{path}: belongs to another set of shards than index.json")
+            if rows != file.rows:
+                raise ValueError(
+                    f"{path}: holds {rows:,} rows, but index.json says {file.rows:,}; make the shards again"
+                )
             self._readers[number] = reader
         return self._readers[number]
+
+
+def _rows(reader: ipc.RecordBatchFileReader) -> int:
+    """Rows of a file: all record batches but the last are as long as the first."""
+    last = reader.num_record_batches - 1
+    return 0 if last < 0 else int(last * reader.get_batch(0).num_rows + reader.get_batch(last).num_rows)
 
 
 def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -148,7 +161,7 @@ def permute(numbers: npt.NDArray[np.uint64], size: int, key: int) -> npt.NDArray
     while outside.any():
         left, right = values[outside] >> half, values[outside] & low
         for number in range(4):
-            round_key = np.uint64((key + (number + 1) * 0x9E3779B97F4A7C15) & int(_MASK))
+            round_key = np.uint64((key + (number + 1) * 0x9E3779B97F4A7C15) & _MASK)
             left, right = right, left ^ (_mix(right ^ round_key) & low)
         values[outside] = (left << half) | right
         outside = values >= np.uint64(size)

@@ -36,7 +36,7 @@ def train_bpe(texts: Iterable[str], options: TokenizerOptions) -> Merges:
     Raises `VocabularyTooLarge` if the texts give fewer merges than needed, naming the largest possible size.
     """
     fixed = len(options.special_tokens) + len(commands(options.latex))
-    size = max(options.vocab_sizes) - fixed
+    largest = max(options.vocab_sizes)
     if min(options.vocab_sizes) - fixed < 256:
         raise ValueError(
             f"vocab_sizes: {min(options.vocab_sizes)} has no room for 256 bytes, "
@@ -45,7 +45,8 @@ def train_bpe(texts: Iterable[str], options: TokenizerOptions) -> Merges:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = Pretokenizer.of(options).for_training().to_tokenizers()
     trainer = trainers.BpeTrainer(
-        vocab_size=size,
+        # The commands' room is used too: where punctuation is not split, merges may make commands, and others must follow.
+        vocab_size=largest - len(options.special_tokens),
         min_frequency=options.min_frequency,
         max_token_length=options.max_token_length,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
@@ -54,14 +55,15 @@ def train_bpe(texts: Iterable[str], options: TokenizerOptions) -> Merges:
     )
     tokenizer.train_from_iterator(_batched(texts), trainer)
     model = json.loads(tokenizer.to_str())["model"]
-    merges = tuple((left, right) for left, right in model["merges"])
-    found = 256 + len(merges)
-    if found < size:
+    alphabet = tuple(sorted(pre_tokenizers.ByteLevel.alphabet()))
+    found = Merges(alphabet, tuple((left, right) for left, right in model["merges"]))
+    vocab, merges = vocabulary(found, options, largest)
+    if len(vocab) < largest:
         raise VocabularyTooLarge(
-            f"tokenizer: the curated text gives a vocabulary of {found + fixed:,} at most, {size + fixed:,} was asked for. "
+            f"tokenizer: the curated text gives a vocabulary of {len(vocab):,} at most, {largest:,} was asked for. "
             f"Lower `vocab_sizes`, lower `min_frequency` (now {options.min_frequency}), or curate more text."
         )
-    return Merges(tuple(sorted(pre_tokenizers.ByteLevel.alphabet())), merges)
+    return Merges(alphabet, tuple(merges))
 
 
 def _batched(texts: Iterable[str], size: int = 256) -> Iterator[list[str]]:
@@ -78,16 +80,17 @@ def _batched(texts: Iterable[str], size: int = 256) -> Iterator[list[str]]:
 def vocabulary(found: Merges, options: TokenizerOptions, size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """The vocabulary of exactly `size` tokens and the merges it needs."""
     injected = commands(options.latex)
-    room = size - len(options.special_tokens) - len(found.alphabet) - len(injected)
-    merges = list(found.merges[:room])
-    # Two pairs can make the same token (a+bc, ab+c): it has one id, and the next merge takes the room.
-    tokens = dict.fromkeys([*options.special_tokens, *found.alphabet, *(a + b for a, b in merges)])
-    taken = room
-    while len(tokens) + len(injected) < size and taken < len(found.merges):
-        left, right = found.merges[taken]
+    tokens = dict.fromkeys([*options.special_tokens, *found.alphabet])
+    # Two pairs can make the same token (a+bc, ab+c), and a pair an injected command: it has one id, and the next merge
+    # takes the room.
+    distinct = {*tokens, *injected}
+    merges: list[tuple[str, str]] = []
+    for left, right in found.merges:
+        if len(distinct) == size:
+            break
         merges.append((left, right))
         tokens.setdefault(left + right)
-        taken += 1
+        distinct.add(left + right)
     for command in injected:
         tokens.setdefault(command)
     return {token: number for number, token in enumerate(tokens)}, merges

@@ -43,7 +43,7 @@ def measure(
     counts = pa.table(
         {
             "bytes": pc.binary_length(text),
-            "words": pc.list_value_length(pc.utf8_split_whitespace(text)),
+            "words": _words(text),
             "tokens": pc.list_value_length(encoder.encode(text)),
             **{name: column.cast(pa.string()) for name, column in groups.items()},
         }
@@ -54,6 +54,12 @@ def measure(
             rows = counts.filter(pc.equal(counts.column(name), value)) if value is not None else None
             if rows is not None:
                 _add(into, f"{name}: {value}", rows)
+
+
+def _words(text: pa.LargeStringArray) -> pa.Array:
+    """Words between white space; an empty string before the first or after the last of it is none."""
+    found = pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(text)))
+    return pc.if_else(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0), 0, found)
 
 
 def _add(into: dict[str, Fertility], name: str, rows: pa.Table) -> None:

@@ -48,14 +48,18 @@ class Pretokenizer(BaseModel):
         """The regular expression; every match is one pretoken and nothing is left over."""
         # Marks belong to the letters they follow: without \p{M} every Devanagari vowel sign would be cut off.
         letters = r"[\p{L}\p{M}]+"
+        symbol = r"[^\s\p{L}\p{M}\p{N}]"
+        if self.latex:
+            # Or the backslash of ` \frac` would go to the space before it, and that of `{\frac` to the brace.
+            symbol = rf"(?:(?!{_LATEX}){symbol})"
         if self.split_punctuation:
-            parts = [" ?" + letters, _DIGITS[self.split_digits], r" ?[^\s\p{L}\p{M}\p{N}]"]
+            parts = [" ?" + letters, _DIGITS[self.split_digits], " ?" + symbol]
         else:
             parts = [
                 _CONTRACTIONS,
                 r"[^\r\n\p{L}\p{M}\p{N}]?" + letters,
                 _DIGITS[self.split_digits],
-                r" ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*",
+                rf" ?{symbol}+[\r\n]*",
             ]
         return "|".join([*([_LATEX] if self.latex else []), *parts, _SPACES])
 

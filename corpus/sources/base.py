@@ -18,6 +18,11 @@ BATCH_BYTES = 16_000_000
 BATCH_ROWS = 8192
 
 
+def printable(path: str) -> str:
+    """`path` as text that Arrow and terminals take: bytes of a file name that are no UTF-8 are written out."""
+    return path if path.isascii() else path.encode(errors="backslashreplace").decode()
+
+
 class UnreadableInput(ValueError):
     """A whole file cannot be read to its end. The run stops: nobody knows how many documents are missing."""
 
@@ -60,7 +65,7 @@ class BatchBuilder:
         """Adds a document."""
         self._batch.rows.append(self.row)
         self._batch.texts.append(text)
-        self._batch.origins.append(origin)
+        self._batch.origins.append(printable(origin))
         for name in self._carry:
             self._batch.extra[name].append((carried or {}).get(name))
         self._bytes += len(text)
@@ -68,7 +73,7 @@ class BatchBuilder:
 
     def reject(self, origin: str, reason: str, message: str, *, dropped: bool = False) -> None:
         """Adds a record that is no document."""
-        self._batch.rejects.append(Reject(self.row, origin, reason, message, dropped))
+        self._batch.rejects.append(Reject(self.row, printable(origin), reason, printable(message), dropped))
         self.row += 1
 
     def full(self) -> bool:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.sources.base import BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput
+from corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
 from corpus.sources.listing import InputFile, Split
 from corpus.sources.text_files import too_large
 
@@ -36,8 +36,10 @@ class ParquetFiles(ColumnSource):
             columns = self._present(parquet.schema_arrow, split.path)
             before = sum(parquet.metadata.row_group(i).num_rows for i in range(split.start))
             groups = list(range(split.start, split.end))
-            batches = parquet.iter_batches(batch_size=BATCH_ROWS, row_groups=groups, columns=columns)
-            yield from self._batches(batches, split.path, before, first_row)
+            sizes = [parquet.metadata.row_group(i) for i in groups]
+            rows = _batch_rows(sum(g.total_byte_size for g in sizes), sum(g.num_rows for g in sizes))
+            batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=columns)
+            yield from self._batches(batches, printable(split.path), before, first_row)
 
     def _present(self, schema: pa.Schema, path: str) -> list[str]:
         if self.text_column not in schema.names:
@@ -57,13 +59,12 @@ class ParquetFiles(ColumnSource):
             row += batch.num_rows
 
     def _convert(self, batch: pa.RecordBatch, path: str, before: int, first_row: int) -> Batch:
-        text = batch.column(self.text_column)
+        text = _open(lambda: _validated(batch.column(self.text_column)), path)
         if pa.types.is_dictionary(text.type):
             text = text.dictionary_decode()
         if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
             raise UnreadableInput(f"{path}: column {self.text_column!r} is {text.type}, expected strings")
         text = text.cast(pa.large_string())
-        text = _open(lambda: _validated(text), path)
         size = pc.fill_null(pc.binary_length(text), -1).to_numpy(zero_copy_only=False)
         numbers = np.arange(batch.num_rows) + before
         good = (size > 0) & (size <= self.max_document_bytes)
@@ -81,7 +82,7 @@ class ParquetFiles(ColumnSource):
                 rejects.append(Reject(first_row + int(i), origin, "too_large", message))
         keep = np.flatnonzero(good)
         origins = self._origins(batch, path, numbers).take(pa.array(keep))
-        extra = {name: self._carried(batch, name).take(pa.array(keep)) for name in self.carry}
+        extra = {name: _as_text(batch, name, path).take(pa.array(keep)) for name in self.carry}
         rows = [first_row + int(i) for i in keep]
         return Batch(rows, text.take(pa.array(keep)), origins, extra, rejects)
 
@@ -89,12 +90,7 @@ class ParquetFiles(ColumnSource):
         own = pa.array([f"{path}#{number}" for number in numbers], pa.string())
         if self.origin_column is None or self.origin_column not in batch.schema.names:
             return own
-        return pc.coalesce(batch.column(self.origin_column).cast(pa.string()), own)
-
-    def _carried(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        if name not in batch.schema.names:
-            return pa.nulls(batch.num_rows, pa.string())
-        return batch.column(name).cast(pa.string())
+        return pc.coalesce(_as_text(batch, self.origin_column, path), own)
 
 
 class ArrowFiles(ParquetFiles):
@@ -119,10 +115,27 @@ class ArrowFiles(ParquetFiles):
             before = sum(reader.get_batch(i).num_rows for i in range(split.start))
             for number in range(split.start, split.end):
                 batch = _open(lambda number=number: reader.get_batch(number), split.path).select(columns)
-                pieces = (batch.slice(i, BATCH_ROWS) for i in range(0, batch.num_rows, BATCH_ROWS))
-                yield from self._batches(pieces, split.path, before, first_row)
+                rows = _batch_rows(batch.nbytes, batch.num_rows)
+                pieces = (batch.slice(i, rows) for i in range(0, batch.num_rows, rows))
+                yield from self._batches(pieces, printable(split.path), before, first_row)
                 before += batch.num_rows
                 first_row += batch.num_rows
+
+
+def _batch_rows(size: int, rows: int) -> int:
+    """Rows that hold about `BATCH_BYTES` where `rows` hold `size`: 8,192 books at once are gigabytes."""
+    return min(max(BATCH_BYTES * rows // max(size, 1), 1), BATCH_ROWS)
+
+
+def _as_text(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
+    """A column as strings, nulls if there is none of this name."""
+    if name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, pa.string())
+    column = _open(lambda: _validated(batch.column(name)), path)
+    try:
+        return _open(lambda: column.cast(pa.string()), path)
+    except pa.ArrowNotImplementedError as error:
+        raise UnreadableInput(f"{path}: column {name!r} is {column.type}, which cannot be carried as text") from error
 
 
 def _validated(text: pa.Array) -> pa.Array:
@@ -147,7 +160,7 @@ def _open(action: Any, path: str) -> Any:
     """Runs `action`; Arrow's errors become one that names the file."""
     try:
         return action()
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowInvalid, pa.ArrowIndexError, OSError) as error:
         raise UnreadableInput(
             f"{path}: truncated or damaged: {error}. Restore the file, or leave it out with `exclude`."
         ) from error

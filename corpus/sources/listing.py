@@ -77,6 +77,11 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []
     for name, info in fs.find(root, detail=True).items():
+        if info.get("islink"):
+            info = _target(fs, name, info)
+        # Reading a named pipe or a socket would wait for ever.
+        if info["type"] != "file":
+            continue
         relative = name[len(root) + 1 :]
         if any(p.match(relative) for p in wanted) and not any(p.match(relative) for p in unwanted):
             files.append(_file(name, relative, info))
@@ -86,6 +91,15 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
             f"Patterns are relative to the folder; use '**/*.txt' to search all folders below it."
         )
     return sorted(files, key=lambda file: file.path)
+
+
+def _target(fs: Any, name: str, info: dict[str, Any]) -> dict[str, Any]:
+    """What a link leads to: the link's own time and type say nothing of it. A broken one counts as a file, so that
+    reading it fails and is booked."""
+    try:
+        return dict(fs.info(name))
+    except OSError:
+        return {**info, "type": "file"}
 
 
 def _file(path: str, relative: str, info: dict[str, Any]) -> InputFile:
@@ -100,7 +114,7 @@ def take_bytes(files: Sequence[InputFile], max_bytes: int, seed: int) -> list[In
     """
 
     def lot(file: InputFile) -> bytes:
-        return hashlib.blake2b(f"{seed}:{file.relative}".encode(), digest_size=8).digest()
+        return hashlib.blake2b(f"{seed}:{file.relative}".encode(errors="surrogateescape"), digest_size=8).digest()
 
     taken, total = [], 0
     for file in sorted(files, key=lot):

@@ -25,6 +25,7 @@ class TextFiles(Source):
     @classmethod
     def _known(cls, value: str) -> str:
         try:
+            "".encode(value)  # looking it up would also find base64 and rot13, which make no text of bytes
             return codecs.lookup(value).name
         except LookupError as error:
             raise ValueError(
@@ -41,15 +42,12 @@ class TextFiles(Source):
 
     def _read_file(self, split: Split, builder: BatchBuilder) -> None:
         if split.bytes > self.max_document_bytes:
-            builder.reject(split.path, "too_large", too_large(split.bytes, self.max_document_bytes))
+            builder.reject(split.path, "too_large", f"{split.path}: " + too_large(split.bytes, self.max_document_bytes))
             return
         try:
             data = self.filesystem().cat_file(split.path)
         except OSError as error:
             builder.reject(split.path, "unreadable", f"{split.path}: cannot be read: {error}")
-            return
-        if not data:
-            builder.reject(split.path, "empty", f"{split.path}: the file is empty", dropped=True)
             return
         try:
             text = data.decode(self.encoding)
@@ -57,7 +55,11 @@ class TextFiles(Source):
             message = f"{split.path}: byte {error.start} is not {self.encoding}: {data[error.start : error.end]!r}"
             builder.reject(split.path, "not_" + self.encoding.replace("-", ""), message)
             return
-        builder.add(text.removeprefix("\ufeff"), split.path)
+        text = text.removeprefix("\ufeff")
+        if not text:
+            builder.reject(split.path, "empty", f"{split.path}: the file is empty", dropped=True)
+            return
+        builder.add(text, split.path)
 
 
 def too_large(size: int, limit: int) -> str:

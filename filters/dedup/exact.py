@@ -33,6 +33,8 @@ class ExactDedup(CorpusStage):
     """Count texts that differ only in white space as copies."""
 
     def plan(self, inputs: Sequence[Part]) -> list[Step]:
+        if not inputs:
+            return []
         buckets = bucket_count(24 * sum(part.alive for part in inputs), BUCKET_BYTES)
         hashes = [Task(part.key, partial(self._hash, part, buckets), part.text_bytes) for part in inputs]
         paths = [f"hash/{part.key}.arrow" for part in inputs]

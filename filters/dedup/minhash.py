@@ -61,6 +61,8 @@ class MinhashDedup(CorpusStage):
     """Ignore punctuation. Over-merges mathematics and code."""
 
     def plan(self, inputs: Sequence[Part]) -> list[Step]:
+        if not inputs:
+            return []
         numbers = np.array([part.number for part in inputs], np.int64)
         buckets = bucket_count(16 * self.bands * sum(part.alive for part in inputs), BUCKET_BYTES)
         # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.

@@ -40,8 +40,9 @@ def verify(
         for k in range(count):
             j = anchors[k]
             theirs = shingles[offsets[j] : offsets[j + 1]]
-            # The smaller set bounds the intersection: skip a comparison that cannot succeed.
-            if min(len(mine), len(theirs)) < threshold * max(len(mine), len(theirs)):
+            # The smaller set bounds the intersection: skip a comparison that cannot succeed. Divided as Jaccard is: in
+            # floating point 0.28 * 25 is more than 7, and a pair of exactly the threshold would be lost.
+            if min(len(mine), len(theirs)) / max(len(mine), len(theirs), 1) < threshold:
                 continue
             value = jaccard_of(mine, theirs)
             if value >= threshold:

@@ -76,3 +76,13 @@ def test_json_keeps_a_part() -> None:
     part = Part(70_000, "s", "documents.parquet", 4, 3, 20, ("a", "b"))
     assert Part.from_json(part.to_json()) == part
     assert part.key == "part-70000"
+
+
+def test_large_documents_come_a_few_at_a_time(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    books = [f"{i:04}" * 250_000 for i in range(40)]
+    entry = store.write_table("books.parquet", documents(list(range(40)), books, "s", books[:40]))
+    part = Part(0, "s", entry.path, 40, 40, sum(map(len, books)))
+    tables = list(part.tables(store, ["text"]))
+    assert [text for table in tables for text in table.column("text").to_pylist()] == books
+    assert max(table.nbytes for table in tables) < 1.5 * part_module.BATCH_BYTES

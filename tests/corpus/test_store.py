@@ -149,7 +149,7 @@ try:
             output.sink.write(b"x" * 16_000)
             output.sink.write(b"x" * 5_000)
     else:
-        store.write_table("part.bin", pa.table({"n": pa.array(range(100_000)), "m": pa.array([i * i for i in range(100_000)])}))
+        store.write_table("part.bin", pa.table({"n": pa.array([i * i for i in range(100_000)])}))
 except OSError as error:
     print(type(error).__name__, error)
 """

@@ -1,0 +1,69 @@
+"""Runs a corpus stage by hand: parts on disk, its steps in order, one verdict per document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.documents import document_id, documents, text_bytes
+from corpus.part import Part
+from corpus.stage import CorpusStage
+from corpus.store import Store
+from corpus.task import TaskContext
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one document; `of`: the position of the document it is a copy of."""
+
+    kept: bool
+    reason: str | None
+    score: float | None
+    of: int | None
+    columns: dict[str, Any]
+
+
+def run(
+    stage: CorpusStage, folder: Path, texts: Sequence[str], cuts: Sequence[int] = (), dead: Sequence[int] = ()
+) -> list[Fate]:
+    """The fate of every text, in order; `cuts`: where parts begin; documents at `dead` were dropped before (fate None)."""
+    store = Store(str(folder))
+    bounds = [0, *cuts, len(texts)]
+    parts, positions = [], {}
+    for number, (first, last) in enumerate(pairwise(bounds)):
+        part_number = 3 * number  # numbers of parts ascend, but have gaps where generators come in
+        ids = [document_id(part_number, row) for row in range(last - first)]
+        positions.update(zip(ids, range(first, last), strict=True))
+        table = documents(ids, list(texts[first:last]), "s", [f"#{i}" for i in range(first, last)])
+        path, mask = f"documents/{number}.parquet", f"masks/{number}.parquet"
+        store.write_table(path, table)
+        alive = np.array([i not in dead for i in range(first, last)], np.bool_)
+        store.write_table(mask, pa.table({"kept": pa.array(alive)}))
+        living = table.filter(pa.array(alive))
+        parts.append(Part(part_number, "s", path, last - first, living.num_rows, text_bytes(living), (mask,)))
+    context = TaskContext(store, "pass", seed=0, memory_bytes=1 << 30)
+    for step in stage.plan(parts):
+        for task in reversed(step.tasks):  # any order must do
+            task.run(context)
+    fates: list[Fate] = []
+    for part in parts:
+        verdict = stage.decide(part, parts, context)
+        assert len(verdict) == part.alive
+        for i in range(len(verdict)):
+            detail = verdict.detail[i].as_py()
+            fates.append(
+                Fate(
+                    verdict.kept[i].as_py(),
+                    verdict.reason[i].as_py(),
+                    verdict.score[i].as_py(),
+                    None if detail is None else positions[int(detail.split()[-1])],
+                    {name: column[i].as_py() for name, column in verdict.columns.items()},
+                )
+            )
+    return fates

@@ -1,0 +1,57 @@
+"""Exact deduplication against a dictionary of texts, whatever the cut into parts."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from dedup_driver import run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filters.dedup import exact
+from filters.dedup.exact import ExactDedup
+
+TEXTS = st.lists(
+    st.sampled_from(["", "a", "A", "b", " a", "a\n", "é", "É", "e\u0301", "\0", "a\0", "\ufeffa"]), max_size=20
+)
+
+
+def folded(text: str, ignore_case: bool, ignore_whitespace: bool) -> str:
+    text = text.lower() if ignore_case else text
+    return " ".join(text.split()) if ignore_whitespace else text
+
+
+@settings(deadline=None, max_examples=40)
+@given(TEXTS, st.booleans(), st.booleans(), st.data())
+def test_the_first_of_equal_texts_stays(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], case: bool, space: bool, data: st.DataObject
+) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=2)))
+    stage = ExactDedup(ignore_case=case, ignore_whitespace=space)
+    first: dict[str, int] = {}
+    for i, fate in enumerate(run(stage, tmp_path_factory.mktemp("exact"), texts, cuts)):
+        anchor = first.setdefault(folded(texts[i], case, space), i)
+        assert fate.kept == (anchor == i)
+        assert (fate.of, fate.reason) == ((None, None) if anchor == i else (anchor, "exact_duplicate"))
+
+
+def test_documents_dropped_before_are_no_originals(tmp_path: Path) -> None:
+    fates = run(ExactDedup(), tmp_path, ["same", "other", "same", "same"], cuts=[2], dead=[0])
+    assert [(fate.kept, fate.of) for fate in fates] == [(True, None), (True, None), (False, 2)]
+
+
+def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(0)
+    texts = [str(chance.randrange(150)) for _ in range(400)]
+    whole = run(ExactDedup(), tmp_path / "one", texts)
+    monkeypatch.setattr(exact, "BUCKET_BYTES", 500)
+    cut = run(ExactDedup(), tmp_path / "many", texts, cuts=[100, 101, 350])
+    assert cut == whole
+    assert sum(fate.kept for fate in whole) == len(set(texts))
+
+
+def test_nothing_in_nothing_out(tmp_path: Path) -> None:
+    assert run(ExactDedup(), tmp_path / "empty part", []) == []
+    assert ExactDedup().plan([]) == []

@@ -1,0 +1,228 @@
+"""MinHash deduplication against brute force: no wrong drop, the recall that the S-curve promises, the same for any cut."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from datasketch import LeanMinHash
+from dedup_driver import Fate, run
+
+from filters.dedup import minhash
+from filters.dedup.minhash import MinhashDedup
+from filters.dedup.signatures import band_keys, lanes, probability, signatures
+from text_kernels.words import words
+
+LANES = ["0x2a4c004b6ae97d7f", "0xfccac7c96d3a1e79", "0x93df7413971b78d9", "0x494f4724213d3138"]
+VOCABULARY = [f"w{i}" for i in range(5000)]
+
+
+def shingle_set(text: str, n: int = 5) -> set[tuple[str, ...]]:
+    """Shingles in plain Python, of texts that are words between spaces."""
+    found = text.lower().split()
+    return {tuple(found[i : i + n]) for i in range(max(len(found) - n + 1, 1))} if found else set()
+
+
+def jaccard(a: set[tuple[str, ...]], b: set[tuple[str, ...]]) -> float:
+    return len(a & b) / len(a | b) if a or b else 0.0
+
+
+def random_text(chance: random.Random, length: int) -> list[str]:
+    return [chance.choice(VOCABULARY) for _ in range(length)]
+
+
+def edited(chance: random.Random, text: list[str], edits: int) -> list[str]:
+    """The same words, `edits` of them replaced."""
+    text = list(text)
+    for at in chance.sample(range(len(text)), edits):
+        text[at] = chance.choice(VOCABULARY)
+    return text
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[str]:
+    """Families of copies edited more or less, and loners, in random order."""
+    chance = random.Random(7)
+    texts = [" ".join(random_text(chance, chance.randrange(1, 200))) for _ in range(40)]
+    for _ in range(40):
+        original = random_text(chance, chance.randrange(60, 200))
+        copies = [edited(chance, original, chance.randrange(0, 14)) for _ in range(chance.randrange(1, 5))]
+        texts += [" ".join(text) for text in [original, *copies]]
+    chance.shuffle(texts)
+    return texts
+
+
+def check(texts: list[str], fates: list[Fate], threshold: float) -> None:
+    """Every drop is right, and its score is the true similarity with a document that stays."""
+    sets = [shingle_set(text) for text in texts]
+    for i, fate in enumerate(fates):
+        if fate.kept:
+            assert (fate.reason, fate.score, fate.of) == (None, None, None)
+            continue
+        assert fate.of is not None
+        assert fates[fate.of].kept
+        assert fate.reason == "near_duplicate"
+        assert fate.score == jaccard(sets[i], sets[fate.of])
+        assert fate.score >= threshold
+    sizes = [1 + sum(other.of == i for other in fates) for i in range(len(texts))]
+    for i, fate in enumerate(fates):
+        assert fate.columns == {"cluster_size": sizes[i if fate.of is None else fate.of]}
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize("keep", ["longest", "first"])
+def test_every_drop_is_as_alike_as_promised_to_one_that_stays(
+    tmp_path: Path, corpus: list[str], threshold: float, keep: str
+) -> None:
+    fates = run(MinhashDedup(verify_jaccard=threshold, keep=keep), tmp_path, corpus, cuts=[30, 31, 120])
+    check(corpus, fates, threshold)
+    assert sum(not fate.kept for fate in fates) > 5
+    sets = [shingle_set(text) for text in corpus]
+    for i, fate in enumerate(fates):
+        if fate.of is not None:
+            stays = (-len(sets[fate.of]), fate.of) if keep == "longest" else (fate.of,)
+            assert stays < ((-len(sets[i]), i) if keep == "longest" else (i,))
+
+
+def test_bands_that_always_meet_find_all_that_brute_force_finds(tmp_path: Path, corpus: list[str]) -> None:
+    """With bands of one row nearly every pair is a candidate: then no two that stay are alike."""
+    fates = run(MinhashDedup(bands=200, rows=1, verify_jaccard=0.5), tmp_path, corpus)
+    check(corpus, fates, 0.5)
+    sets = [shingle_set(text) for text in corpus]
+    kept = [i for i, fate in enumerate(fates) if fate.kept]
+    assert [(i, j) for i in kept for j in kept if i < j and jaccard(sets[i], sets[j]) >= 0.5] == []
+
+
+def test_recall_is_that_of_the_s_curve(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    texts, pairs = [], []
+    for _ in range(500):
+        original = random_text(chance, 120)
+        copy = edited(chance, original, chance.randrange(3, 8))
+        texts += [" ".join(original), " ".join(copy)]
+        pairs.append(jaccard(shingle_set(texts[-2]), shingle_set(texts[-1])))
+    fates = run(MinhashDedup(verify_jaccard=0.0), tmp_path, texts)
+    expected = np.array([probability(value, 14, 8) for value in pairs])
+    assert 0.3 < expected.mean() < 0.95, "the edits should lie where the curve is steep"
+    found = sum(not fate.kept for fate in fates)
+    deviation = np.sqrt((expected * (1 - expected)).sum())
+    assert abs(found - expected.sum()) < 4 * deviation
+
+
+def test_a_chain_of_copies_is_not_cut_down_to_one(tmp_path: Path) -> None:
+    """A≈B≈C≈…: neighbours share most of their text, the ends nothing (marin#6854)."""
+    words_ = random_text(random.Random(1), 1000)
+    chain = [" ".join(words_[start : start + 200]) for start in range(0, 800, 20)]
+    fates = run(MinhashDedup(bands=60, rows=3, verify_jaccard=0.7, keep="first"), tmp_path, chain)
+    check(chain, fates, 0.7)
+    kept = [i for i, fate in enumerate(fates) if fate.kept]
+    assert len(kept) >= len(chain) / 3
+    assert sum(not fate.kept for fate in fates) >= len(chain) / 3
+
+
+def test_the_same_for_any_cut_into_parts_and_buckets(
+    tmp_path: Path, corpus: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(MinhashDedup(), tmp_path / "whole", corpus)
+    assert run(MinhashDedup(), tmp_path / "two", corpus, cuts=[77]) == whole
+    monkeypatch.setattr(minhash, "BUCKET_BYTES", 20_000)
+    cut = run(MinhashDedup(), tmp_path / "many", corpus, cuts=[0, 1, 50, 50, 140])
+    assert cut == whole
+
+
+def test_documents_without_words_stay_and_short_ones_compare_whole(tmp_path: Path) -> None:
+    texts = ["", "\0", " ", "hello", "hello", "Hello there", "hello there", "a b c d", "a b c d e", "a b c d"]
+    fates = run(MinhashDedup(), tmp_path, texts, cuts=[4])
+    assert [fate.kept for fate in fates] == [True, True, True, True, False, True, False, True, True, False]
+    assert [fate.of for fate in fates if not fate.kept] == [3, 5, 7]
+    case = run(MinhashDedup(fold_case=False), tmp_path / "case", texts)
+    assert [fate.kept for fate in case][5:7] == [True, True]
+
+
+def test_of_identical_documents_one_stays(tmp_path: Path) -> None:
+    texts = [" ".join(random_text(random.Random(0), 50))] * 300
+    fates = run(MinhashDedup(verify_jaccard=1.0), tmp_path, texts, cuts=[100, 200])
+    assert [fate.kept for fate in fates] == [True] + [False] * 299
+    assert {fate.columns["cluster_size"] for fate in fates} == {300}
+
+
+def test_documents_dropped_before_take_no_part(tmp_path: Path) -> None:
+    text = " ".join(VOCABULARY[:50])
+    fates = run(MinhashDedup(), tmp_path, [text, "x y z", text, text], cuts=[2], dead=[0])
+    assert [(fate.kept, fate.of) for fate in fates] == [(True, None), (True, None), (False, 2)]
+
+
+def test_nothing_in_nothing_out(tmp_path: Path) -> None:
+    assert run(MinhashDedup(), tmp_path, []) == []
+    assert MinhashDedup().plan([]) == []
+    assert run(MinhashDedup(), tmp_path / "dead", ["a b c", "a b c"], dead=[0, 1]) == []
+
+
+def test_folding_options_reach_the_words(tmp_path: Path) -> None:
+    plain, changed = "on 12 May, they met; all of them", "on 34 May they met all of them"
+    assert len(words(pa.array([plain], pa.large_string()))[0]) == 10
+    strict = run(MinhashDedup(bands=200, rows=1, verify_jaccard=1.0), tmp_path / "strict", [plain, changed])
+    assert [fate.kept for fate in strict] == [True, True]
+    loose = MinhashDedup(bands=200, rows=1, verify_jaccard=1.0, fold_digits=True, skip_punctuation=True)
+    assert [fate.kept for fate in run(loose, tmp_path / "loose", [plain, changed])] == [True, False]
+
+
+# --- signatures -----------------------------------------------------------------------------------------------------
+
+
+def arrays(sets: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    offsets = np.concatenate([[0], np.cumsum([len(items) for items in sets])]).astype(np.int64)
+    return np.array([item for items in sets for item in items], np.uint64), offsets
+
+
+def test_signatures_and_band_keys_are_those_of_the_twin() -> None:
+    chance = random.Random(5)
+    sets = [[chance.randrange(2**64) for _ in range(size)] for size in (0, 1, 2, 30)]
+    a, b = lanes(12, seed=1)
+    assert all(int(x) % 2 for x in a)
+    found = signatures(*arrays(sets), a, b)
+    expected = [
+        [
+            min([(int(x) * value + int(y)) % 2**64 >> 32 for value in items], default=2**32 - 1)
+            for x, y in zip(a, b, strict=True)
+        ]
+        for items in sets
+    ]
+    assert found.tolist() == expected
+    keys = band_keys(found, 4, 3).reshape(-1, 4)
+    for document, row in enumerate(expected):
+        for band in range(4):
+            key = 0x9E3779B97F4A7C15 * (band + 1) % 2**64
+            for value in row[3 * band : 3 * band + 3]:
+                key = (key ^ value) * 0xD6E8FEB86659FD93 % 2**64
+                key ^= key >> 32
+            assert int(keys[document, band]) == key
+
+
+def test_the_hash_functions_never_change() -> None:
+    """Signatures are kept and compared across runs and machines."""
+    a, b = lanes(2, seed=1)
+    assert [hex(value) for value in [*a.tolist(), *b.tolist()]] == LANES
+
+
+def test_datasketch_estimates_jaccard_from_our_signatures() -> None:
+    chance = random.Random(11)
+    a, b = lanes(1024, seed=1)
+    for common, own in [(0, 300), (100, 100), (500, 50), (300, 0)]:
+        shared = [chance.randrange(2**64) for _ in range(common)]
+        sets = [shared + [chance.randrange(2**64) for _ in range(own)] for _ in range(2)]
+        found = signatures(*arrays(sets), a, b).astype(np.uint64)
+        left, right = (LeanMinHash(seed=1, hashvalues=values, scheme="legacy") for values in found)
+        true = common / (common + 2 * own)
+        assert left.jaccard(right) == pytest.approx(true, abs=4 * (true * (1 - true) / 1024) ** 0.5)
+        assert left.count() == pytest.approx(common + own, rel=0.2)
+
+
+def test_the_s_curve_is_the_formula_and_rises() -> None:
+    assert probability(0.8, 14, 8) == pytest.approx(0.924, abs=0.001)
+    curve = [probability(value / 10, 14, 8) for value in range(11)]
+    assert curve == sorted(curve)
+    assert (curve[0], curve[-1]) == (0.0, 1.0)
