@@ -123,6 +123,8 @@ class RayExecutor:
             return
         if self._address:
             check_address(self._address)
+        # One attempt to reach the cluster's head takes Ray about 40 s; by default it makes twenty.
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         # Unset, this makes Ray write a token file into the home folder, and a second cluster then refuses to start.
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -135,7 +137,12 @@ class RayExecutor:
 
         common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
         if self._address:
-            ray.init(address=self._address, **common)
+            try:
+                ray.init(address=self._address, **common)
+            except ConnectionError as error:
+                raise ValueError(
+                    no_answer(self._address, f"something listens there, but it is no Ray: {error}")
+                ) from error
             nodes = [node for node in ray.nodes() if node["Alive"]]
             self.cpus = int(max(node["Resources"].get("CPU", 0) for node in nodes))
             self.nodes = len(nodes)
@@ -206,7 +213,12 @@ def check_address(address: str) -> None:
         with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
             return
     except OSError as error:
-        raise ValueError(
-            f"no Ray cluster answers at {address} ({error}; waited up to {CONNECT_SECONDS} s). "
-            f"Start one with `ray start --head`, check host and port, or leave out --ray-address to run on this machine."
-        ) from error
+        raise ValueError(no_answer(address, f"{error}; waited up to {CONNECT_SECONDS} s")) from error
+
+
+def no_answer(address: str, why: str) -> str:
+    """The message for a cluster that cannot be reached."""
+    return (
+        f"no Ray cluster answers at {address} ({why}). Start one with `ray start --head`, check host and port, "
+        f"or leave out --ray-address to run on this machine."
+    )

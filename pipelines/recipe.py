@@ -73,7 +73,7 @@ class RecipeOptions(BaseModel):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     """The run's name: its folder is `runs/<name>`."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Same recipe, same inputs, same seed: the same bytes."""
     sources: list[SourceEntry] = Field(min_length=1)
     """Where documents come from."""

@@ -60,7 +60,7 @@ def stage_class(name: str, plugins: Sequence[str] = ()) -> type[Stage]:
 def _load(name: str, plugins: tuple[str, ...]) -> type[Stage]:
     known = targets(plugins)
     if name not in known:
-        raise UnknownStage(f"unknown stage {name!r}{nearest(name, known)}. `eyas stages` lists all")
+        raise UnknownStage(f"unknown stage {name!r}{nearest(name, known)} (`eyas stages` lists all)")
     module, _, attribute = known[name].partition(":")
     cls = getattr(import_module(module), attribute)
     if not (isinstance(cls, type) and issubclass(cls, Mapper | Filter | Generator | CorpusStage)):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import fsspec
 import pyarrow as pa
-from pydantic import BaseModel, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 from corpus.sources.listing import InputFile, Split, list_files
 
@@ -94,7 +94,7 @@ class Source(BaseModel):
 
     path: str
     """Folder, file or fsspec URL; `${python_env}` stands for the Python environment's own packages."""
-    glob: list[str] = Field(default=["**"], min_length=1)
+    glob: list[str] = ["**"]
     """Patterns relative to `path`; `**` crosses folders."""
     exclude: list[str] = []
     """Patterns of files to leave out."""
@@ -102,6 +102,13 @@ class Source(BaseModel):
     """Take a sample of files of about this size (`40MB`), chosen by a hash of seed and path."""
     max_document_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
     """A larger document is quarantined: it would not fit a worker's memory many times over."""
+
+    @field_validator("glob")
+    @classmethod
+    def _some_glob(cls, value: list[str]) -> list[str]:
+        if not value:
+            raise ValueError("needs at least one pattern")
+        return value
 
     def files(self, source: str) -> list[InputFile]:
         """The input files, sorted; ValueError if nothing matches."""

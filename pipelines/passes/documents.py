@@ -17,7 +17,7 @@ from corpus import documents as table
 from corpus import ledger
 from corpus.ledger import READ, Books, Refusal
 from corpus.part import Part
-from corpus.sources.base import Batch, Source
+from corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from corpus.sources.listing import Partition
 from corpus.stage import Filter, Mapper
 from corpus.task import Entry, Step, Task, TaskContext
@@ -53,20 +53,32 @@ def _read(
 
 
 def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[pa.Table]:
-    row = 0
+    """Tables of about `BATCH_BYTES`, booked as read. Small files are joined: a table has a cost of its own."""
+    row = size = 0
+    pieces: list[pa.Table] = []
+    refusals: list[Refusal] = []
     for split in partition.splits:
         for batch in source.read(split, row):
             row += len(batch.rows) + len(batch.rejects)
-            docs = _documents(partition, batch)
-            refusals = [
+            pieces.append(_documents(partition, batch))
+            refusals += [
                 Refusal(table.document_id(partition.number, r.row), r.reason, r.message, r.dropped)
                 for r in batch.rejects
             ]
-            ids = docs.column("id").combine_chunks()
-            origins = docs.column("origin").combine_chunks()
-            rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
-            line.record(READ, rows, len(batch.rows) + len(batch.rejects), docs, docs)
-            yield docs
+            size += table.text_bytes(pieces[-1])
+            if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
+                yield _booked(pieces, refusals, line)
+                pieces, refusals, size = [], [], 0
+    if pieces:
+        yield _booked(pieces, refusals, line)
+
+
+def _booked(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) -> pa.Table:
+    docs = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    ids, origins = docs.column("id").combine_chunks(), docs.column("origin").combine_chunks()
+    rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
+    line.record(READ, rows, docs.num_rows + len(refusals), docs, docs)
+    return docs
 
 
 def _documents(partition: Partition, batch: Batch) -> pa.Table:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corpus import ledger
-from corpus.documents import GENERATED_BITS, PARENT, conform, document_id, generated_partition, schema, text_bytes
+from corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
 from corpus.ledger import Books, Refusal
 from corpus.part import Part
 from corpus.stage import Generator
@@ -79,7 +79,7 @@ def _generate(
     assert isinstance(stage, Generator)
     stage.prepare()
     started = time.perf_counter()
-    number = generated_partition(generator, part.number & ((1 << GENERATED_BITS) - 1))
+    number = generated_partition(generator, part.number)
     key = f"part-{number:05d}"
     folder = context.folder
     books, samples, row, alive, size = Books(), Samples(), 0, 0, 0

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.documents import (
@@ -24,6 +24,7 @@ from corpus.documents import (
 POSITIONS = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, MAX_ROWS - 1))
 
 
+@settings(deadline=None)
 @given(st.lists(POSITIONS, unique=True, min_size=1))
 def test_ids_sort_as_partition_then_row_and_lead_back(positions: list[tuple[int, int]]) -> None:
     ids = [document_id(*position) for position in sorted(positions)]
@@ -66,6 +67,7 @@ def test_conform_gives_tables_of_different_columns_one_schema() -> None:
     assert joined.column("source").to_pylist() == ["web", "web", "code"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=20)), st.data())
 def test_text_bytes_counts_utf8_of_the_rows_that_are_there(texts: list[str], data: st.DataObject) -> None:
     table = documents(list(range(len(texts))), texts, "s", texts)

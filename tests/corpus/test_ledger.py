@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import Verdict, ledger
@@ -28,6 +28,7 @@ def rows_of(fates: list[str]) -> pa.Table:
     return pa.concat_tables([ledger.decisions("stage", ids, verdict), ledger.refused("stage", refusals)])
 
 
+@settings(deadline=None)
 @given(FATES)
 def test_books_count_every_fate_once(fates: list[str]) -> None:
     counts = Counter(fates)
@@ -39,6 +40,7 @@ def test_books_count_every_fate_once(fates: list[str]) -> None:
     assert books.reasons == {fate: n for fate, n in counts.items() if fate != "kept"}
 
 
+@settings(deadline=None)
 @given(FATES, st.integers(-3, 3).filter(bool))
 def test_a_lost_or_invented_document_stops_the_run(fates: list[str], difference: int) -> None:
     books = Books.of(rows_of(fates), len(fates) + difference)
@@ -46,6 +48,7 @@ def test_a_lost_or_invented_document_stops_the_run(fates: list[str], difference:
         books.check("stage", "part-7")
 
 
+@settings(deadline=None)
 @given(FATES, FATES)
 def test_sums_of_books_are_books_and_json_keeps_them(left: list[str], right: list[str]) -> None:
     total = Books.of(rows_of(left), len(left))

@@ -29,6 +29,7 @@ def rows_of(hashes: list[int], first: int) -> pa.Table:
     )
 
 
+@settings(deadline=None)
 @given(HASHES, st.integers(1, 4096))
 def test_a_bucket_is_an_equal_range_of_hashes(value: int, buckets: int) -> None:
     assert bucket_of(np.array([value], np.uint64), buckets).tolist() == [(value >> 32) * buckets >> 32]

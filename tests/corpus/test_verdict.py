@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus import Rule, Verdict
@@ -30,6 +30,7 @@ def test_nothing_to_judge_is_a_verdict_too() -> None:
         assert len(verdict) == len(verdict.score) == len(verdict.reason) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 6).flatmap(lambda rows: st.lists(st.lists(st.floats(-2, 2), min_size=rows, max_size=rows))))
 def test_the_first_rule_that_fails_names_reason_score_and_threshold(scores: list[list[float]]) -> None:
     rows = len(scores[0]) if scores else 3

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.sources.listing import InputFile, Split, cut, list_files, take_bytes
@@ -87,6 +87,7 @@ def files_of(sizes: list[int], root: str = "/data") -> list[InputFile]:
     return [InputFile(f"{root}/{i:02d}", f"{i:02d}", size, "") for i, size in enumerate(sizes)]
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(0, 1000), st.integers(0, 3), st.randoms())
 def test_a_sample_fits_is_sorted_and_depends_on_seed_and_names_only(
     sizes: list[int], limit: int, seed: int, chance: random.Random
@@ -111,6 +112,7 @@ def test_another_seed_takes_another_sample_and_not_just_the_first_files() -> Non
     assert tuple(file.relative for file in files[:10]) not in samples
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 120))
 def test_partitions_are_runs_of_splits_within_the_limit(sizes: list[int], limit: int) -> None:
     splits = [Split(f"/data/{i}", size) for i, size in enumerate(sizes)]

@@ -44,13 +44,13 @@ def edited(chance: random.Random, text: list[str], edits: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def corpus() -> list[str]:
-    """Families of copies edited more or less, and loners, in random order."""
+    """Families of copies edited and shortened more or less, and loners, in random order."""
     chance = random.Random(7)
     texts = [" ".join(random_text(chance, chance.randrange(1, 200))) for _ in range(40)]
     for _ in range(40):
         original = random_text(chance, chance.randrange(60, 200))
-        copies = [edited(chance, original, chance.randrange(0, 14)) for _ in range(chance.randrange(1, 5))]
-        texts += [" ".join(text) for text in [original, *copies]]
+        copies = [edited(chance, original, chance.randrange(0, 10)) for _ in range(chance.randrange(1, 5))]
+        texts += [" ".join(text[: len(text) - chance.randrange(12)]) for text in [original, *copies]]
     chance.shuffle(texts)
     return texts
 
@@ -72,14 +72,14 @@ def check(texts: list[str], fates: list[Fate], threshold: float) -> None:
         assert fate.columns == {"cluster_size": sizes[i if fate.of is None else fate.of]}
 
 
-@pytest.mark.parametrize("threshold", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize("threshold", [0.3, 0.7, 0.9])
 @pytest.mark.parametrize("keep", ["longest", "first"])
 def test_every_drop_is_as_alike_as_promised_to_one_that_stays(
     tmp_path: Path, corpus: list[str], threshold: float, keep: str
 ) -> None:
     fates = run(MinhashDedup(verify_jaccard=threshold, keep=keep), tmp_path, corpus, cuts=[30, 31, 120])
     check(corpus, fates, threshold)
-    assert sum(not fate.kept for fate in fates) > 5
+    assert sum(not fate.kept for fate in fates) > 2
     sets = [shingle_set(text) for text in corpus]
     for i, fate in enumerate(fates):
         if fate.of is not None:
