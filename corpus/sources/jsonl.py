@@ -68,12 +68,13 @@ class JsonLines(ColumnSource):
         builder = BatchBuilder(first_row, self.carry)
         with self.filesystem().open(split.path, "rb") as raw:
             opener = _opener(split.path)
+            position = max(split.start - 1, 0)
+            raw.seek(position)
+            # Buffered anew: the files of object stores know no `readline(limit)`.
+            lines = opener(raw) if opener else cast("IO[bytes]", io.BufferedReader(raw, 1 << 20))
             if split.start:
                 # A line belongs to the split that holds its first byte: step over the one that began before.
-                raw.seek(split.start - 1)
-                _skip_line(raw, split.end - split.start + 1)
-            position = raw.tell()
-            lines = opener(raw) if opener else raw
+                position += _skip_line(lines, split.end - position)
             number = 0
             while split.end < 0 or position < split.end:
                 line, size = self._next_line(lines, split)
