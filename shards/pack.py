@@ -64,6 +64,7 @@ def pack_group(parts: Sequence[Part], options: ShardOptions, tokenizer: str, pat
         "text_bytes": text_bytes,
         "pieces": len(pieces.length),
         "split": int((lengths > options.sequence_length).sum()),
+        "lost": len(tokens) - int(pieces.length.sum()),
         "padding": packed.rows * options.sequence_length - len(tokens),
     }
 

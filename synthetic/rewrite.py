@@ -98,7 +98,12 @@ class Rewrite(Generator):
 
     def _ask(self, engine: Engine, heads: list[str], seed: int) -> list[str | BadAnswer]:
         requests = [self._prompt.messages(head) for head in heads]
-        return engine.answers(requests, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
+        answers = engine.answers(requests, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
+        # Small models like to copy the fence along.
+        return [
+            answer if isinstance(answer, BadAnswer) else answer.replace(self._prompt.fence(head), "").strip()
+            for answer, head in zip(answers, heads, strict=True)
+        ]
 
     def _head(self, text: str) -> str:
         """The beginning of a document, up to `max_input_characters`."""

@@ -30,7 +30,7 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     if documents != sum(part.rows for part in curated):
         raise RuntimeError(f"shards: {documents} documents packed of {sum(part.rows for part in curated)} curated")
     result.files.append(state.store.write_json("shards/index.json", index.to_json()))
-    names = ("documents", "tokens", "pieces", "split", "padding")
+    names = ("documents", "tokens", "pieces", "split", "padding", "lost")
     totals = {name: sum(entry[name] for entry in entries) for name in names}
     slots = index.rows * index.sequence_length
     result.summary = {

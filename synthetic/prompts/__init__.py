@@ -45,9 +45,14 @@ class Prompt:
         environment = Environment(loader=FileSystemLoader(self.folder), undefined=StrictUndefined, autoescape=False)
         return {part: environment.get_template(f"{part}.jinja") for part in PARTS}
 
+    @staticmethod
+    def fence(text: str) -> str:
+        """The line that stands before and after a text."""
+        return f"=====TEXT {hashlib.sha256(text.encode()).hexdigest()[:12]}====="
+
     def messages(self, text: str) -> list[dict[str, str]]:
         """The chat messages for one text."""
-        fence = f"=====TEXT {hashlib.sha256(text.encode()).hexdigest()[:12]}====="
+        fence = self.fence(text)
         return [
             {"role": part, "content": self._templates[part].render(text=text, fence=fence).strip()} for part in PARTS
         ]

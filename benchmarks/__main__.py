@@ -1,0 +1,23 @@
+"""Runs every benchmark, one after another, and prints one table: `python -m benchmarks --megabytes 10 --json OUT`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks import gopher, minhash, packing, trainer
+from benchmarks.common import Options, Report, run
+
+
+def measure(options: Options) -> Report:
+    report = Report()
+    for script in (gopher, minhash, packing, trainer):
+        report.add(script.measure(options))
+    return report
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run(__doc__ or "", measure, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,92 @@
+"""Best-fit-decreasing packing into rows of 2,048 tokens: tokens/s of `split` and `best_fit` on one core.
+
+There is no peer for the large case, whose goal is absolute. The naive Python twin packs a small sample beside ours,
+and must fill as many rows, with the same room left in each. Document lengths are those of the corpus in words, drawn
+with repetition and scattered by 10 %: a million documents, which no corpus of a few megabytes has.
+
+    python -m benchmarks.packing --megabytes 10 --json packing.json
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.common import Options, Report, in_turns, read_texts, run, text_column
+from shards.packing import best_fit, split
+from text_kernels.words import words
+
+ROW = 2048
+LEAST_RATE = 20e6
+LEAST_RATIO = 1.0
+DOCUMENTS_PER_MEGABYTE = 100_000
+SAMPLE = 20_000
+"""Documents for the twin, whose time grows with their square."""
+
+I64 = npt.NDArray[np.int64]
+
+
+def measure(options: Options) -> Report:
+    lengths = draw_lengths(read_texts(options), max(1, int(DOCUMENTS_PER_MEGABYTE * options.megabytes)))
+    report = Report()
+    timed = in_turns({"ours": partial(ours, lengths)}, options.rounds)
+    tokens = int(lengths.sum())
+    report.alone(f"packing, {len(lengths):,} documents", timed.rate("ours", tokens), "tokens/s", LEAST_RATE)
+    rooms: I64 = timed.results["ours"]
+    report.checked.append(f"packing: {tokens:,} tokens into {len(rooms):,} rows, padding {rooms.mean() / ROW:.2%}")
+    _against_twin(report, lengths[:SAMPLE], options.rounds)
+    return report
+
+
+def _against_twin(report: Report, lengths: I64, rounds: int) -> None:
+    timed = in_turns({"ours": partial(ours, lengths), "twin": partial(twin, lengths.tolist())}, rounds)
+    tokens = int(lengths.sum())
+    equal = sorted(timed.results["ours"].tolist()) == sorted(timed.results["twin"])
+    name = f"packing, {len(lengths):,} documents, rows equal"
+    rates = timed.rate("ours", tokens), timed.rate("twin", tokens)
+    report.against(name, *rates, "naive Python twin", "tokens/s", LEAST_RATIO, equal)
+    outcome = "the twin leaves the same rooms" if equal else "the twin leaves OTHER ROOMS"
+    report.checked.append(f"{name}: {outcome} in {len(timed.results['ours']):,} rows")
+
+
+def draw_lengths(texts: Sequence[str], documents: int) -> I64:
+    """Lengths of `documents` documents, int64, the same for the same texts; a word stands for a token."""
+    random = np.random.default_rng(0)
+    real = np.diff(words(text_column(texts))[2])
+    drawn = random.choice(real, documents) * random.normal(1.0, 0.1, documents)
+    return np.maximum(drawn, 1).astype(np.int64)
+
+
+def ours(lengths: I64) -> I64:
+    """Room left in each row."""
+    pieces = split(lengths, ROW)
+    packed = best_fit(pieces.length, ROW)
+    used = np.bincount(packed.row, weights=pieces.length, minlength=packed.rows)
+    return ROW - used.astype(np.int64)
+
+
+def twin(lengths: Sequence[int]) -> list[int]:
+    """The same in plain Python: rooms in a sorted list, the least that fits found by bisection."""
+    pieces = [min(ROW, length - start) for length in lengths for start in range(0, length, ROW)]
+    rooms: list[int] = []
+    full = 0
+    for piece in sorted(pieces, reverse=True):
+        best = bisect_left(rooms, piece)
+        room = (rooms.pop(best) if best < len(rooms) else ROW) - piece
+        if room:
+            insort(rooms, room)
+        else:
+            full += 1
+    return rooms + [0] * full
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run(__doc__ or "", measure, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
