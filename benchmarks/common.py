@@ -71,17 +71,15 @@ class Report:
     ) -> None:
         """A claim of at least `least` times the peer's rate. It does not hold if the results should agree but do not."""
         ratio = ours / peer
-        self.claims.append(
-            Claim(name, ours, peer, peer_name, unit, ratio, f"at least {least:g} x", equal and ratio >= least)
-        )
+        self.claims.append(Claim(name, ours, peer, peer_name, unit, ratio, f">= {least:g} x", equal and ratio >= least))
 
     def alone(self, name: str, ours: float, unit: str, least: float) -> None:
         """A claim of an absolute rate."""
-        self.claims.append(Claim(name, ours, None, None, unit, None, f"at least {least:,.0f} {unit}", ours >= least))
+        self.claims.append(Claim(name, ours, None, None, unit, None, f">= {least:g} {unit}", ours >= least))
 
     def skip(self, name: str, ours: float, peer_name: str, unit: str, least: float, why: str) -> None:
         """A claim whose peer could not be asked: ours is told, nothing is said of the peer."""
-        self.claims.append(Claim(name, ours, None, peer_name, unit, None, f"at least {least:g} x", None))
+        self.claims.append(Claim(name, ours, None, peer_name, unit, None, f">= {least:g} x", None))
         self.skipped.append(f"{name}: {peer_name} {why}")
 
     def add(self, other: Report) -> None:
@@ -181,6 +179,8 @@ def run(doc: str, measure: Callable[[Options], Report], argv: Sequence[str] | No
     arguments = parser.parse_args(argv)
     if arguments.rounds < 1:
         parser.error(f"--rounds is {arguments.rounds}: at least one is needed")
+    if arguments.json and not arguments.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {arguments.json.absolute().parent}")
     load = os.getloadavg()[0]
     try:
         report = measure(Options(arguments.corpus, arguments.megabytes, arguments.rounds))
@@ -203,18 +203,19 @@ def _above_zero(text: str) -> float:
 def show(report: Report, facts: Mapping[str, Any]) -> None:
     """One table, then what was compared and what was skipped."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=132)  # a log has no width; 80 columns would break every line
     title = f"{facts['cpu']}, {facts['cores']} cores, Python {facts['python']}, load {facts['load_before']} before"
     table = Table(title=title, title_justify="left")
-    for heading in ("claim", "unit", "ours", "peer", "peer's", "ratio", "goal", "holds"):
-        table.add_column(heading, justify="right" if heading in ("ours", "peer's", "ratio") else "left")
+    for heading in ("claim", "unit", "ours", "peer", "ratio", "goal", "holds", "against"):
+        table.add_column(heading, justify="right" if heading in ("ours", "peer", "ratio") else "left")
     verdicts = {True: "[green]yes", False: "[red]no", None: "[yellow]skipped"}
     for claim in report.claims:
         peer = "" if claim.peer is None else f"{claim.peer:,.0f}"
         ratio = "" if claim.ratio is None else f"{claim.ratio:,.1f}"
-        ours = f"{claim.ours:,.0f}"
-        table.add_row(
-            claim.name, claim.unit, ours, claim.peer_name or "", peer, ratio, claim.goal, verdicts[claim.holds]
-        )
+        against = claim.peer_name or "the goal alone"
+        holds = verdicts[claim.holds]
+        table.add_row(claim.name, claim.unit, f"{claim.ours:,.0f}", peer, ratio, claim.goal, holds, against)
     console.print(table)
     for line in report.checked:
         console.print(f"checked: {line}", markup=False, highlight=False)

@@ -60,9 +60,9 @@ def _measure_in(report: Report, dtype: torch.dtype, ids_bl: torch.Tensor, rounds
     kind = str(dtype).removeprefix("torch.")
     our_loss, their_loss = timed.results["ours"], timed.results["theirs"]
     equal = abs(our_loss - their_loss) <= TOLERANCES[kind]
-    name = f"training step, {kind}, {weights / 1e6:.0f}M weights, {ids_bl.shape[0]} x {ids_bl.shape[1]:,} tokens"
-    rates = (timed.rate(side, ids_bl.numel()) for side in ("ours", "theirs"))
-    report.against(name, *rates, "transformers FalconH1", "tokens/s", LEAST_RATIO, equal)
+    name = f"training step, {weights / 1e6:.0f}M, {ids_bl.shape[0]} x {ids_bl.shape[1]:,}, {kind}"
+    our_rate, their_rate = (timed.rate(side, ids_bl.numel()) for side in ("ours", "theirs"))
+    report.against(name, our_rate, their_rate, "transformers", "tokens/s", LEAST_RATIO, equal)
     outcome = f"equal within {TOLERANCES[kind]}" if equal else f"UNEQUAL, beyond {TOLERANCES[kind]}"
     report.checked.append(f"{name}: first losses {our_loss:.4f} and {their_loss:.4f}, {outcome}")
 
