@@ -81,7 +81,7 @@ def _datatrove(texts: Sequence[str], split: Callable[[str], list[str]]) -> Calla
     data, filters = import_module("datatrove.data"), import_module("datatrove.pipeline.filters")
     tokenizers = import_module("datatrove.utils.word_tokenizers")
 
-    class Words(tokenizers.WordTokenizer):  # type: ignore[misc]
+    class Words(tokenizers.WordTokenizer):  # type: ignore[misc, name-defined]
         """datatrove's hook for words."""
 
         def word_tokenize(self, text: str) -> list[str]:

@@ -36,16 +36,18 @@ def measure(options: Options) -> Report:
     report = Report()
     timed = in_turns({"ours": partial(ours, lengths)}, options.rounds)
     tokens = int(lengths.sum())
-    report.alone(f"packing, {len(lengths):,} documents", timed.rate("ours", tokens / 1e6), UNIT, LEAST_RATE)
+    name = f"packing, {len(lengths):,} documents"
+    report.alone(name, timed.rate("ours", tokens / 1e6), UNIT, LEAST_RATE)
     rooms: I64 = timed.results["ours"]
-    report.checked.append(f"packing: {tokens:,} tokens into {len(rooms):,} rows, padding {rooms.mean() / ROW:.2%}")
+    mean, padding = tokens / len(lengths), rooms.mean() / ROW
+    report.checked.append(f"{name} of {mean:,.0f} tokens on average: {len(rooms):,} rows, padding {padding:.3%}")
     _against_twin(report, lengths[:SAMPLE], options.rounds)
     return report
 
 
 def _against_twin(report: Report, lengths: I64, rounds: int) -> None:
     timed = in_turns({"ours": partial(ours, lengths), "twin": partial(twin, lengths.tolist())}, rounds)
-    millions = lengths.sum() / 1e6
+    millions = float(lengths.sum()) / 1e6
     equal = sorted(timed.results["ours"].tolist()) == sorted(timed.results["twin"])
     name = f"packing, {len(lengths):,} documents, rows equal"
     rates = timed.rate("ours", millions), timed.rate("twin", millions)

@@ -84,10 +84,13 @@ def twins() -> tuple[Any, Any]:
     """Our model and transformers', with the same weights, through the exported folder that users have."""
     import torch
     from transformers import FalconH1ForCausalLM
+    from transformers.utils import logging
 
     from trainer.hf import export_hf
     from trainer.model import HybridLM
 
+    logging.set_verbosity_error()  # it warns, once per kernel, that it takes the torch path
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     ours = HybridLM(HybridConfig.preset("tiny", VOCABULARY, SHAPE)).train()
     with TemporaryDirectory() as folder:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -139,9 +138,3 @@ class Books:
     def from_json(cls, data: Mapping[str, Any]) -> Books:
         """The books that `to_json` wrote."""
         return cls(**{**data, "reasons": dict(data["reasons"])})
-
-
-def ids_of(table: pa.Table) -> npt.NDArray[np.uint64]:
-    """The column `id` as a numpy array."""
-    ids: npt.NDArray[np.uint64] = table.column("id").to_numpy()
-    return ids

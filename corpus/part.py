@@ -51,6 +51,8 @@ class Part:
 
     def tables(self, store: Store, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The living documents, a few thousand at a time, in order. `columns` may name mask columns."""
+        if not self.alive:
+            return
         mask = self.mask(store)
         with store.open(self.documents) as file:
             parquet = pq.ParquetFile(file)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from corpus.part import Part
 from corpus.task import Step, TaskContext
@@ -39,6 +39,9 @@ class Stage(BaseModel):
     """Columns that must be there, besides id, text, source and origin."""
     adds: ClassVar[Mapping[str, pa.DataType]] = {}
     """Columns that this stage adds, with their types."""
+
+    operational: ClassVar[frozenset[str]] = frozenset()
+    """Options that change how the work is done, not its result: time limits, concurrency. Changing one recomputes nothing."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.model_dump(exclude_unset=True))
@@ -74,7 +77,7 @@ class Filter(Stage):
 class Generator(Stage):
     """Makes new documents out of old ones, which stay."""
 
-    max_documents: int | None = None
+    max_documents: int | None = Field(default=None, ge=1)
     """At most so many documents are used, chosen by a hash of (seed, id); null: all of them."""
 
     @abstractmethod
@@ -85,11 +88,6 @@ class Generator(Stage):
     def gate(self, generated: pa.Table) -> Verdict:
         """Judges what was generated; all is kept unless a stage says otherwise."""
         return Verdict.of([True] * generated.num_rows)
-
-    @property
-    def all_cpus(self) -> bool:
-        """Whether one task of this stage keeps a whole machine busy (an embedded language model does)."""
-        return False
 
 
 class CorpusStage(Stage):

@@ -192,7 +192,7 @@ class Store:
         data = self.fs.cat_file(self.path(relative))
         try:
             return json.loads(data)
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ValueError(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
 
     def open(self, relative: str) -> IO[bytes]:

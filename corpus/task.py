@@ -25,8 +25,6 @@ class TaskContext:
     folder: str
     """The folder of this pass within the store; work files go below it."""
     seed: int
-    memory_bytes: int
-    """What one task should stay under."""
     cpus: int = 1
     """Cores this task may use."""
 
@@ -42,6 +40,7 @@ class Task:
     all_cpus: bool = False
     """Whether it uses every core of a machine by itself (training, an embedded language model)."""
     gpus: float = 0
+    """GPUs it takes where there are any."""
 
 
 @dataclass(frozen=True)

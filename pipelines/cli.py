@@ -150,6 +150,7 @@ def explain(
     """Tell one document's fate: each stage's decision, its score, threshold and reason."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from corpus.store import Store
     from pipelines.explain import explain as find
@@ -158,7 +159,7 @@ def explain(
     for fate in find(Store(run), document):
         console.print(f"document {fate.id}", style="bold", highlight=False)
         if fate.origin:
-            console.print(f"origin   {fate.origin}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"origin   {_plain(fate.origin)}", highlight=False, markup=False, soft_wrap=True)
         if fate.parents:
             console.print(f"made of  {', '.join(map(str, fate.parents))}", highlight=False)
         table = Table(header_style="bold", box=None, pad_edge=False)
@@ -173,7 +174,7 @@ def explain(
                 row["reason"] or "",
                 _number(row["score"]),
                 _number(row["threshold"]),
-                _plain(detail),
+                Text(_plain(detail)),
             )
         console.print(table)
         console.print(
@@ -188,11 +189,9 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def _plain(text: str) -> Any:
+def _plain(text: str) -> str:
     """Scraped text without control characters: a terminal must not obey it."""
-    from rich.text import Text
-
-    return Text("".join(c if c.isprintable() or c == "\n" else "�" for c in text))
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 @app.command(epilog=_examples("eyas report runs/quickstart"))
@@ -283,7 +282,7 @@ def generate(
     )
     typer.echo(prompt, nl=False)
     for piece in pieces:
-        typer.echo(piece, nl=False)
+        typer.echo(_plain(piece), nl=False)
         sys.stdout.flush()
     typer.echo()
 
@@ -346,7 +345,7 @@ def main() -> None:
         message = str(error) or type(error).__name__
         if not isinstance(error, ValueError | RuntimeError | OSError):
             message = f"{type(error).__name__}: {message}"
-        typer.secho(f"eyas: {message}", err=True, fg="red")
+        typer.secho(f"eyas: {_plain(message)}", err=True, fg="red")
         trace = getattr(error, "traceback", "")
         if trace or not isinstance(error, ValueError):
             typer.secho("(EYAS_TRACEBACK=1 shows the traceback)", err=True, dim=True)

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from corpus.ledger import BooksError
+from corpus.ledger import READ, BooksError
 from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.executors import Executor, entry_path
 from pipelines.passes import work_of
 from pipelines.passes.base import PassState, Result
-from pipelines.planning import Pass, Plan
+from pipelines.planning import PRODUCTS, Pass, Plan
 
 
 class Observer(Protocol):
@@ -77,6 +77,7 @@ class Engine:
         """Runs all passes; raises what a task raised, `BooksError` or `TooManyQuarantined`."""
         self._store.check_writable()
         with locked(self._store):
+            self._clear_stale()
             self._write_text("recipe.yaml", self._plan.recipe.text)
             self._store.write_json("plan.json", self._plan.to_json())
             state = PassState(self._plan, self._plan.passes[0], self._store, [], self._outcome.results)
@@ -113,15 +114,31 @@ class Engine:
         self._store.write_json(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
         return result
 
+    def _clear_stale(self) -> None:
+        """Removes what was published for another plan: old and new must never lie side by side."""
+        wanted = {p.product: p.digest for p in self._plan.passes if p.product is not None}
+        stale = False
+        for product in PRODUCTS:
+            made_for = marked(self._store, product)
+            if made_for is not None and made_for != wanted.get(product):
+                stale = True
+                self._store.delete(product)
+                self._store.delete(marker(product))
+            elif made_for is None and product in wanted and self._store.list(product):
+                raise ValueError(
+                    f"{self._store.path(product)} exists, but no run made it. "
+                    f"Move it away, or choose another `name:` or --runs"
+                )
+        if stale:
+            self._store.delete("manifest.json")
+            self._store.delete("report.html")
+
     def _claim(self, planned: Pass) -> None:
-        """Empties a product folder that was made for another digest."""
-        marker = f"passes/products/{planned.product}.json"
-        if self._store.exists(marker) and self._store.read_json(marker)["digest"] == planned.digest:
-            return
+        """Marks a product folder as made for this digest."""
         assert planned.product is not None
-        self._store.delete(planned.product)
-        self._store.delete(planned.folder)
-        self._store.write_json(marker, {"digest": planned.digest})
+        if marked(self._store, planned.product) != planned.digest:
+            self._store.delete(planned.folder)
+            self._store.write_json(marker(planned.product), {"digest": planned.digest})
 
     def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
         """Entries of all tasks of a step, in the order of its tasks."""
@@ -130,7 +147,7 @@ class Engine:
         self._observer.step_started(step, list(entries.values()))
         if waiting:
             options = self._plan.recipe.options
-            context = TaskContext(self._store, planned.folder, options.seed, int(options.task_memory))
+            context = TaskContext(self._store, planned.folder, options.seed)
             for event in self._executor.run(step.name, waiting, context):
                 if event is None:
                     self._observer.waiting()
@@ -147,41 +164,41 @@ class Engine:
         for task in step.tasks:
             if f"{task.key}.json" in names:
                 entry: Entry = self._store.read_json(entry_path(planned.folder, step.name, task.key))
-                if all(self._store.holds(FileEntry.from_json(file)) for file in entry["files"]):
+                files = entry.get("files") if isinstance(entry, dict) else None
+                if files is not None and all(self._store.holds(FileEntry.from_json(file)) for file in files):
                     found[task.key] = entry
         return found
 
     def _check_tolerance(self) -> None:
         read = quarantined = 0
-        reasons: dict[str, int] = {}
         for result in self._outcome.results.values():
-            for label, by_source in result.books.items():
-                for books in by_source.values():
-                    read += books.documents if label == "read" else 0
-                    quarantined += books.quarantined
-                    if books.quarantined:
-                        for reason, count in books.reasons.items():
-                            reasons[f"{label}: {reason}"] = reasons.get(f"{label}: {reason}", 0) + count
+            for label in result.books:
+                books = result.total(label)
+                read += books.documents if label == READ else 0
+                quarantined += books.quarantined
+                if label != READ and books.documents and books.quarantined == books.documents:
+                    raise TooManyQuarantined(
+                        f"stage {label!r} failed on each of its {books.documents:,} documents:\n{self._examples(label)}"
+                    )
         tolerance = self._plan.recipe.options.tolerance
         if quarantined > tolerance * read:
             raise TooManyQuarantined(
                 f"{quarantined:,} of {read:,} documents are quarantined ({quarantined / max(read, 1):.2%}), more than the "
-                f"tolerance of {tolerance:.2%}. Reasons: {_list(reasons)}.\n{self._examples()}"
+                f"tolerance of {tolerance:.2%}. The first:\n{self._examples()}"
                 f"Mend the input or the stage, or raise `tolerance:` in the recipe."
             )
 
-    def _examples(self) -> str:
-        """The first few quarantined documents, in words."""
+    def _examples(self, stage: str | None = None) -> str:
+        """The first few quarantined documents (of one stage), in words."""
         lines: list[str] = []
         for result in self._outcome.results.values():
             for path in result.ledgers.values():
                 if len(lines) >= 3:
                     break
                 rows = self._store.read_table(path)
-                broken = rows.filter(rows.column("kept").is_null()).slice(0, 3 - len(lines))
-                lines += [
-                    f"  {row['stage']}: {row['detail']}\n" for row in broken.select(["stage", "detail"]).to_pylist()
-                ]
+                for row in rows.filter(rows.column("kept").is_null()).to_pylist():
+                    if stage in (None, row["stage"]) and len(lines) < 3:
+                        lines.append(f"  {row['stage']}, {row['reason']}: {row['detail']}\n")
         return "".join(lines)
 
     def _manifest(self) -> dict[str, Any]:
@@ -209,19 +226,31 @@ class Engine:
             output.sink.write(text.encode())
 
 
+def marker(product: str) -> str:
+    """The file that says which digest a product folder was made for."""
+    return f"passes/products/{product}.json"
+
+
+def marked(store: Store, product: str) -> str | None:
+    """The digest that a product folder was made for; None if no run made it."""
+    if not store.exists(marker(product)):
+        return None
+    return str(store.read_json(marker(product))["digest"])
+
+
 def load_result(store: Store, planned: Pass) -> Result | None:
     """The result of a pass that is done, its files all there; None if it must be run."""
     path = f"{planned.folder}/manifest.json"
-    if not store.exists(path):
+    if not store.exists(path) or (planned.product is not None and marked(store, planned.product) != planned.digest):
         return None
-    if planned.product is not None:
-        marker = f"passes/products/{planned.product}.json"
-        if not store.exists(marker) or store.read_json(marker)["digest"] != planned.digest:
-            return None
     data = store.read_json(path)
-    if data.pop("digest") != planned.digest:
+    try:
+        if data.pop("digest") != planned.digest:
+            return None
+        result = Result.from_json(data)
+    except (AttributeError, KeyError, TypeError):
+        # Another version's manifest, or a damaged one: the pass is run again, its finished tasks are kept.
         return None
-    result = Result.from_json(data)
     return result if all(store.holds(file) for file in result.files) else None
 
 
@@ -266,7 +295,3 @@ def locked(store: Store) -> Iterator[None]:
         except OSError as error:
             raise ValueError(f"another `eyas run` is at work in {store.root}; wait for it, or stop it") from error
         yield
-
-
-def _list(reasons: dict[str, int]) -> str:
-    return ", ".join(f"{name} ({count:,})" for name, count in sorted(reasons.items(), key=lambda item: -item[1]))

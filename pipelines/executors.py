@@ -8,6 +8,7 @@ of tasks in flight. An error in a task is returned as text, so it needs no pickl
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import sys
 import traceback
@@ -90,9 +91,9 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
     for folder in search_path:
         if folder not in sys.path:
             sys.path.append(folder)
-    step, task, context = cloudpickle.loads(payload)
-    pa.set_cpu_count(context.cpus)
     try:
+        step, task, context = cloudpickle.loads(payload)
+        pa.set_cpu_count(context.cpus)
         return _Outcome(execute(step, task, context))
     except Exception as error:
         return _Outcome(None, _words(error), traceback.format_exc())
@@ -126,7 +127,12 @@ class RayExecutor:
         # One attempt to reach the cluster's head takes Ray about 40 s; by default it makes twenty.
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         # Unset, this makes Ray write a token file into the home folder, and a second cluster then refuses to start.
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        # A Ray of our own listens on every interface: it gets a token that nobody else knows.
+        if self._address:
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        elif "RAY_AUTH_MODE" not in os.environ:
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -156,12 +162,14 @@ class RayExecutor:
 
     def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
         """See `Executor`."""
+        # First: Ray reads its environment when it is imported.
+        self.start()
         from ray import cloudpickle
 
-        self.start()
         ray = self._ray
         waiting = list(reversed(tasks))
         flying: dict[Any, Task] = {}
+        gpus = ray.cluster_resources().get("GPU", 0)
         bound = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         try:
             while waiting or flying:
@@ -169,7 +177,7 @@ class RayExecutor:
                     task = waiting.pop()
                     cpus = self.cpus if task.all_cpus else 1
                     payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
-                    options = {"num_cpus": cpus, "num_gpus": task.gpus, "max_retries": WORKER_RETRIES}
+                    options = {"num_cpus": cpus, "num_gpus": min(task.gpus, gpus), "max_retries": WORKER_RETRIES}
                     flying[
                         self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)
                     ] = task

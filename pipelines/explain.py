@@ -53,11 +53,29 @@ def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> 
     found: list[int] = []
     for name in names:
         rows = store.read_table(f"ledger/{name}", columns=["id", "detail"], filters=[("stage", "==", ledger.READ)])
-        hit = pc.ends_with(rows.column("detail"), wanted)
+        detail = rows.column("detail")
+        hit = pc.ends_with(detail, wanted)
+        # What could not be read has no origin in the ledger, but a message that begins with it.
+        for start in _as_messages(wanted):
+            hit = pc.or_(hit, pc.match_substring(detail, start))
         found += rows.filter(pc.fill_null(hit, False)).column("id").to_pylist()
+        curated = f"curated/{name}"
+        if len(found) < limit and store.exists(curated):
+            generated = store.read_table(curated, columns=["id", "origin"])
+            ends = pc.fill_null(pc.ends_with(generated.column("origin"), wanted), False)
+            found += [i for i in generated.filter(ends).column("id").to_pylist() if i not in found]
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def _as_messages(origin: str) -> list[str]:
+    """How the message on a record at `origin` begins: "path: …", "path, line 3: …"."""
+    path, sign, number = origin.rpartition("#")
+    if not sign:
+        return [f"{origin}: "]
+    place = number.replace("-", " ")
+    return [f"{path}, {place}: "] if "-" in number else [f"{path}, line {place}: ", f"{path}, row {place}: "]
 
 
 def _decisions(store: Store, document: int) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ edited recipe recomputes what changed and what follows from it, nothing else, an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -39,6 +39,8 @@ class Pass:
     """Number of a generator pass among those of the recipe, from 1."""
     reads: bool = False
     """Whether it reads the sources."""
+    columns: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns that its documents have besides id, text, source and origin: those known up to here, not later ones."""
 
     @property
     def folder(self) -> str:
@@ -59,8 +61,6 @@ class Plan:
     partitions: tuple[Partition, ...]
     files: int
     passes: tuple[Pass, ...]
-    columns: dict[str, pa.DataType]
-    """Columns of the curated documents besides id, text, source and origin."""
 
     @property
     def bytes(self) -> int:
@@ -76,6 +76,8 @@ class Plan:
         """The content of plan.json."""
         return {
             "recipe": self.recipe.options.name,
+            "folder": self.recipe.folder,
+            "variables": dict(self.recipe.variables),
             "digest": self.digest,
             "files": self.files,
             "bytes": self.bytes,
@@ -102,7 +104,7 @@ def make_plan(recipe: Recipe) -> Plan:
     start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
     passes = _document_passes(recipe, start)
     passes += _products(recipe, passes)
-    return Plan(recipe, tuple(partitions), files, tuple(passes), _columns(recipe))
+    return Plan(recipe, tuple(partitions), files, tuple(passes))
 
 
 def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
@@ -117,19 +119,14 @@ def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
     return taken
 
 
-def _columns(recipe: Recipe) -> dict[str, pa.DataType]:
-    columns: dict[str, pa.DataType] = {}
-    for entry in recipe.options.sources:
-        columns.update(entry.source.columns)
-    for named in recipe.stages:
-        columns.update(named.stage.adds)
-        if isinstance(named.stage, Generator):
-            columns[PARENT.name] = PARENT.type
-    return columns
-
-
 def _specs(stages: Sequence[NamedStage]) -> list[Any]:
-    return [[s.label, s.name, s.stage.version, s.stage.model_dump(mode="json"), s.stage.fingerprint()] for s in stages]
+    """All that the results of stages depend on: which class, which version, which options, which files it loads."""
+    found = []
+    for named in stages:
+        stage, cls = named.stage, type(named.stage)
+        options = stage.model_dump(mode="json", exclude=set(stage.operational))
+        found.append([named.label, f"{cls.__module__}:{cls.__qualname__}", stage.version, options, stage.fingerprint()])
+    return found
 
 
 def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
@@ -141,6 +138,7 @@ def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
         else:
             groups[-1].append(named)
     passes: list[Pass] = []
+    columns = {name: kind for entry in recipe.options.sources for name, kind in entry.source.columns.items()}
     digest = start
     generators = 0
     for number, group in enumerate(groups):
@@ -153,10 +151,13 @@ def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
             kind = "generate"
             generators += 1
         labels = [*([READ] if number == 0 else []), *(named.label for named in group)]
-        chance = [recipe.options.seed, generators] if kind == "generate" else None
-        digest = digest_of([digest, kind, _specs(group), chance])
+        for named in group:
+            columns = {**columns, **named.stage.adds, **({PARENT.name: PARENT.type} if kind == "generate" else {})}
         generator = generators if kind == "generate" else 0
-        passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, reads=number == 0))
+        digest = digest_of(
+            [digest, kind, _specs(group), generator, None if kind == "documents" else recipe.options.seed]
+        )
+        passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
     return passes
 
 
@@ -168,12 +169,12 @@ def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
     options = recipe.options
     curated = digest_of([passes[-1].digest, "curated"])
     found = [
-        Pass("curated", "curated documents", curated),
+        Pass("curated", "curated documents", curated, columns=passes[-1].columns),
         Pass("ledger", "ledger", digest_of([passes[-1].digest, "ledger"])),
     ]
     if options.tokenizer is None:
         return found
-    tokenizer = digest_of([curated, "tokenizer", options.tokenizer.model_dump(mode="json")])
+    tokenizer = digest_of([curated, "tokenizer", options.tokenizer.model_dump(mode="json"), options.seed])
     found.append(Pass("tokenizer", "tokenizer", tokenizer))
     if options.shards is None:
         return found

@@ -33,12 +33,20 @@ def apply_mapper(label: str, stage: Mapper, docs: pa.Table) -> tuple[pa.Table, p
         Books(documents=piece.num_rows, kept=out.num_rows).check(label, "after map()")
         if not out.column("id").equals(piece.column("id")):
             raise BooksError(f"stage {label!r}: map() changed ids or their order; it must keep both")
-        return out
+        return checked_text(out)
 
     good, refusals = guarded(label, checked, docs)
     out = pa.concat_tables([result for _, result in good], promote_options="default") if good else docs.slice(0, 0)
     rows = [ledger.accepted(label, out.column("id").combine_chunks()), ledger.refused(label, refusals)]
     return out, pa.concat_tables(rows)
+
+
+def checked_text(docs: pa.Table) -> pa.Table:
+    """`docs` with its text as large_string; ValueError if a text is null or no string."""
+    text = docs.column("text")
+    if text.null_count:
+        raise ValueError("a document's text became null; drop it with a filter instead")
+    return docs.set_column(docs.column_names.index("text"), "text", text.cast(pa.large_string()))
 
 
 def apply_filter(label: str, stage: Filter, docs: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:

@@ -71,7 +71,7 @@ class RecipeOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """The run's name: its folder is `runs/<name>`."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Same recipe, same inputs, same seed: the same bytes."""
@@ -79,8 +79,6 @@ class RecipeOptions(BaseModel):
     """Where documents come from."""
     partition_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
     """Input is cut into slices of about this size; one task works on one slice."""
-    task_memory: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(2_000_000_000)
-    """What one task should stay under."""
     tolerance: float = Field(default=0.001, ge=0.0, le=1.0)
     """Share of documents that may be quarantined (broken, or a stage raised on them) before the run stops."""
     plugins: list[str] = []
@@ -123,15 +121,16 @@ class Recipe:
     text: str
     options: RecipeOptions
     stages: tuple[NamedStage, ...]
+    folder: str
+    """The folder of the file, where plugins may lie."""
+    variables: Mapping[str, str]
+    """Values given from outside, by --var."""
 
-    @property
-    def folder(self) -> str:
-        """The folder of the file, where plugins may lie."""
-        return str(Path(self.path).resolve().parent)
 
-
-def load(path: str, variables: Mapping[str, str] | None = None) -> Recipe:
-    """Reads and checks a recipe; raises `RecipeError` with every problem found."""
+def load(path: str, variables: Mapping[str, str] | None = None, folder: str | None = None) -> Recipe:
+    """Reads and checks a recipe; raises `RecipeError` with every problem found. `folder`: where plugins may lie, if
+    not next to the file."""
+    folder = folder or str(Path(path).resolve().parent)
     file = YamlFile(path)
     own = file.data.get("variables")
     declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
@@ -140,11 +139,13 @@ def load(path: str, variables: Mapping[str, str] | None = None) -> Recipe:
     data = dict(file.data)
     entries = data.pop("stages", [])
     options = _validate(RecipeOptions, data, (), file, problems)
-    add_search_path(str(Path(path).resolve().parent))
-    stages = _stages(entries, data.get("plugins") or [], file, problems)
+    add_search_path(folder)
+    given = data.get("plugins")
+    plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    stages = _stages(entries, plugins, file, problems)
     if problems or options is None:
         raise RecipeError(problems)
-    return Recipe(path, file.text, options, stages)
+    return Recipe(path, file.text, options, stages, folder, dict(variables or {}))
 
 
 def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list[str]) -> tuple[NamedStage, ...]:
@@ -179,7 +180,8 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
     sources = file.data.get("sources")
     for source in sources if isinstance(sources, list) else []:
         for options in source.values() if isinstance(source, dict) else []:
-            known |= set(options.get("carry") or []) if isinstance(options, dict) else set()
+            carried = options.get("carry") if isinstance(options, dict) else None
+            known |= {name for name in carried if isinstance(name, str)} if isinstance(carried, list) else set()
     for number, named in enumerate(stages):
         missing = sorted(set(named.stage.requires) - known)
         if missing:

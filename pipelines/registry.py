@@ -39,15 +39,15 @@ def targets(plugins: Sequence[str] = ()) -> dict[str, str]:
 
 def _plugin(module: str) -> dict[str, str]:
     try:
-        stages = import_module(module).STAGES
-    except ImportError as error:
+        loaded = import_module(module)
+    except Exception as error:  # a module of the user's may raise anything while it is imported
         raise ValueError(
-            f"plugin {module!r} cannot be imported: {error}. Name a module that is installed or lies next to the recipe."
+            f"plugin {module!r} cannot be imported: {type(error).__name__}: {error}. "
+            f"Name a module that is installed or lies next to the recipe."
         ) from error
-    except AttributeError as error:
-        raise ValueError(
-            f'plugin {module!r} declares no stages: give it STAGES = {{"my_stage": "{module}:MyStage"}}'
-        ) from error
+    stages = getattr(loaded, "STAGES", None)
+    if not isinstance(stages, dict):
+        raise ValueError(f'plugin {module!r} declares no stages: give it STAGES = {{"my_stage": "{module}:MyStage"}}')
     return dict(stages)
 
 
@@ -62,7 +62,10 @@ def _load(name: str, plugins: tuple[str, ...]) -> type[Stage]:
     if name not in known:
         raise UnknownStage(f"unknown stage {name!r}{nearest(name, known)} (`eyas stages` lists all)")
     module, _, attribute = known[name].partition(":")
-    cls = getattr(import_module(module), attribute)
+    try:
+        cls = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"stage {name!r}: {known[name]!r} cannot be loaded: {error}") from error
     if not (isinstance(cls, type) and issubclass(cls, Mapper | Filter | Generator | CorpusStage)):
         raise ValueError(f"stage {name!r}: {known[name]} is not a Mapper, Filter, Generator or CorpusStage")
     return cls
@@ -83,4 +86,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def add_search_path(folder: str) -> None:
     """Lets plugins that lie next to the recipe be imported."""
     if folder not in sys.path:
-        sys.path.insert(0, folder)
+        # At the end: a file `filters.py` next to a recipe must not stand in for ours.
+        sys.path.append(folder)

@@ -42,7 +42,8 @@ def rewrite_report(store: Store) -> str:
         raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
     if not store.local:
         raise ValueError("eyas report works on local run folders; `eyas run` again rewrites the report of any other")
-    planned = make_plan(load(store.path("recipe.yaml")))
+    asked = store.read_json("plan.json")
+    planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
     results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
     if len(results) < len(planned.passes):
         missing = next(p.label for p in planned.passes if p.digest not in results)

@@ -67,6 +67,8 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
         if ray_address:
             raise ValueError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
         return InlineExecutor()
+    if workers and ray_address:
+        raise ValueError("--workers is for a Ray of one's own; a cluster's own resources say how many tasks run there")
     executor = RayExecutor(ray_address, workers, [recipe.folder])
     if ray_address:
         executor.start()

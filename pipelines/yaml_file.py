@@ -46,7 +46,7 @@ class YamlFile:
             line = mark.line + 1 if mark else 1
             # ruamel appends advice on its own API after the first line.
             problem = str(error.problem).strip().splitlines()[0]
-            if mark and "${" in text.splitlines()[mark.line]:
+            if mark and "${" in "".join(text.splitlines()[mark.line : mark.line + 1]):
                 problem += '; within {…} or […] a variable must be quoted: "${name}"'
             raise RecipeError([f"{path}:{line}: {problem}"]) from error
         except YAMLError as error:

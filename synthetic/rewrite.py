@@ -24,7 +24,7 @@ from synthetic.prompts import Prompt
 class Rewrite(Generator):
     """Rewrites documents by a language model: `rewrite: {prompt: wikipedia_style, max_documents: 100}`."""
 
-    adds: ClassVar[dict[str, pa.DataType]] = {}
+    operational: ClassVar[frozenset[str]] = frozenset({"concurrency", "timeout", "retries", "api_key_env"})
 
     prompt: str = "wikipedia_style"
     """A built-in prompt, or the path of a folder with system.jinja and user.jinja."""
@@ -100,10 +100,7 @@ class Rewrite(Generator):
         requests = [self._prompt.messages(head) for head in heads]
         answers = engine.answers(requests, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
         # Small models like to copy the fence along.
-        return [
-            answer if isinstance(answer, BadAnswer) else answer.replace(self._prompt.fence(head), "").strip()
-            for answer, head in zip(answers, heads, strict=True)
-        ]
+        return [_without(self._prompt.fence(head), answer) for answer, head in zip(answers, heads, strict=True)]
 
     def _head(self, text: str) -> str:
         """The beginning of a document, up to `max_input_characters`."""
@@ -124,6 +121,12 @@ class Rewrite(Generator):
             Rule("copied", copied > self.max_copied, copied, self.max_copied),
         ]
         return Verdict.first_failure(rules, generated.num_rows)
+
+
+def _without(fence: str, answer: str | BadAnswer) -> str | BadAnswer:
+    if isinstance(answer, BadAnswer):
+        return answer
+    return answer.replace(fence, "").strip() or BadAnswer("the answer is nothing but the fence")
 
 
 def _copied(answer: str, source: str) -> float:

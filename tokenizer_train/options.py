@@ -70,6 +70,14 @@ class TokenizerOptions(BaseModel):
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
                 raise ValueError(f"special_tokens must hold {token}: shards and trainer rely on it")
+        from tokenizer_train.latex import commands
+
+        fixed = 256 + len(self.special_tokens) + len(commands(self.latex))
+        if min(self.vocab_sizes) < fixed:
+            raise ValueError(
+                f"vocab_sizes: {min(self.vocab_sizes)} has no room for 256 bytes, {len(self.special_tokens)} special "
+                f"tokens and {len(commands(self.latex))} LaTeX commands; it needs at least {fixed}"
+            )
         if len(set(self.special_tokens)) != len(self.special_tokens):
             raise ValueError("special_tokens holds a token twice")
         return self

@@ -11,6 +11,7 @@ import fsspec
 import pyarrow as pa
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
+from corpus.documents import COLUMNS, PARENT
 from corpus.sources.listing import InputFile, Split, list_files
 
 BATCH_BYTES = 16_000_000
@@ -141,6 +142,16 @@ class ColumnSource(Source):
     """A field that says where the document came from (`url`); null: the file's path and the record's number."""
     carry: list[str] = []
     """Fields to keep as columns (as text)."""
+
+    @field_validator("carry")
+    @classmethod
+    def _not_reserved(cls, value: list[str]) -> list[str]:
+        taken = sorted({*COLUMNS, PARENT.name} & set(value))
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)}: every document table has a column of this name; it cannot be carried"
+            )
+        return value
 
     @property
     def columns(self) -> dict[str, pa.DataType]:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 
@@ -76,7 +77,9 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
     unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []
-    for name, info in fs.find(root, detail=True).items():
+    # A folder that cannot be opened must not vanish from the listing in silence, as fsspec would have it.
+    strict = {"on_error": "raise"} if isinstance(fs, LocalFileSystem) else {}
+    for name, info in fs.find(root, detail=True, **strict).items():
         if info.get("islink"):
             info = _target(fs, name, info)
         # Reading a named pipe or a socket would wait for ever.

@@ -67,7 +67,7 @@ class Result:
     def total(self, label: str) -> Books:
         """The books of a stage over all sources."""
         total = Books()
-        for books in self.books[label].values():
+        for books in self.books.get(label, {}).values():
             total.add(books)
         return total
 
@@ -149,7 +149,7 @@ class Samples:
             if at is None:
                 continue
             self._count[stage, reason] = self._count.get((stage, reason), 0) + 1
-            excerpt = str(dropped.column("text")[at].as_py()[: 4 * EXCERPT])[:EXCERPT]
+            excerpt = dropped.column("text")[at].as_py()[:EXCERPT]
             del row["kept"]
             self._rows.append({**row, "origin": dropped.column("origin")[at].as_py(), "excerpt": excerpt})
 

@@ -17,7 +17,7 @@ from pipelines.passes.base import PassState, Result
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     """One file per part."""
-    target = schema(state.plan.columns)
+    target = schema(state.current.columns)
     tasks = [Task(part.key, partial(_publish, part, target), part.text_bytes) for part in state.parts]
     entries = yield Step.of("curated", tasks)
     result = Result()

@@ -29,7 +29,7 @@ from pipelines.recipe import NamedStage
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     """One task per partition."""
     stages = state.current.stages
-    schema = table.schema(state.plan.columns)
+    schema = table.schema(state.current.columns)
     if state.current.reads:
         sources = {entry.name: entry.source for entry in state.plan.recipe.options.sources}
         tasks = [
@@ -47,7 +47,7 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
 def _read(
     partition: Partition, source: Source, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext
 ) -> Entry:
-    line = StageLine(stages)
+    line = StageLine(stages, reads=True)
     batches = _batches(partition, source, line)
     return line.publish(partition.number, partition.source, batches, schema, context)
 
@@ -97,8 +97,9 @@ def _refine(part: Part, stages: Sequence[NamedStage], schema: pa.Schema, context
 class StageLine:
     """Document stages one after another, with their books, ledger rows and samples."""
 
-    def __init__(self, stages: Sequence[NamedStage]) -> None:
+    def __init__(self, stages: Sequence[NamedStage], reads: bool = False) -> None:
         self._stages = stages
+        self._labels = [*([READ] if reads else []), *(named.label for named in stages)]
         self.books: dict[str, Books] = {}
         self.samples = Samples()
         self._ledger: list[pa.Table] = []
@@ -145,7 +146,7 @@ class StageLine:
                 rows, size = rows + docs.num_rows, size + table.text_bytes(docs)
                 decisions.write(self._take_ledger())
             # An empty part must still hold its stages' books.
-            for label in [named.label for named in self._stages]:
+            for label in self._labels:
                 self.books.setdefault(label, Books())
         samples = context.store.write_table(paths["samples"], self.samples.table())
         part = Part(number, source, paths["documents"], rows, rows, size)

@@ -21,7 +21,7 @@ from corpus.part import Part
 from corpus.stage import Generator
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result, Samples
-from pipelines.quarantine import as_json, check_verdict
+from pipelines.quarantine import as_json, check_verdict, guarded
 from pipelines.recipe import NamedStage
 
 
@@ -39,13 +39,13 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
         for _, document in lots[: stage.max_documents]:
             chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
     generator = state.current.generator
-    target = schema(state.plan.columns)
+    target = schema(state.current.columns)
     tasks = []
     for part in state.parts:
         ids = None if chosen is None else sorted(chosen.get(part.key, []))
         if ids is None or ids:
             run = partial(_generate, part, ids, generator, named, target)
-            tasks.append(Task(part.key, run, part.text_bytes, all_cpus=stage.all_cpus))
+            tasks.append(Task(part.key, run, part.text_bytes))
     entries = yield Step.of("generate", tasks)
     result = Result()
     result.collect(entries)
@@ -92,7 +92,7 @@ def _generate(
                 docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
             if not docs.num_rows:
                 continue
-            made = _numbered(stage.generate(docs, context.seed), docs, number, row, named.label)
+            made = _numbered(_made(named, docs, context.seed), docs, number, row, named.label)
             row += made.num_rows
             good, rows, dropped = _judge(stage, named.label, made)
             tally = Books.of(rows, made.num_rows)
@@ -115,8 +115,30 @@ def _generate(
     }
 
 
+def _made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
+    """What the stage makes of `docs`, and a row with an error for each document on which it raises."""
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    good, refusals = guarded(named.label, lambda piece: stage.generate(piece, seed), docs)
+    failed = pa.table(
+        {
+            "text": pa.nulls(len(refusals), pa.large_string()),
+            PARENT.name: pa.array([[refusal.id] for refusal in refusals], PARENT.type),
+            "error": pa.array([f"{refusal.reason}: {refusal.detail}" for refusal in refusals], pa.string()),
+        }
+    )
+    return pa.concat_tables([*(_typed(piece) for _, piece in good), failed], promote_options="default")
+
+
+def _typed(made: pa.Table) -> pa.Table:
+    """A generator's table with the types of the three columns that every generator fills."""
+    for name, kind in (("text", pa.large_string()), (PARENT.name, PARENT.type), ("error", pa.string())):
+        made = made.set_column(made.column_names.index(name), name, made.column(name).cast(kind))
+    return made
+
+
 def _numbered(made: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
-    """Gives generated documents their ids, source and origin, and their parents' other columns."""
+    """Gives generated documents their ids, source and origin."""
     ids = pa.array([document_id(number, row + i) for i in range(made.num_rows)], pa.uint64())
     origin_of = dict(zip(docs.column("id").to_pylist(), docs.column("origin").to_pylist(), strict=True))
     origins = [f"{label}:{origin_of.get(parents[0])}" for parents in made.column("parent").to_pylist()]

@@ -21,11 +21,11 @@ PROMPTS = ("The function returns", "import ", "This package")
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
-    """One task. It goes on from its newest checkpoint if it was interrupted."""
+    """One task. On local storage it goes on from its newest checkpoint if it was interrupted; elsewhere it starts anew."""
     options = state.plan.recipe.options.train
     assert options is not None
     text = state.of_kind("curated").summary["text_bytes"]
-    entries = yield Step.of("train", [Task("train", partial(_train, options), text, all_cpus=True)])
+    entries = yield Step.of("train", [Task("train", partial(_train, options), text, all_cpus=True, gpus=1)])
     files = [FileEntry.from_json(file) for file in entries[0]["files"]]
     return Result(files=files, summary=entries[0]["summary"])
 

@@ -29,8 +29,8 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     size = sum(part.text_bytes for part in curated)
     if size == 0:
         raise ValueError(
-            "tokenizer: no curated document is left to learn from. The funnel above shows which stage dropped them; "
-            "loosen it, or add sources."
+            "tokenizer: no curated document is left to learn from. The ledger (ledger/*.parquet, or `eyas explain`) says "
+            "which stage dropped them; loosen it, or add sources."
         )
     run = partial(_train, tuple(curated), options)
     entries = yield Step.of("tokenizer", [Task("train", run, size, all_cpus=True)])

@@ -53,6 +53,8 @@ class Prompt:
     def messages(self, text: str) -> list[dict[str, str]]:
         """The chat messages for one text."""
         fence = self.fence(text)
+        # Chat templates are text too, and some servers would obey a <|im_end|> found on a scraped page.
+        text = text.replace("<|", "< |")
         return [
             {"role": part, "content": self._templates[part].render(text=text, fence=fence).strip()} for part in PARTS
         ]

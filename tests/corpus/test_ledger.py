@@ -68,4 +68,4 @@ def test_rows_say_kept_dropped_or_undecided() -> None:
     assert rows.schema == ledger.SCHEMA
     assert rows.column("kept").to_pylist() == [True, True, False, None]
     assert rows.column("reason").to_pylist() == [None, None, "empty", "broken_json"]
-    assert ledger.ids_of(rows).tolist() == [4, 5, 6, 7]
+    assert rows.column("id").to_pylist() == [4, 5, 6, 7]

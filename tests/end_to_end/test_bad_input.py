@@ -60,6 +60,11 @@ def decisions(tmp_path: Path) -> pl.DataFrame:
         (("tokenizer:", "tokeniser:"), 15, ["tokeniser", "did you mean 'tokenizer'"]),
         (("name: small", "name: small\n  bad: indent"), 2, ["mapping values are not allowed"]),
         (("stdlib\n", "stdlib\n    parquet: {path: x}\n"), 6, ["exactly one of", "jsonl, parquet"]),
+        (("carry: [url]", "carry: [id]"), 7, ["id", "cannot be carried"]),
+        (("carry: [url]", "carry: 5"), 7, ["carry", "valid list"]),
+        (("seed: 3", "seed: 3\nplugins: 5"), 3, ["plugins", "valid list"]),
+        (("latex: {inject: [", "latex: {inject: [["), 15, ["expected"]),
+        (("vocab_sizes: [600", "vocab_sizes: [300, 250"), 15, ["vocab_sizes", "greater than or equal to 300"]),
         (("path: /", "path: ${home}/"), 7, ["a variable must be quoted"]),
         (("stages:", "variables: {home: x}\nstages: [${hoem}]\nx:"), 9, ["a variable must be quoted"]),
         (

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from harness import PRODUCTS, Ran
 
 Eyas = Callable[..., Ran]
@@ -92,3 +95,151 @@ def test_a_failed_generation_is_quarantined_and_the_original_stays(
     rows = pl.read_parquet(tmp_path / "runs/small/ledger/*.parquet").filter(pl.col("stage") == "echo")
     assert rows.height == 63 and rows["kept"].null_count() == 1
     assert curated(tmp_path).height == 63 + 62
+
+
+MAPPERS = '''
+import pyarrow as pa
+from typing import ClassVar
+from corpus import Generator, Mapper
+
+STAGES = {"length": "mapper_stage:Length", "nulls": "mapper_stage:Nulls", "raises": "mapper_stage:Raises"}
+
+class Length(Mapper):
+    """Adds the length."""
+    adds: ClassVar = {"length": pa.int64()}
+    def map(self, docs):
+        return docs.append_column("length", pa.array([len(t) for t in docs.column("text").to_pylist()], pa.int64()))
+
+class Nulls(Mapper):
+    """Loses texts, and gives the wrong type."""
+    word: str
+    def map(self, docs):
+        texts = [None if self.word in t else t.upper() for t in docs.column("text").to_pylist()]
+        return docs.set_column(1, "text", pa.array(texts, pa.string()))
+
+class Raises(Generator):
+    """Raises on some documents."""
+    word: str
+    def generate(self, docs, seed):
+        texts = docs.column("text").to_pylist()
+        if any(self.word in t for t in texts):
+            raise ValueError("not that one")
+        return pa.table({"text": pa.array([t[:50] for t in texts]), "parent": [[i] for i in docs.column("id").to_pylist()],
+                         "error": pa.nulls(len(texts), pa.string())})
+'''
+
+
+def test_a_mapper_may_add_a_column_before_or_after_a_corpus_stage(
+    eyas: Eyas, recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    (tmp_path / "mapper_stage.py").write_text(MAPPERS)
+    for stages in ("[length, exact_dedup]", "[exact_dedup, length]"):
+        file = recipe(stages=f" {stages}", products="", extra="plugins: [mapper_stage]")
+        ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+        assert ran.code == 0, ran.err
+        found = curated(tmp_path)
+        assert found["length"].to_list() == [len(text) for text in found["text"]]
+
+
+def test_texts_a_mapper_loses_are_quarantined(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
+    (tmp_path / "mapper_stage.py").write_text(MAPPERS)
+    file = recipe(stages=" [nulls: {word: Vögel}]", products="", extra="plugins: [mapper_stage]\ntolerance: 0.05")
+    ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 0, ran.err
+    found = curated(tmp_path)
+    assert found.height == 62 and found["text"].null_count() == 0
+
+
+def test_a_generator_that_raises_costs_those_documents_and_one_that_only_fails_stops_the_run(
+    eyas: Eyas, recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    (tmp_path / "mapper_stage.py").write_text(MAPPERS)
+    file = recipe(stages=" [raises: {word: Vögel}]", products="", extra="plugins: [mapper_stage]\ntolerance: 0.05")
+    ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 0, ran.err
+    rows = pl.read_parquet(tmp_path / "runs/small/ledger/*.parquet").filter(pl.col("kept").is_null())
+    assert rows.height == 1 and "not that one" in rows["detail"][0] and curated(tmp_path).height == 63 + 62
+    (tmp_path / "echo_stage.py").write_text(ECHO)
+    all_fail = recipe(
+        stages="\n  - echo: {fail: e, max_documents: 2}", products="", extra="plugins: [echo_stage]\ntolerance: 0.5"
+    )
+    ran = eyas("run", all_fail, "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 1 and "'echo' failed on each of its 2 documents" in ran.err
+
+
+def test_folders_that_no_run_made_are_left_alone(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
+    mine = tmp_path / "runs/small/curated/mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    ran = eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 1 and "no run made it" in ran.err and mine.read_text() == "mine"
+    outside = recipe(name="..")
+    assert "name" in eyas("plan", outside).err
+
+
+def test_products_of_another_recipe_do_not_stay(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
+    run = tmp_path / "runs/small"
+    assert eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "runs").code == 0
+    assert (run / "shards/index.json").exists()
+    assert eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs").code == 0
+    assert not (run / "shards").exists() and not (run / "tokenizer").exists() and (run / "report.html").exists()
+
+
+def test_another_class_under_the_same_name_is_another_stage(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
+    for name, answer in (("first_plugin", "False"), ("second_plugin", "True")):
+        (tmp_path / f"{name}.py").write_text(
+            f"from corpus import Filter, Verdict\nSTAGES = {{'mine': '{name}:Mine'}}\n"
+            f"class Mine(Filter):\n    def judge(self, docs):\n        return Verdict.of([{answer}] * docs.num_rows)\n"
+        )
+        file = recipe(stages=" [mine]", products="", extra=f"plugins: [{name}]")
+        ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+        assert ran.code == 0 and "0 kept from before" in ran.out, ran.err
+    assert curated(tmp_path).height == 63
+
+
+@pytest.mark.parametrize("groups", [0, 1])
+def test_an_empty_parquet_file_is_an_empty_source(eyas: Eyas, tmp_path: Path, groups: int) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    empty = pa.table({"text": pa.array([], pa.string())})
+    with pq.ParquetWriter(folder / "a.parquet", empty.schema) as writer:
+        for _ in range(groups):
+            writer.write_table(empty)
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        f"name: small\nsources: [{{name: s, parquet: {{path: {folder}}}}}]\nstages: [gopher_quality, exact_dedup]\n"
+    )
+    ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 0, ran.err
+
+
+def test_explain_finds_what_could_not_be_read_and_what_was_generated(
+    eyas: Eyas, recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"text": "a good line"}\n{broken\n\n')
+    (tmp_path / "echo_stage.py").write_text(ECHO)
+    file = recipe(stages=" [echo]", products="", path=folder, extra="plugins: [echo_stage]\ntolerance: 1.0")
+    assert eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs").code == 0
+    run = tmp_path / "runs/small"
+    assert "broken_json" in eyas("explain", run, "a.jsonl#2").out
+    assert "a blank line" in eyas("explain", run, "a.jsonl#3").out
+    made = eyas("explain", run, "echo:" + str(folder / "a.jsonl#1")).out
+    assert "made of" in made and "echo" in made
+    # The report can be written again, though the recipe has a plugin next to it.
+    assert eyas("report", run).code == 0
+
+
+def test_control_characters_in_scraped_text_do_not_reach_the_terminal(run_hostile: Ran) -> None:
+    assert run_hostile.code == 1 and "broken" not in run_hostile.out
+    assert "\x1b" not in run_hostile.err and "\x07" not in run_hostile.err and "pwned" in run_hostile.err
+
+
+@pytest.fixture
+def run_hostile(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> Ran:
+    """A run that fails on a record whose key holds terminal escapes."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text('{"\\u001b]0;pwned\\u0007": 1}\n')
+    return eyas("run", recipe(stages=" []", products="", path=folder), "--workers", "0", "--runs", tmp_path / "runs")

@@ -69,6 +69,11 @@ def test_an_option_changes_its_pass_and_those_that_follow(planned: Callable[...,
     assert other[:5] == base[:5] and other[5] != base[5]
 
 
+def test_a_seed_changes_what_depends_on_chance(planned: Callable[..., Plan]) -> None:
+    base, other = digests(planned()), digests(planned(seed=2))
+    assert base[0] == other[0] and base[5] != other[5]
+
+
 def test_a_changed_file_changes_everything_and_partitions_hold_all_files(
     planned: Callable[..., Plan], tmp_path: Path
 ) -> None:

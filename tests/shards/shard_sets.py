@@ -70,7 +70,7 @@ def packed(
         parts.append(Part(number, "s", f"curated/{number}.parquet", len(ids), len(ids), text_bytes(table)))
         by_id.update(zip(ids, texts[start:stop], strict=True))
     (step,) = plan_packing(parts, options, "tokenizer/tokenizer.json", "shards")
-    context = TaskContext(store, "shards", seed=0, memory_bytes=1 << 30)
+    context = TaskContext(store, "shards", seed=0)
     entries = [task.run(context) for task in reversed(step.tasks)]
     encoder = Encoder.from_bytes(tokenizer())
     meta = shard_meta(encoder, options, hashlib.sha256(tokenizer()).hexdigest())

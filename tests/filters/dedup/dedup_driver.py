@@ -47,7 +47,7 @@ def run(
         store.write_table(mask, pa.table({"kept": pa.array(alive)}))
         living = table.filter(pa.array(alive))
         parts.append(Part(part_number, "s", path, last - first, living.num_rows, text_bytes(living), (mask,)))
-    context = TaskContext(store, "pass", seed=0, memory_bytes=1 << 30)
+    context = TaskContext(store, "pass", seed=0)
     for step in stage.plan(parts):
         for task in reversed(step.tasks):  # any order must do
             task.run(context)
