@@ -62,7 +62,7 @@ def measure(options: Options) -> Report:
 def _outcome(name: str, decisions: Sequence[Decision], unequal: int, must_agree: bool) -> str:
     kept = sum(decision is None for decision in decisions)
     text = f"{name}: {len(decisions) - unequal:,} of {len(decisions):,} decisions and reasons equal ({kept:,} kept)"
-    return text + (", as they must" if must_agree and not unequal else ", ALL MUST BE" if must_agree else "")
+    return text + (", as they must" if must_agree and not unequal else ": UNEQUAL" if must_agree else "")
 
 
 def _our_words(texts: Sequence[str]) -> dict[str, list[str]]:

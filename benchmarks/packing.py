@@ -49,10 +49,10 @@ def _against_twin(report: Report, lengths: I64, rounds: int) -> None:
     timed = in_turns({"ours": partial(ours, lengths), "twin": partial(twin, lengths.tolist())}, rounds)
     millions = float(lengths.sum()) / 1e6
     equal = sorted(timed.results["ours"].tolist()) == sorted(timed.results["twin"])
-    name = f"packing, {len(lengths):,} documents, rows equal"
+    name = f"packing, {len(lengths):,} documents"
     rates = timed.rate("ours", millions), timed.rate("twin", millions)
     report.against(name, *rates, "naive Python twin", UNIT, LEAST_RATIO, equal)
-    outcome = "the twin leaves the same rooms" if equal else "the twin leaves OTHER ROOMS"
+    outcome = "the twin leaves the same rooms" if equal else "UNEQUAL, the twin leaves other rooms"
     report.checked.append(f"{name}: {outcome} in {len(timed.results['ours']):,} rows")
 
 

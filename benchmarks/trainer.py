@@ -3,7 +3,8 @@
 Forward, loss, backward, clipping and fused AdamW over 2 rows of 1,024 tokens, 28M weights; in float32, and with
 bfloat16 products on both sides where the CPU multiplies them. Rows are one document each, as transformers knows no
 packing, and it runs its own torch path: fused kernels are for CUDA. First losses must be equal within rounding.
-A word of the corpus, hashed into the vocabulary, stands for a token.
+A word of the corpus, hashed into the vocabulary, stands for a token. Run it as a module: by its path, it would
+take itself for the room `trainer`.
 
     python -m benchmarks.trainer --megabytes 10 --json trainer.json
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -83,19 +85,18 @@ def token_ids(options: Options) -> torch.Tensor:
 def twins() -> tuple[Any, Any]:
     """Our model and transformers', with the same weights, through the exported folder that users have."""
     import torch
-    from transformers import FalconH1ForCausalLM
-    from transformers.utils import logging
 
     from trainer.hf import export_hf
     from trainer.model import HybridLM
 
-    logging.set_verbosity_error()  # it warns, once per kernel, that it takes the torch path
-    logging.disable_progress_bar()
+    transformers = import_module("transformers")
+    transformers.logging.set_verbosity_error()  # it warns, kernel by kernel, that it takes the torch path
+    transformers.logging.disable_progress_bar()
     torch.manual_seed(0)
     ours = HybridLM(HybridConfig.preset("tiny", VOCABULARY, SHAPE)).train()
     with TemporaryDirectory() as folder:
         export_hf(ours, folder)
-        theirs = FalconH1ForCausalLM.from_pretrained(folder, dtype=torch.float32).train()
+        theirs = transformers.FalconH1ForCausalLM.from_pretrained(folder, dtype=torch.float32).train()
     return ours, theirs
 
 

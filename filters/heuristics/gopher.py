@@ -31,11 +31,11 @@ class GopherQuality(Filter):
 
     version: ClassVar[int] = 1
 
-    min_doc_words: int | None = Field(50, ge=0)
+    min_doc_words: int | None = Field(default=50, ge=0)
     """Fewest words, words of symbols alone not counted (Gopher: between 50 and 100,000 words)."""
     max_doc_words: int | None = 100_000
     """Most words, words of symbols alone not counted (Gopher: between 50 and 100,000 words)."""
-    min_avg_word_length: float | None = Field(3, ge=0)
+    min_avg_word_length: float | None = Field(default=3, ge=0)
     """Least mean length in code points of words that are not symbols alone (Gopher: mean word length 3 to 10)."""
     max_avg_word_length: float | None = 10
     """Greatest mean length in code points of words that are not symbols alone (Gopher: mean word length 3 to 10)."""
@@ -45,9 +45,9 @@ class GopherQuality(Filter):
     """Greatest share of lines that start with `•` or `-` (Gopher: 90 % starting with a bullet point)."""
     max_ellipsis_lines_ratio: float | None = 0.3
     """Greatest share of lines that end in an ellipsis (Gopher: 30 %)."""
-    max_non_alpha_words_ratio: float | None = Field(0.8, ge=0)
+    max_non_alpha_words_ratio: float | None = Field(default=0.8, ge=0)
     """Least share of words with a letter (Gopher: 80 %). datatrove's name; it is a minimum, of alphabetic words."""
-    min_stop_words: int | None = Field(2, ge=0)
+    min_stop_words: int | None = Field(default=2, ge=0)
     """Fewest different stop words, written exactly like that: `The` is not `the` (Gopher: at least two)."""
     stop_words: tuple[str, ...] = ENGLISH_STOP_WORDS
     """The stop words (Gopher's English eight: the, be, to, of, and, that, have, with)."""
