@@ -81,7 +81,8 @@ def run(
     planned = plan(recipe, _variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
     console.print(f"{_headline(planned)} → {store.root}", highlight=False, markup=False, soft_wrap=True)
-    observer = TerminalObserver(console, store)
+    training = planned.recipe.options.train
+    observer = TerminalObserver(console, store, training.steps if training else None)
     try:
         outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
     finally:

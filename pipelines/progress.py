@@ -21,26 +21,40 @@ from pipelines.passes.base import Result
 from pipelines.planning import Pass
 
 
+def _seconds(bar: Bar) -> float:
+    """Since the pass began; its steps reset the bar, not the clock."""
+    seconds: float = bar.fields["seconds"] or time.perf_counter() - bar.fields["since"]
+    return max(seconds, 1e-3)
+
+
 class _Rate(ProgressColumn):
     """Documents/s and bytes/s of the pass so far."""
 
     def render(self, task: Bar) -> Text:
-        seconds = max(task.elapsed or 0.0, 1e-3)
-        documents, size = task.fields.get("documents", 0), task.fields.get("done_bytes", 0)
-        extra = task.fields.get("note", "")
+        """`1,234 docs/s 5.6 MB/s`, or the trainer's last step."""
+        documents, size, seconds = task.fields["documents"], task.fields["done_bytes"], _seconds(task)
         parts = [
             f"{documents / seconds:,.0f} docs/s" if documents else "",
             f"{human(size / seconds)}/s" if size else "",
-            extra,
         ]
-        return Text("  ".join(part for part in parts if part), style="cyan")
+        return Text(task.fields["note"] or " ".join(part for part in parts if part), style="cyan")
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, and when the pass is done the time it took."""
+
+    def render(self, task: Bar) -> Text:
+        """`0:01:23`, then `83.4 s`."""
+        return Text(f"{task.fields['seconds']:.1f} s") if task.fields["seconds"] else super().render(task)
 
 
 class TerminalObserver:
     """Shows a run as it goes."""
 
-    def __init__(self, console: Console, store: Store) -> None:
+    def __init__(self, console: Console, store: Store, steps: int | None = None) -> None:
+        """`steps`: of the training, if there is one, for its bar."""
         self.console = console
+        self._steps = steps
         self._store = store
         self._live = console.is_terminal
         self._progress: Progress | None = None
@@ -61,13 +75,18 @@ class TerminalObserver:
         columns = (
             SpinnerColumn(finished_text="[green]✓[/]"),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=16),
             TextColumn("{task.fields[step]}", markup=False),
             _Rate(),
-            TimeRemainingColumn(elapsed_when_finished=True),
+            _Left(),
         )
         self._progress = Progress(*columns, console=self.console)
-        self._bar = self._progress.add_task(planned.label, total=None, step="starting", documents=0, done_bytes=0)
+        # What stands to the right of the label takes up to 62 columns.
+        room = max(self.console.width - 62, 16)
+        label = planned.label if len(planned.label) <= room else planned.label[: room - 1] + "…"
+        fields: dict[str, Any] = {"step": "starting", "documents": 0, "done_bytes": 0, "note": ""}
+        fields |= {"seconds": 0.0, "since": self._started}
+        self._bar = self._progress.add_task(label, total=None, **fields)
         self._progress.start()
 
     def pass_kept(self, planned: Pass) -> None:
@@ -77,9 +96,7 @@ class TerminalObserver:
     def step_started(self, step: Step, done: Sequence[Entry]) -> None:
         """Sets the bar to the step's size."""
         if self._progress is not None:
-            self._progress.reset(
-                self._bar, total=max(len(step.tasks), 1), completed=len(done), step=step.name, start=True
-            )
+            self._progress.update(self._bar, total=max(len(step.tasks), 1), completed=len(done), step=step.name)
 
     def task_done(self, task: Task, entry: Entry) -> None:
         """Moves the bar."""
@@ -95,17 +112,20 @@ class TerminalObserver:
         self._looked = time.perf_counter()
         line = last_metrics(self._store)
         if line is not None and self._progress is not None:
-            note = f"step {line['step']}  loss {line['loss']:.3f}  {line.get('tokens_per_s', 0):,.0f} tokens/s"
-            self._progress.update(self._bar, note=note)
+            note = f"loss {line['loss']:.3f} {line.get('tokens_per_s', 0):,.0f} tokens/s"
+            steps = self._steps or line["step"]
+            self._progress.update(
+                self._bar, note=note, total=steps, completed=line["step"], step=f"step {line['step']}"
+            )
 
     def pass_done(self, planned: Pass, result: Result) -> None:
         """Closes the bar."""
+        seconds = time.perf_counter() - self._started
         if self._progress is not None:
-            self._progress.update(self._bar, step="done", total=1, completed=1)
+            self._progress.update(self._bar, step="done", total=1, completed=1, seconds=seconds)
             self._progress.stop()
             self._progress = None
         else:
-            seconds = time.perf_counter() - self._started
             self.console.print(f"      done in {seconds:.1f} s", highlight=False, markup=False)
 
     def close(self) -> None:

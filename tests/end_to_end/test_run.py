@@ -117,6 +117,15 @@ def test_a_lost_file_is_made_again(run: Path, eyas: Eyas, recipe: WriteRecipe, t
     assert digests(run) == before
 
 
+def test_a_terminal_gets_bars(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    ran = eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 0, ran.err
+    assert "docs/s" in ran.out and "MB/s" in ran.out and "✓" in ran.out and "minhash_dedup" in ran.out
+    again = eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "runs")
+    assert "kept from before" in again.out
+
+
 def test_explain_tells_one_fate(run: Path, eyas: Eyas) -> None:
     ledger = pl.read_parquet(run / "ledger/*.parquet")
     copy = ledger.filter(pl.col("reason") == "near_duplicate")["id"][0]
