@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from corpus.ledger import READ, BooksError
 from corpus.store import FileEntry, Store
@@ -22,8 +22,8 @@ from pipelines.passes.base import PassState, Result
 from pipelines.planning import PRODUCTS, Pass, Plan
 
 
-class Observer(Protocol):
-    """Who is told of progress."""
+class Observer:
+    """Who is told of progress; this one says nothing."""
 
     def pass_started(self, planned: Pass, number: int, total: int) -> None:
         """A pass begins."""
@@ -117,21 +117,20 @@ class Engine:
     def _clear_stale(self) -> None:
         """Removes what was published for another plan: old and new must never lie side by side."""
         wanted = {p.product: p.digest for p in self._plan.passes if p.product is not None}
-        stale = False
-        for product in PRODUCTS:
-            made_for = marked(self._store, product)
-            if made_for is not None and made_for != wanted.get(product):
-                stale = True
-                self._store.delete(product)
-                self._store.delete(marker(product))
-            elif made_for is None and product in wanted and self._store.list(product):
+        made_for = {product: marked(self._store, product) for product in PRODUCTS}
+        for product in wanted:
+            if made_for[product] is None and self._store.list(product):
                 raise ValueError(
                     f"{self._store.path(product)} exists, but no run made it. "
                     f"Move it away, or choose another `name:` or --runs"
                 )
-        if stale:
-            self._store.delete("manifest.json")
-            self._store.delete("report.html")
+        stale = [product for product, digest in made_for.items() if digest and digest != wanted.get(product)]
+        # What describes the products goes first, their marks last: a run killed in here is cleared up by the next.
+        for name in ("manifest.json", "report.html") if stale else ():
+            self._store.delete(name)
+        for product in stale:
+            self._store.delete(product)
+            self._store.delete(marker(product))
 
     def _claim(self, planned: Pass) -> None:
         """Marks a product folder as made for this digest."""

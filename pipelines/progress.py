@@ -15,7 +15,7 @@ from rich.text import Text
 
 from corpus.store import Store
 from corpus.task import Entry, Step, Task
-from pipelines.engine import Outcome
+from pipelines.engine import Observer, Outcome
 from pipelines.funnel import funnel
 from pipelines.passes.base import Result
 from pipelines.planning import Pass
@@ -48,7 +48,7 @@ class _Left(TimeRemainingColumn):
         return Text(f"{task.fields['seconds']:.1f} s") if task.fields["seconds"] else super().render(task)
 
 
-class TerminalObserver:
+class TerminalObserver(Observer):
     """Shows a run as it goes."""
 
     def __init__(self, console: Console, store: Store, steps: int | None = None) -> None:

@@ -128,7 +128,7 @@ def _sizes(outcome: Outcome, result: Result) -> list[tuple[str, int]]:
 
 
 def loss_curve(store: Store) -> str:
-    """The training loss as inline SVG, about 15 KB; empty if there are no metrics."""
+    """The training loss as inline SVG, about 13 KB; empty if there are no metrics."""
     try:
         lines = [json.loads(line) for line in store.fs.cat_file(store.path("model/metrics.jsonl")).splitlines()]
     except FileNotFoundError:

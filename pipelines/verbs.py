@@ -11,13 +11,6 @@ from pipelines.planning import Plan, make_plan
 from pipelines.recipe import Recipe, load
 
 
-class Silent:
-    """An observer that says nothing."""
-
-    def __getattr__(self, name: str) -> object:
-        return lambda *args: None
-
-
 def plan(recipe: str, variables: Mapping[str, str] | None = None) -> Plan:
     """The plan for a recipe file; raises `RecipeError` or `ValueError` with what is wrong."""
     return make_plan(load(recipe, variables))
@@ -52,7 +45,7 @@ def execute(
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
     executor = make_executor(planned.recipe, store, workers, ray_address)
     try:
-        outcome = Engine(planned, store, executor, observer or Silent()).run()  # type: ignore[arg-type]
+        outcome = Engine(planned, store, executor, observer or Observer()).run()
     finally:
         executor.close()
     from pipelines.report import write_report

@@ -17,13 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import ipc
 
+from corpus.chance import GOLDEN, MASK, mix
 from corpus.store import Store
 from shards.format import Index, ShardMeta
 
 if TYPE_CHECKING:
     import torch
-
-_MASK = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class ShardLoader:
             )
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} is not in 0 … {world_size - 1}")
-        if not 0 <= seed <= _MASK:
+        if not 0 <= seed <= MASK:
             raise ValueError(f"seed {seed} is not in 0 … 2^64 - 1")
         self._store = Store(folder)
         self.index = Index.load(self._store)
@@ -87,7 +86,7 @@ class ShardLoader:
         rows = np.empty(len(position), np.int64)
         for number in np.unique(epoch):
             chosen = epoch == number
-            key = _mix(np.array([(self.seed + int(number) * 0x9E3779B97F4A7C15) & _MASK], np.uint64))[0]
+            key = mix(np.array([(self.seed + int(number) * GOLDEN) & MASK], np.uint64))[0]
             rows[chosen] = permute(within[chosen].astype(np.uint64), self.index.rows, int(key))
         return rows
 
@@ -144,14 +143,6 @@ def _rows(reader: ipc.RecordBatchFileReader) -> int:
     return 0 if last < 0 else int(last * reader.get_batch(0).num_rows + reader.get_batch(last).num_rows)
 
 
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """SplitMix64's finaliser."""
-    with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
 def permute(numbers: npt.NDArray[np.uint64], size: int, key: int) -> npt.NDArray[np.int64]:
     """The images of `numbers` (each below `size`) under the permutation of 0 … size-1 that `key` names."""
     half = np.uint64(max((max(size - 1, 1).bit_length() + 1) // 2, 1))
@@ -161,8 +152,8 @@ def permute(numbers: npt.NDArray[np.uint64], size: int, key: int) -> npt.NDArray
     while outside.any():
         left, right = values[outside] >> half, values[outside] & low
         for number in range(4):
-            round_key = np.uint64((key + (number + 1) * 0x9E3779B97F4A7C15) & _MASK)
-            left, right = right, left ^ (_mix(right ^ round_key) & low)
+            round_key = np.uint64((key + (number + 1) * GOLDEN) & MASK)
+            left, right = right, left ^ (mix(right ^ round_key) & low)
         values[outside] = (left << half) | right
         outside = values >= np.uint64(size)
     return values.astype(np.int64)

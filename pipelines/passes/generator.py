@@ -11,10 +11,10 @@ from collections.abc import Generator as Steps
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from corpus import ledger
+from corpus.chance import lot
 from corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
 from corpus.ledger import Books, Refusal
 from corpus.part import Part
@@ -34,7 +34,7 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     if stage.max_documents is not None:
         tasks = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
         entries = yield Step.of("select", tasks)
-        lots = sorted((lot, document) for entry in entries for lot, document in entry["lowest"])
+        lots = sorted(tuple(pair) for entry in entries for pair in entry["lowest"])
         chosen = {}
         for _, document in lots[: stage.max_documents]:
             chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
@@ -52,15 +52,6 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     result.books.setdefault(named.label, {})
     result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
     return result
-
-
-def lot(ids: npt.NDArray[np.uint64], seed: int) -> npt.NDArray[np.uint64]:
-    """A pseudo-random number for each id: SplitMix64's finaliser of id and seed."""
-    with np.errstate(over="ignore"):
-        x = ids + np.uint64((seed * 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return x ^ (x >> np.uint64(31))
 
 
 def _lowest(part: Part, count: int, context: TaskContext) -> Entry:

@@ -10,11 +10,11 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from corpus.chance import lot
 from corpus.part import Part
 from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
-from pipelines.passes.generator import lot
 from tokenizer_train.options import TokenizerOptions
 
 MEASURED_BYTES = 20_000_000

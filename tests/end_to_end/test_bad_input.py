@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.server
 import json
-import os
 import resource
 import socket
 import subprocess
@@ -390,4 +389,4 @@ def test_an_endpoint_that_is_down_or_out_of_order_stops_the_run(
     assert down.code == 1 and "does not answer" in down.err and "endpoint:" in down.err
     for path in (tmp_path / "runs").rglob("*"):
         assert not path.is_file() or b"sk-secret" not in path.read_bytes(), path
-    assert "sk-secret" not in ran.err + ran.out + down.err + down.out and os.environ["OPENAI_API_KEY"]
+    assert "sk-secret" not in ran.err + ran.out + down.err + down.out
