@@ -29,6 +29,8 @@ HIDDEN = "#"
 """Columns whose names begin so live between the stages of a pass only, and are never written with the documents."""
 NOTE = "#note"
 """A string column that a mapper may return: what it did to each document, for the ledger's `detail` (null: nothing)."""
+CUT = "#cut"
+"""A column of a mask: the byte spans of a text that are cut out, as start, end, start, end …, ascending; null: none."""
 PARENT = pa.field("parent", pa.list_(pa.uint64()))
 """The column that a generator adds: the ids of the documents a text was made from."""
 

@@ -2,6 +2,7 @@
 
 Dropping documents never rewrites text. A corpus stage leaves a *mask* beside the documents: a Parquet file with
 one row per document, the column `kept`, and the columns the stage adds. Masks stack: each is as long as the part.
+Neither does cutting spans out of a text: they are the mask's column `#cut`, and are cut when documents are read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from corpus.documents import CUT
 from corpus.store import Store
+from text_kernels.splice import splice
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 16_000_000
@@ -66,30 +69,66 @@ class Part:
                 start += batch.num_rows
                 yield table
 
+    def pick(self, store: Store, ids: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The living documents among `ids`: only row groups that may hold one of them are read, one at a time.
+
+        `columns` must name `id`, and may name mask columns.
+        """
+        mask = self.mask(store)
+        wanted = pa.array(ids, pa.uint64())
+        with store.open(self.documents) as file:
+            parquet = pq.ParquetFile(file)
+            names = [name for name in columns if name in parquet.schema_arrow.names]
+            place = parquet.schema_arrow.names.index("id")
+            start = 0
+            for number in range(parquet.num_row_groups):
+                group = parquet.metadata.row_group(number)
+                spread = group.column(place).statistics
+                if spread is None or any(spread.min <= document <= spread.max for document in ids):
+                    table = parquet.read_row_group(number, columns=names)
+                    if mask is not None:
+                        table = _apply(table, mask.slice(start, table.num_rows), columns)
+                    yield table.filter(pc.is_in(table.column("id"), wanted))
+                start += group.num_rows
+
     def mask(self, store: Store) -> pa.Table | None:
         """One row per document: `kept`, and the columns that corpus stages added; None without masks.
 
-        A mask says nothing of documents an earlier mask dropped: `kept` is the conjunction of all.
+        A mask says nothing of documents an earlier mask dropped: `kept` is the conjunction of all. Spans to be cut are
+        those of a text as the masks before left it: they are the columns `#cut0`, `#cut1` …, in the order of the masks.
         """
         whole: pa.Table | None = None
-        for path in self.masks:
+        for number, path in enumerate(self.masks):
             table = store.read_table(path)
             if table.num_rows != self.rows:
                 raise ValueError(f"{path}: {table.num_rows} rows, but {self.documents} has {self.rows}")
+            table = table.rename_columns([f"{CUT}{number}" if name == CUT else name for name in table.column_names])
             if whole is not None:
                 kept = pc.and_(whole.column("kept"), table.column("kept"))
                 table = table.set_column(table.column_names.index("kept"), "kept", kept)
-                for name in whole.column_names:
-                    if name not in table.column_names:
-                        table = table.append_column(name, whole.column(name))
+                for field in whole.schema:
+                    if field.name not in table.column_names:
+                        table = table.append_column(field, whole.column(field.name))
             whole = table
         return whole
 
 
+def cut_field(filler: str) -> pa.Field:
+    """The column of a mask that holds the spans to be cut, and what takes their place."""
+    return pa.field(CUT, pa.list_(pa.int64()), metadata={b"filler": filler.encode()})
+
+
 def _apply(table: pa.Table, mask: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    kept = mask.column("kept")
+    table, mask = table.filter(kept), mask.filter(kept)
+    if "text" in table.column_names:
+        for name in sorted((n for n in mask.column_names if n.startswith(CUT)), key=lambda n: int(n[len(CUT) :])):
+            filler = mask.schema.field(name).metadata[b"filler"].decode()
+            cut = splice(table.column("text"), mask.column(name), filler)
+            table = table.set_column(table.column_names.index("text"), "text", cut)
     for name in mask.column_names:
-        if name != "kept" and (columns is None or name in columns):
+        if name != "kept" and not name.startswith(CUT) and (columns is None or name in columns):
             position = table.column_names.index(name) if name in table.column_names else None
             column = mask.column(name)
             table = table.append_column(name, column) if position is None else table.set_column(position, name, column)
-    return table.filter(mask.column("kept"))
+    return table

@@ -7,7 +7,7 @@ row-group statistics, and a footer of a few bytes per bucket (reducers that read
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -34,27 +34,34 @@ def write_buckets(store: Store, path: str, table: pa.Table, bucket: npt.NDArray[
     order = np.argsort(bucket, kind="stable")
     table = table.take(pa.array(order)).combine_chunks()
     ends = np.searchsorted(bucket[order], np.arange(buckets), side="right")
-    with store.create(path) as output, ipc.new_file(output.sink, table.schema, options=_OPTIONS) as writer:
-        start = 0
-        for end in ends:
-            batches = table.slice(start, end - start).to_batches()
-            writer.write_batch(batches[0] if batches else _empty(table.schema))
-            start = int(end)
-        output.rows = table.num_rows
+    starts = [0, *ends[:-1].tolist()]
+    slices = (table.slice(start, end - start) for start, end in zip(starts, ends.tolist(), strict=True))
+    return write_in_order(store, path, table.schema, slices)
+
+
+def write_in_order(store: Store, path: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> FileEntry:
+    """Writes each table as a bucket, in their order."""
+    with store.create(path) as output, ipc.new_file(output.sink, schema, options=_OPTIONS) as writer:
+        output.rows = 0
+        for table in tables:
+            batches = table.combine_chunks().to_batches()
+            writer.write_batch(batches[0] if batches else _empty(schema))
+            output.rows += table.num_rows
     return output.published()
 
 
 def read_bucket(store: Store, paths: Iterable[str], bucket: int) -> pa.Table:
     """All rows of one bucket of the files `paths`, in the order of the files."""
-    batches: list[pa.RecordBatch] = []
-    schema: pa.Schema | None = None
+    batches = list(bucket_batches(store, paths, bucket))
+    assert batches, "read_bucket() of no files"
+    return pa.Table.from_batches(batches)
+
+
+def bucket_batches(store: Store, paths: Iterable[str], bucket: int) -> Iterator[pa.RecordBatch]:
+    """The rows of one bucket, file by file."""
     for path in paths:
         with store.open(path) as file:
-            reader = ipc.open_file(file)
-            schema = reader.schema
-            batches.append(reader.get_batch(bucket))
-    assert schema is not None, "read_bucket() of no files"
-    return pa.Table.from_batches(batches, schema=schema)
+            yield ipc.open_file(file).get_batch(bucket)
 
 
 def _empty(schema: pa.Schema) -> pa.RecordBatch:

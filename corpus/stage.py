@@ -8,13 +8,14 @@ and never pickled: what travels to a worker is the class and its options.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+from corpus.ledger import Books
 from corpus.measure import Measure
 from corpus.part import Part
 from corpus.task import Step, TaskContext
@@ -68,9 +69,17 @@ class Stage(BaseModel):
     def prepare(self) -> None:
         """Loads what the stage needs, once, before the first document; raises `StageUnavailable` in words."""
 
+    def notes(self) -> list[str]:
+        """Lines that `eyas plan` prints: what the options mean, computed (a curve, what fits into memory)."""
+        return []
+
     def fingerprint(self) -> Any:
         """JSON data that changes whenever results would, besides options and `version` (a model file's size, say)."""
         return None
+
+
+class Alarm(RuntimeError):
+    """A stage has done more than the recipe allows: the run stops before anything follows from it."""
 
 
 def _rebuild(cls: type[Stage], options: dict[str, Any]) -> Stage:
@@ -125,9 +134,15 @@ class CorpusStage(Stage):
     """
 
     @abstractmethod
-    def plan(self, inputs: Sequence[Part]) -> list[Step]:
-        """The steps to run, in order, before `decide`. A pure function of options and inputs."""
+    def plan(self, inputs: Sequence[Part]) -> Iterable[Step]:
+        """The steps to run, in order, before `decide`: a pure function of options and inputs.
+
+        A generator is sent the entries of each step that it yields, so it may go on until nothing changes any more.
+        """
 
     @abstractmethod
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
         """The verdict on the living documents of `part`, in their order."""
+
+    def check(self, books: Mapping[str, Books]) -> None:
+        """Raises `Alarm`, in words, if a source (the keys) has lost more than it should; the run then stops."""

@@ -7,7 +7,7 @@ must write the same bytes however often it runs: names come from its key, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,3 +58,12 @@ class Step:
         items = tuple(tasks)
         assert len({task.key for task in items}) == len(items), f"step {name}: two tasks share a key"
         return cls(name, items)
+
+
+def in_turn(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:
+    """A plan as a generator that is sent the entries of each step it yields; a plan that is a plain list ignores them."""
+    if isinstance(plan, Generator):
+        yield from plan
+    else:
+        for step in plan:  # noqa: UP028 -- `yield from` a list cannot be sent anything
+            yield step

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,10 @@ class Verdict:
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     """The rules that were asked, for stages whose thresholds can be moved without asking again."""
+    cuts: pa.Array | None = None
+    """list<int64>: the byte spans that a corpus stage cuts out of each text, as in `corpus.documents.CUT`."""
+    filler: str = ""
+    """What stands in the place of each span that is cut out."""
 
     @classmethod
     def of(
@@ -71,24 +76,28 @@ class Verdict:
         kept: Sequence[bool] | npt.NDArray[np.bool_],
         *,
         reason: str | Sequence[str | None] | npt.NDArray[Any] | None = None,
-        score: float | Sequence[float | None] | npt.NDArray[Any] | None = None,
-        threshold: float | Sequence[float | None] | npt.NDArray[Any] | None = None,
-        detail: Sequence[str | None] | None = None,
+        score: float | Sequence[float | None] | npt.NDArray[Any] | pa.Array | None = None,
+        threshold: float | Sequence[float | None] | npt.NDArray[Any] | pa.Array | None = None,
+        detail: Sequence[str | None] | pa.Array | None = None,
         columns: Mapping[str, pa.Array] | None = None,
         rules: Sequence[Rule] = (),
+        cuts: pa.Array | None = None,
+        filler: str = "",
     ) -> Verdict:
         """A verdict from plain values: a scalar counts for every document, and kept ones lose their reason."""
-        keep = np.asarray(kept, dtype=np.bool_)
+        keep = pa.array(np.asarray(kept, dtype=np.bool_))
         rows = len(keep)
-        reasons = [reason] * rows if isinstance(reason, str) or reason is None else list(reason)
+        reasons = pa.scalar(reason, pa.string()) if isinstance(reason, str | None) else pa.array(reason, pa.string())
         return cls(
-            kept=pa.array(keep, pa.bool_()),
-            reason=pa.array([None if k else r for k, r in zip(keep, reasons, strict=True)], pa.string()),
+            kept=keep,
+            reason=pc.if_else(keep, pa.scalar(None, pa.string()), reasons),
             score=_floats(score, rows),
             threshold=_floats(threshold, rows),
-            detail=pa.nulls(rows, pa.string()) if detail is None else pa.array(detail, pa.string()),
+            detail=_array(detail, pa.string(), rows),
             columns=columns or {},
             rules=tuple(rules),
+            cuts=cuts,
+            filler=filler,
         )
 
     @classmethod
@@ -141,8 +150,12 @@ class Verdict:
 
 
 def _floats(value: Any, rows: int) -> pa.Array:
-    if value is None:
-        return pa.nulls(rows, pa.float64())
     if isinstance(value, int | float):
         return pa.array(np.full(rows, float(value)), pa.float64())
-    return pa.array(value, pa.float64())
+    return _array(value, pa.float64(), rows)
+
+
+def _array(value: Any, kind: pa.DataType, rows: int) -> pa.Array:
+    if value is None:
+        return pa.nulls(rows, kind)
+    return value if isinstance(value, pa.Array) else pa.array(value, kind)

@@ -156,6 +156,12 @@ def plan(
         table.add_row(str(number), p.label, p.digest[:12], word)
     console.print(_headline(planned), highlight=False, markup=False)
     console.print(table)
+    for named in planned.recipe.stages:
+        notes = named.stage.notes()
+        if notes:
+            console.print(f"\n[bold]{named.label}[/bold]")
+            for line in notes:
+                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False
     )

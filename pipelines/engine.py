@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from corpus.ledger import READ, BooksError
+from corpus.stage import CorpusStage
 from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.executors import Executor, entry_path
@@ -73,8 +74,13 @@ class Engine:
         self._plan, self._store, self._executor, self._observer = plan, store, executor, observer
         self._outcome = Outcome(plan, store)
 
+    @property
+    def outcome(self) -> Outcome:
+        """What there is so far."""
+        return self._outcome
+
     def run(self) -> Outcome:
-        """Runs all passes; raises what a task raised, `BooksError` or `TooManyQuarantined`."""
+        """Runs all passes; raises what a task raised, `BooksError`, `TooManyQuarantined` or `Alarm`."""
         self._store.check_writable()
         with locked(self._store):
             self._clear_stale()
@@ -96,6 +102,10 @@ class Engine:
                     check_flow(planned, state.parts, result)
                     state.parts = result.parts
                     self._check_tolerance()
+                    # A pass that was done before is asked again: the limit may have been lowered since.
+                    for named in planned.stages:
+                        if isinstance(named.stage, CorpusStage):
+                            named.stage.check(result.books.get(named.label, {}))
             self._store.write_json("manifest.json", self._manifest())
         return self._outcome
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from corpus.stage import Alarm
 from corpus.store import Store
 from pipelines.engine import Engine, Observer, Outcome
 from pipelines.executors import Executor, InlineExecutor, RayExecutor
@@ -44,12 +45,17 @@ def execute(
     """Runs a plan; see `run`."""
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
     executor = make_executor(planned.recipe, store, workers, ray_address)
-    try:
-        outcome = Engine(planned, store, executor, observer or Observer()).run()
-    finally:
-        executor.close()
+    engine = Engine(planned, store, executor, observer or Observer())
     from pipelines.report import write_report
 
+    try:
+        outcome = engine.run()
+    except Alarm:
+        # What rang it is to be seen: the report of the run so far has the pairs.
+        write_report(engine.outcome)
+        raise
+    finally:
+        executor.close()
     write_report(outcome)
     return outcome
 

@@ -1,114 +1,161 @@
-"""Exact deduplication: of documents with the same 128-bit hash, the one with the lowest id stays.
+"""Exact deduplication: of documents with the same text, URL or other key, one stays.
 
-Hashes, not text, are shuffled (24 bytes a document), by hash range, so memory is that of one range. BLAKE2b runs
-at about 0.9 GB/s on one core and has no known collisions; a 64-bit hash would meet one by chance near 5 billion documents.
+128-bit hashes, not texts, are shuffled (40 bytes a document and 8 for each term of `keep`), by hash range, so memory is
+that of one range. BLAKE2b runs at about 0.9 GB/s on one core and has no known collisions; a 64-bit hash would meet one
+by chance near 5 billion documents.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
+from typing import ClassVar
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
 
 from corpus.part import Part
-from corpus.shuffle import bucket_count, bucket_of, read_bucket, write_buckets
-from corpus.stage import CorpusStage
-from corpus.store import FileEntry
+from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
+from filters.dedup.audit import Auditor, Pair, audit_step, sample
+from filters.dedup.base import KeepingStage, copies_verdict, part_numbers, read_by_part, weights, write_by_part
+from filters.dedup.keep import KeepExpression, order, parse, rank_fields, ranks
 
-BUCKET_BYTES = 128_000_000
 
+class ExactDedup(KeepingStage):
+    """Drops documents whose text, or whose key in another column, is that of a document that stays."""
 
-class ExactDedup(CorpusStage):
-    """Drops documents whose text is a copy of an earlier one."""
+    version: ClassVar[int] = 2
 
+    by: str = Field(default="text", min_length=1)
+    """What must be equal: the text, or a column such as `url`. Documents without a value in it stay."""
+    url: bool = False
+    """Count addresses as equal that differ only in scheme, `www.`, case of the host, a default port, a fragment, or a
+    slash at the end."""
     ignore_case: bool = False
     """Count texts that differ only in case as copies."""
     ignore_whitespace: bool = False
     """Count texts that differ only in white space as copies."""
+    keep: KeepExpression = "first"
+    """Which copy stays: terms asked from left to right, ties go to the lowest id. first, longest, shortest,
+    highest(COLUMN), lowest(COLUMN), newest(COLUMN), oldest(COLUMN), source(A, B, …)."""
 
-    def plan(self, inputs: Sequence[Part]) -> list[Step]:
+    @model_validator(mode="after")
+    def _url_of_a_column(self) -> ExactDedup:
+        if self.url and self.by == "text":
+            raise ValueError("`url: true` needs the column that holds addresses: `by: url`")
+        return self
+
+    def columns_needed(self) -> tuple[str, ...]:
+        return (*super().columns_needed(), *([self.by] if self.by != "text" else []))
+
+    def read(self) -> list[str]:
+        return [*super().read(), self.by]
+
+    def plan(self, inputs: Sequence[Part]) -> Generator[Step, list[Entry], None]:
         if not inputs:
-            return []
-        buckets = bucket_count(24 * sum(part.alive for part in inputs), BUCKET_BYTES)
-        hashes = [Task(part.key, partial(self._hash, part, buckets), part.text_bytes) for part in inputs]
-        paths = [f"hash/{part.key}.arrow" for part in inputs]
-        numbers = np.array([part.number for part in inputs], np.int64)
+            return
+        buckets = self._buckets(inputs)
+        hashes = [Task(f"{p.key}-{buckets}", partial(self._hash, p, buckets), p.text_bytes) for p in inputs]
+        yield Step.of("hash", hashes)
+        paths = [_hashes(part, buckets) for part in inputs]
         matches = [
-            Task(f"bucket-{bucket:04d}", partial(self._match, bucket, paths, numbers)) for bucket in range(buckets)
+            Task(f"bucket-{bucket:04d}-{buckets}", partial(self._match, bucket, buckets, paths, part_numbers(inputs)))
+            for bucket in range(buckets)
         ]
-        return [Step.of("hash", hashes), Step.of("match", matches)]
+        entries = yield Step.of("match", matches)
+        yield audit_step(entries, inputs, ExactAuditor(self))
+
+    def digest(self, text: pa.Scalar) -> bytes:
+        """16 bytes: equal for what counts as equal, and for nothing else."""
+        if not (self.ignore_case or self.ignore_whitespace or self.url) and isinstance(text, pa.LargeStringScalar):
+            return hashlib.blake2b(text.as_buffer(), digest_size=16).digest()
+        return hashlib.blake2b(self.normalised(str(text.as_py())).encode(), digest_size=16).digest()
+
+    def normalised(self, text: str) -> str:
+        """What is compared."""
+        if self.url:
+            text = plain_url(text)
+        if self.ignore_case:
+            text = text.lower()
+        return " ".join(text.split()) if self.ignore_whitespace else text
 
     def _hash(self, part: Part, buckets: int, context: TaskContext) -> Entry:
-        ids: list[npt.NDArray[np.uint64]] = []
-        digests: list[bytes] = []
-        for table in part.tables(context.store, ["id", "text"]):
-            ids.append(table.column("id").to_numpy())
-            digests += [self._digest(text) for chunk in table.column("text").chunks for text in chunk]
-        halves = np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2)
-        rows = pa.table(
-            {
-                "high": pa.array(halves[:, 0]),
-                "low": pa.array(halves[:, 1]),
-                "id": pa.array(np.concatenate(ids) if ids else np.zeros(0, np.uint64)),
-            }
-        )
-        path = f"{context.folder}/hash/{part.key}.arrow"
-        entry = write_buckets(context.store, path, rows, bucket_of(halves[:, 0], buckets), buckets)
-        return {"files": [entry.to_json()]}
+        pieces = [self._rows(docs) for docs in part.tables(context.store, self.read())]
+        rows = pa.concat_tables(pieces) if pieces else self._no_rows()
+        path = f"{context.folder}/{_hashes(part, buckets)}"
+        bucket = bucket_of(rows.column("high").to_numpy(), buckets)
+        return {"files": [write_buckets(context.store, path, rows, bucket, buckets).to_json()]}
 
-    def _digest(self, text: pa.LargeStringScalar) -> bytes:
-        if not (self.ignore_case or self.ignore_whitespace):
-            return hashlib.blake2b(text.as_buffer(), digest_size=16).digest()
-        words = text.as_py()
-        if self.ignore_case:
-            words = words.lower()
-        if self.ignore_whitespace:
-            words = " ".join(words.split())
-        return hashlib.blake2b(words.encode(), digest_size=16).digest()
+    def _rows(self, docs: pa.Table) -> pa.Table:
+        docs = docs.filter(docs.column(self.by).is_valid())
+        digests = b"".join(self.digest(text) for chunk in docs.column(self.by).chunks for text in chunk)
+        halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
+        hashes = {"high": pa.array(halves[:, 0]), "low": pa.array(halves[:, 1])}
+        return pa.table({**hashes, "id": docs.column("id"), "weight": weights(docs), **ranks(self.keep, docs)})
 
-    def _match(self, bucket: int, paths: Sequence[str], numbers: npt.NDArray[np.int64], context: TaskContext) -> Entry:
+    def _no_rows(self) -> pa.Table:
+        kinds = {"high": pa.uint64(), "low": pa.uint64(), "id": pa.uint64(), "weight": pa.uint32()}
+        return pa.schema([*kinds.items(), *rank_fields(self.keep)]).empty_table()
+
+    def _match(
+        self, bucket: int, buckets: int, paths: Sequence[str], numbers: npt.NDArray[np.int64], context: TaskContext
+    ) -> Entry:
         rows = read_bucket(context.store, [f"{context.folder}/{path}" for path in paths], bucket)
-        high, low, ids = (rows.column(name).to_numpy() for name in ("high", "low", "id"))
-        order = np.lexsort((ids, low, high))
-        high, low, ids = high[order], low[order], ids[order]
+        high, low = rows.column("high").to_numpy(), rows.column("low").to_numpy()
+        at = order(rows, high, low)
+        high, low, ids = high[at], low[at], rows.column("id").to_numpy()[at]
         new = np.ones(len(ids), np.bool_)
         new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        first = np.flatnonzero(new)
-        anchors = ids[first[np.cumsum(new) - 1]] if len(ids) else ids
-        copies = pa.table({"id": pa.array(ids[~new]), "anchor": pa.array(anchors[~new])})
-        path = f"{context.folder}/match/bucket-{bucket:04d}.arrow"
-        return {"files": [write_by_part(context, path, copies, numbers).to_json()]}
+        first, group = np.flatnonzero(new), np.cumsum(new) - 1
+        size = np.bincount(group, rows.column("weight").to_numpy()[at]).astype(np.uint32)
+        several = (np.bincount(group) > 1)[group]
+        copies = pa.table({"id": ids[several], "anchor": ids[first[group[several]]], "size": size[group[several]]})
+        path = f"{context.folder}/match-{buckets}/bucket-{bucket:04d}.arrow"
+        entry = write_by_part(context, path, copies, numbers)
+        dropped = copies.filter(pc.not_equal(copies.column("id"), copies.column("anchor")))
+        return {"files": [entry.to_json()], "dropped": dropped.num_rows, **sample(dropped, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        copies = read_by_part(context, "match", part, inputs)
-        anchor_of = dict(zip(copies.column("id").to_pylist(), copies.column("anchor").to_pylist(), strict=True))
-        ids = living_ids(part, context)
-        anchors = [anchor_of.get(document) for document in ids.tolist()]
-        kept = np.array([anchor is None for anchor in anchors], np.bool_)
-        detail = [None if anchor is None else f"copy of {anchor}" for anchor in anchors]
-        return Verdict.of(kept, reason="exact_duplicate", detail=detail)
+        found = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs).sort_by("id")
+        return copies_verdict(part, found, context, "exact_duplicate", "copy of")
+
+    def _buckets(self, inputs: Sequence[Part]) -> int:
+        return self.buckets((40 + 8 * len(parse(self.keep))) * sum(part.alive for part in inputs))
 
 
-def write_by_part(context: TaskContext, path: str, table: pa.Table, numbers: npt.NDArray[np.int64]) -> FileEntry:
-    """Writes rows (column `id`) in one bucket per part; `numbers`: the parts' numbers, ascending."""
-    owner = (table.column("id").to_numpy() >> np.uint64(32)).astype(np.int64)
-    return write_buckets(context.store, path, table, np.searchsorted(numbers, owner), len(numbers))
+def _hashes(part: Part, buckets: int) -> str:
+    return f"hash/{part.key}-{buckets}.arrow"
 
 
-def read_by_part(context: TaskContext, step: str, part: Part, inputs: Sequence[Part]) -> pa.Table:
-    """The rows that the tasks of `step` wrote for `part`."""
-    position = [other.number for other in inputs].index(part.number)
-    names = context.store.list(f"{context.folder}/{step}")
-    return read_bucket(context.store, [f"{context.folder}/{step}/{name}" for name in names], position)
+def plain_url(address: str) -> str:
+    """The address without what seldom tells two pages apart; as it is, if it is none."""
+    try:
+        parts = urlsplit(address.strip())
+        host = (parts.hostname or "").removeprefix("www.")
+        port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
+    except ValueError:
+        return address
+    if not host:
+        return address
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{host}{port}{parts.path.rstrip('/')}{query}"
 
 
-def living_ids(part: Part, context: TaskContext) -> npt.NDArray[np.uint64]:
-    """The ids of the part's living documents, in order."""
-    found = [table.column("id").to_numpy() for table in part.tables(context.store, ["id"])]
-    return np.concatenate(found) if found else np.zeros(0, np.uint64)
+class ExactAuditor(Auditor):
+    """Compares what was hashed."""
+
+    def __init__(self, stage: ExactDedup) -> None:
+        self.stage = stage
+        self.columns = (stage.by,)
+
+    def right(self, pair: Pair) -> tuple[bool, float]:
+        left, right = (str(document[self.stage.by]) for document in (pair.kept, pair.dropped))
+        same = self.stage.normalised(left) == self.stage.normalised(right)
+        return same, float(same)

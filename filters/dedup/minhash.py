@@ -5,183 +5,367 @@ with that of a document that stays reaches `verify_jaccard`. On review, 52-64 % 
 were wrong (marin PR#7591). The price is a second walk over the text of candidates only.
 
 Steps, each bounded by a partition or a hash range: signatures (per part) → candidates (per range of band keys)
-→ clusters (union-find over edges) → shingles (per part, candidates only) → verify (per range of clusters).
+→ clusters (union-find, or stars in files) → shingles (per part, candidates only) → verify (per range of clusters)
+→ audit (a sample) → index (per part, if asked for).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import ClassVar, Literal
+from collections.abc import Generator, Sequence
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import Field
+import pyarrow.compute as pc
+from pydantic import Field, model_validator
 
+from corpus.chance import mix
 from corpus.part import Part
-from corpus.shuffle import bucket_count, bucket_of, read_bucket, write_buckets
-from corpus.stage import CorpusStage
+from corpus.shuffle import bucket_batches, bucket_of, read_bucket, write_buckets
+from corpus.spool import Spool
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
-from filters.dedup.exact import living_ids, read_by_part, write_by_part
-from filters.dedup.signatures import band_keys, lanes, signatures
-from filters.dedup.union_find import components
-from filters.dedup.verify import verify
+from filters.dedup import index as indexes
+from filters.dedup import stars
+from filters.dedup.audit import audit_step, sample
+from filters.dedup.banding import BandingTarget, choose, curve_lines
+from filters.dedup.base import I64, U64, KeepingStage, copies_verdict, part_numbers, weights, write_by_part
+from filters.dedup.index import Index
+from filters.dedup.jaccard_audit import JaccardAuditor
+from filters.dedup.keep import order, rank_fields, ranks
+from filters.dedup.signatures import SEED, band_keys, lanes
+from filters.dedup.union_find import LEAST_BYTES, cluster
+from filters.dedup.verify import groups, verify
+from text_kernels.minhash import signatures
 from text_kernels.shingles import shingles
 from text_kernels.words import word_hashes
 
-BUCKET_BYTES = 128_000_000
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
+_CLUSTERS = "clusters"
 
 
-class MinhashDedup(CorpusStage):
+class MinhashDedup(KeepingStage):
     """Drops near-duplicates: of documents that are verified copies of one another, one stays."""
 
-    adds: ClassVar[dict[str, pa.DataType]] = {"cluster_size": pa.uint32()}
+    version: ClassVar[int] = 2
 
     bands: int = Field(default=14, ge=1, le=1024)
     """Bands of the signature (FineWeb: 14). More bands find pairs of lower similarity."""
     rows: int = Field(default=8, ge=1, le=128)
     """Hash values in a band (FineWeb: 8). 14 x 8 finds a pair of Jaccard 0.8 with probability 0.92."""
+    target: BandingTarget | None = None
+    """Choose bands and rows from what is wanted, instead: `target: {jaccard: 0.8, price_of_missing: 9, lanes: 128}`."""
     shingle_words: int = Field(default=5, ge=1, le=64)
-    """Words in a shingle (FineWeb, The Stack: 5)."""
+    """Words in a shingle (FineWeb, The Stack: 5). A document of fewer words is one shingle."""
     verify_jaccard: float = Field(default=0.7, ge=0.0, le=1.0)
     """True Jaccard similarity that a dropped document must have with the one that stays."""
-    keep: Literal["longest", "first"] = "longest"
-    """Which copy stays: the one with most distinct shingles, or the one with the lowest id."""
     fold_case: bool = True
     """Ignore case."""
     fold_digits: bool = False
     """Count all digits as equal. Over-merges mathematics and code."""
     skip_punctuation: bool = False
     """Ignore punctuation. Over-merges mathematics and code."""
+    index: bool = False
+    """Leave an index of what stays, for `against` of later runs: about 1.4 times the size of the text."""
+    against: list[str] = []
+    """Folders of earlier runs with `index: true` (any fsspec URL): a near-duplicate of what they kept is dropped too."""
+    signatures: bool = False
+    """Leave the signatures, for other tools: `filters.dedup.interop.load_minhashes` reads them as datasketch's."""
 
-    def plan(self, inputs: Sequence[Part]) -> list[Step]:
+    @model_validator(mode="after")
+    def _one_way_to_say_bands(self) -> MinhashDedup:
+        if self.target is not None and {"bands", "rows"} & self.model_fields_set:
+            raise ValueError("give either `bands` and `rows`, or a `target` to choose them from")
+        return self
+
+    @cached_property
+    def banding(self) -> tuple[int, int]:
+        """Bands and rows."""
+        if self.target is None:
+            return self.bands, self.rows
+        return choose(self.target.jaccard, self.target.price_of_missing, self.target.lanes)
+
+    @cached_property
+    def old(self) -> tuple[indexes.Index, ...]:
+        """The indexes of `against`, checked; ValueError if one does not fit."""
+        return tuple(indexes.open_index(url, k, self.parameters()) for k, url in enumerate(self.against))
+
+    def parameters(self) -> dict[str, Any]:
+        """All that band keys and shingles depend on: an index fits only where these are equal."""
+        bands, rows = self.banding
+        folding = {name: getattr(self, name) for name in ("fold_case", "fold_digits", "skip_punctuation")}
+        return {"bands": bands, "rows": rows, "shingle_words": self.shingle_words, "seed": SEED, **folding}
+
+    def fingerprint(self) -> Any:
+        return [found.digest for found in self.old] or None
+
+    def makes(self) -> dict[str, str]:
+        wanted = {indexes.FOLDER: self.index, "signatures": self.signatures}
+        return {f"minhash_{name}": name for name, given in wanted.items() if given}
+
+    def notes(self) -> list[str]:
+        most = int(self.memory / 2 / LEAST_BYTES)
+        fits = f"clusters by union-find up to {most:,} documents, beyond that in files, in rounds"
+        old = [f"against {found.rows:,} documents of {found.url}" for found in self.old]
+        return [*curve_lines(*self.banding, self.verify_jaccard), *super().notes(), fits, *old]
+
+    # --- the plan ---------------------------------------------------------------------------------------------------
+
+    def plan(self, inputs: Sequence[Part]) -> Generator[Step, list[Entry], None]:
         if not inputs:
-            return []
-        numbers = np.array([part.number for part in inputs], np.int64)
-        buckets = bucket_count(16 * self.bands * sum(part.alive for part in inputs), BUCKET_BYTES)
-        # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.
-        ranges = bucket_count(1.5 * sum(part.text_bytes for part in inputs), BUCKET_BYTES)
+            return
+        buckets, ranges, one = self._buckets(inputs), self._ranges(inputs), self._in_memory(inputs)
+        # Where a task writes for each part, it also does for each index: their numbers are above all of parts.
+        numbers = np.append(part_numbers(inputs), [old.number for old in reversed(self.old)]).astype(np.int64)
+        bands = [Task(f"{part.key}-{buckets}", partial(self._bands, part, buckets), part.text_bytes) for part in inputs]
+        yield Step.of("bands", bands)
         keys = [part.key for part in inputs]
-        names = [f"bucket-{bucket:04d}" for bucket in range(buckets)]
-        spans = [f"range-{span:04d}" for span in range(ranges)]
-        return [
-            Step.of("bands", [Task(p.key, partial(self._bands, p, buckets), p.text_bytes) for p in inputs]),
-            Step.of("edges", [Task(name, partial(self._edges, i, name, keys)) for i, name in enumerate(names)]),
-            Step.of("clusters", [Task("all", partial(self._clusters, names, numbers))]),
-            Step.of("shingles", [Task(p.key, partial(self._shingles, i, p, ranges)) for i, p in enumerate(inputs)]),
-            Step.of(
-                "verify", [Task(name, partial(self._verify, i, name, keys, numbers)) for i, name in enumerate(spans)]
-            ),
+        edges = [Task(f"bucket-{b:04d}-{buckets}", partial(self._edges, b, buckets, one, keys)) for b in range(buckets)]
+        yield Step.of("edges", edges)
+        yield from self._cluster_steps(inputs, buckets, numbers)
+        sets = self._shingle_tasks(inputs, ranges, numbers)
+        yield Step.of("shingles", sets)
+        names = [task.key for task in sets]
+        checks = [
+            Task(f"range-{r:04d}-{ranges}", partial(self._verify, r, ranges, names, numbers)) for r in range(ranges)
         ]
+        entries = yield Step.of("verify", checks)
+        yield audit_step(entries, inputs, JaccardAuditor(self))
+        if self.index:
+            tasks = [Task(part.key, partial(self._index_part, part, inputs), part.text_bytes) for part in inputs]
+            written = yield Step.of("index", tasks)
+            yield Step.of("index-json", [Task("all", partial(self._index_json, written))])
 
-    def _shingle_sets(self, text: pa.ChunkedArray) -> tuple[U64, I64]:
-        hashes, offsets = word_hashes(
-            text, lower=self.fold_case, fold_digits=self.fold_digits, skip_punctuation=self.skip_punctuation
-        )
-        return shingles(hashes, offsets, self.shingle_words)
+    def _shingle_tasks(self, inputs: Sequence[Part], ranges: int, numbers: I64) -> list[Task]:
+        tasks = [
+            Task(f"{part.key}-{ranges}", partial(self._shingles, place, part, ranges), part.text_bytes)
+            for place, part in enumerate(inputs)
+        ]
+        for old in self.old:
+            place = int(np.searchsorted(numbers, old.number))
+            for name, start in old.starts():
+                run = partial(self._old_shingles, place, old, name, start, ranges)
+                tasks.append(Task(f"old-{old.place}-{name}-{ranges}", run))
+        return tasks
+
+    def _buckets(self, inputs: Sequence[Part]) -> int:
+        documents = sum(part.alive for part in inputs) + sum(found.rows for found in self.old)
+        return self.buckets(16 * self.banding[0] * documents)
+
+    def _ranges(self, inputs: Sequence[Part]) -> int:
+        # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.
+        keys = 8 * self.banding[0] * sum(part.alive for part in inputs)
+        return self.buckets(1.5 * sum(part.text_bytes for part in inputs) + keys)
+
+    def _in_memory(self, inputs: Sequence[Part]) -> bool:
+        rows = sum(part.rows for part in inputs) + sum(found.rows for found in self.old)
+        return LEAST_BYTES * rows * (1 if rows < 2**32 else 2) <= self.memory / 2
+
+    def _cluster_steps(self, inputs: Sequence[Part], buckets: int, numbers: I64) -> Generator[Step, list[Entry], None]:
+        paths = [_edges_of(bucket, buckets) for bucket in range(buckets)]
+        if not self._in_memory(inputs):
+            yield from stars.steps(paths, buckets, _CLUSTERS, numbers)
+            return
+        rows = [*(part.rows for part in inputs), *(found.rows for found in reversed(self.old))]
+        run = partial(cluster, paths, numbers, rows, _CLUSTERS)
+        yield Step.of("clusters", [Task(f"all-{buckets}", run)])
+
+    # --- candidates -------------------------------------------------------------------------------------------------
+
+    def sketch(self, text: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """Signatures of texts, uint32[documents, bands * rows], and which have a word at all."""
+        bands, rows = self.banding
+        a, b = lanes(bands * rows, SEED)
+        return signatures(text, self.shingle_words, a, b, self.fold_case, self.fold_digits, self.skip_punctuation)
 
     def _bands(self, part: Part, buckets: int, context: TaskContext) -> Entry:
-        a, b = lanes(self.bands * self.rows, seed=1)
-        keys: list[U64] = []
-        ids: list[U64] = []
-        for table in part.tables(context.store, ["id", "text"]):
-            values, offsets = self._shingle_sets(table.column("text"))
-            full = np.diff(offsets) > 0
-            found = band_keys(signatures(values, offsets, a, b), self.bands, self.rows).reshape(-1, self.bands)
-            keys.append(found[full].ravel())
-            ids.append(np.repeat(table.column("id").to_numpy()[full], self.bands))
-        key = np.concatenate(keys) if keys else np.zeros(0, np.uint64)
-        rows = pa.table({"key": pa.array(key), "id": pa.array(np.concatenate(ids) if ids else key)})
-        path = f"{context.folder}/bands/{part.key}.arrow"
-        entry = write_buckets(context.store, path, rows, bucket_of(key, buckets), buckets)
-        return {"files": [entry.to_json()]}
+        bands, rows = self.banding
+        keys, ids, kept = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
+        for docs in part.tables(context.store, ["id", "text"]):
+            found, full = self.sketch(docs.column("text"))
+            keys.append(band_keys(found[full], bands, rows))
+            ids.append(np.repeat(docs.column("id").to_numpy()[full], bands))
+            if self.signatures:
+                lists = pa.FixedSizeListArray.from_arrays(pa.array(found[full].ravel()), bands * rows)
+                kept.append(pa.table({"id": docs.column("id").filter(pa.array(full)), "signature": lists}))
+        key = np.concatenate(keys)
+        table = pa.table({"key": pa.array(key), "id": pa.array(np.concatenate(ids))})
+        path = f"{context.folder}/bands-{buckets}/{part.key}.arrow"
+        files = [write_buckets(context.store, path, table, bucket_of(key, buckets), buckets)]
+        if kept:
+            files.append(
+                context.store.write_table(f"{context.folder}/signatures/{part.key}.parquet", pa.concat_tables(kept))
+            )
+        return {"files": [file.to_json() for file in files]}
 
-    def _edges(self, bucket: int, name: str, keys: Sequence[str], context: TaskContext) -> Entry:
-        """Each document that shares a band key is tied to the lowest id that has it: a star, never n² pairs."""
-        rows = read_bucket(context.store, [f"{context.folder}/bands/{key}.arrow" for key in keys], bucket)
-        key, ids = rows.column("key").to_numpy(), rows.column("id").to_numpy()
-        order = np.lexsort((ids, key))
-        key, ids = key[order], ids[order]
-        new = np.ones(len(key), np.bool_)
-        new[1:] = key[1:] != key[:-1]
-        hub = ids[np.flatnonzero(new)[np.cumsum(new) - 1]] if len(ids) else ids
-        pairs = np.unique(np.stack([hub[~new], ids[~new]], axis=1), axis=0)
-        entry = context.store.write_table(
-            f"{context.folder}/edges/{name}.parquet",
-            pa.table({"left": pa.array(pairs[:, 0].copy()), "right": pa.array(pairs[:, 1].copy())}),
-        )
-        return {"files": [entry.to_json()]}
+    def _edges(self, bucket: int, buckets: int, one_file: bool, keys: Sequence[str], context: TaskContext) -> Entry:
+        paths = [f"{context.folder}/bands-{buckets}/{key}.arrow" for key in keys]
+        batches = bucket_batches(context.store, paths, bucket)
+        found = [(batch.column("key").to_numpy(), batch.column("id").to_numpy()) for batch in batches]
+        # Ids must ascend within a key: parts come in order, and the numbers of indexes are above those of parts.
+        for old in reversed(self.old):
+            found += old.band_rows(bucket, buckets)
+        left, right = star_edges(np.concatenate([k for k, _ in found]), np.concatenate([i for _, i in found]))
+        edges = (left, right) if one_file else stars.both_ways(left, right)
+        path = f"{context.folder}/{_edges_of(bucket, buckets)}"
+        return {
+            "files": [stars.write_edges(context, path, *edges, 1 if one_file else buckets)],
+            "pairs": len(left),
+        }
 
-    def _clusters(self, names: Sequence[str], numbers: I64, context: TaskContext) -> Entry:
-        tables = [context.store.read_table(f"{context.folder}/edges/{name}.parquet") for name in names]
-        edges = pa.concat_tables(tables)
-        ids, roots = components(edges.column("left").to_numpy(), edges.column("right").to_numpy())
-        rows = pa.table({"id": pa.array(ids), "root": pa.array(roots)})
-        entry = write_by_part(context, f"{context.folder}/clusters/all.arrow", rows, numbers)
-        return {"files": [entry.to_json()], "candidates": len(ids), "pairs": edges.num_rows}
+    # --- verification -----------------------------------------------------------------------------------------------
+
+    def shingle_sets(self, text: pa.ChunkedArray) -> tuple[U64, I64]:
+        """The sorted shingle sets of texts: values, and offsets of each text's."""
+        hashes, offsets = word_hashes(text, self.fold_case, self.fold_digits, self.skip_punctuation)
+        return shingles(hashes, offsets, self.shingle_words)
+
+    def _fields(self) -> pa.Schema:
+        """What a candidate is verified by."""
+        fields = [("id", pa.uint64()), ("root", pa.uint64()), ("weight", pa.uint32()), ("origin", pa.string())]
+        sets = [("keys", pa.large_list(pa.uint64())), ("shingles", pa.large_list(pa.uint64()))]
+        return pa.schema([*fields, *sets, *rank_fields(self.keep)])
 
     def _shingles(self, position: int, part: Part, ranges: int, context: TaskContext) -> Entry:
-        """The shingle sets of this part's candidates, by range of clusters."""
-        members = read_bucket(context.store, [f"{context.folder}/clusters/all.arrow"], position)
-        wanted, roots = members.column("id").to_numpy(), members.column("root").to_numpy()
-        pieces = []
-        for table in part.tables(context.store, ["id", "text"]):
-            table = table.filter(pa.array(np.isin(table.column("id").to_numpy(), wanted)))
-            values, offsets = self._shingle_sets(table.column("text"))
-            lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
-            pieces.append(pa.table({"id": table.column("id"), "shingles": lists}))
-        rows = pa.concat_tables(pieces) if pieces else _no_shingles()
-        root = roots[np.searchsorted(wanted, rows.column("id").to_numpy())] if len(wanted) else wanted
-        rows = rows.append_column("root", pa.array(root))
-        path = f"{context.folder}/shingles/{part.key}.arrow"
-        entry = write_buckets(context.store, path, rows, bucket_of(root * _MIX, ranges), ranges)
-        return {"files": [entry.to_json()]}
+        """The candidates of a part, by range of clusters."""
+        members = _members(context, position)
+        pieces = [self._fields().empty_table()]
+        for docs in part.tables(context.store, self.read()) if members.num_rows else ():
+            docs = docs.filter(pc.is_in(docs.column("id"), members.column("id").combine_chunks()))
+            values, offsets = self.shingle_sets(docs.column("text"))
+            sketch, _ = self.sketch(docs.column("text"))
+            columns = {
+                "id": docs.column("id"),
+                "root": _roots(docs.column("id").to_numpy(), members),
+                "weight": weights(docs),
+                "origin": pa.nulls(docs.num_rows, pa.string()),
+                "keys": self._lists(band_keys(sketch, *self.banding)),
+                "shingles": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)),
+                **ranks(self.keep, docs),
+            }
+            pieces.append(pa.table(columns, schema=self._fields()))
+        return self._route(pa.concat_tables(pieces), f"{part.key}-{ranges}", ranges, context)
 
-    def _verify(self, span: int, name: str, keys: Sequence[str], numbers: I64, context: TaskContext) -> Entry:
-        rows = read_bucket(context.store, [f"{context.folder}/shingles/{key}.arrow" for key in keys], span)
-        lists = rows.column("shingles").combine_chunks()
-        ids, roots = rows.column("id").to_numpy(), rows.column("root").to_numpy()
-        offsets = lists.offsets.to_numpy()
-        length = np.diff(offsets)
-        # Within a cluster the copy that should stay comes first: it becomes the anchor.
-        order = np.lexsort((ids, -length if self.keep == "longest" else ids, roots))
-        anchor, jaccard, size = verify(lists.values.to_numpy(), offsets, roots, order, self.verify_jaccard)
+    def _old_shingles(
+        self, position: int, old: Index, name: str, start: int, ranges: int, context: TaskContext
+    ) -> Entry:
+        """The candidates of one file of an index, as `_shingles` gives those of a part."""
+        members = _members(context, position)
+        pieces = [self._fields().empty_table()]
+        wanted = members.column("id").to_numpy()
+        for rows in old.shingle_rows(name, start, wanted) if len(wanted) else ():
+            columns = {
+                "id": rows.column("id"),
+                "root": _roots(rows.column("id").to_numpy(), members),
+                "weight": pa.array(np.zeros(rows.num_rows, np.uint32)),
+                "origin": rows.column("origin"),
+                "keys": rows.column("keys"),
+                "shingles": rows.column("shingles"),
+                **{field.name: pa.array(np.zeros(rows.num_rows)) for field in rank_fields(self.keep)},
+            }
+            pieces.append(pa.table(columns, schema=self._fields()))
+        return self._route(pa.concat_tables(pieces), f"old-{old.place}-{name}-{ranges}", ranges, context)
+
+    def _lists(self, keys: U64) -> pa.LargeListArray:
+        bands = self.banding[0]
+        return pa.LargeListArray.from_arrays(pa.array(np.arange(0, len(keys) + 1, bands)), pa.array(keys))
+
+    def _route(self, rows: pa.Table, name: str, ranges: int, context: TaskContext) -> Entry:
+        path = f"{context.folder}/shingles/{name}.arrow"
+        bucket = bucket_of(mix(rows.column("root").to_numpy()), ranges)
+        return {"files": [write_buckets(context.store, path, rows, bucket, ranges).to_json()]}
+
+    def _verify(self, span: int, ranges: int, names: Sequence[str], numbers: I64, context: TaskContext) -> Entry:
+        values, lengths, keys = Spool(np.uint64, self.memory / 4), [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        small = [self._fields().empty_table().drop_columns(["shingles", "keys"])]
+        for batch in bucket_batches(context.store, [f"{context.folder}/shingles/{name}.arrow" for name in names], span):
+            values.append(batch.column("shingles").flatten().to_numpy())
+            lengths.append(pc.list_value_length(batch.column("shingles")).to_numpy())
+            keys.append(batch.column("keys").flatten().to_numpy())
+            small.append(pa.Table.from_batches([batch.drop_columns(["shingles", "keys"])]))
+        rows = pa.concat_tables(small)
+        ids, roots, bands = rows.column("id").to_numpy(), rows.column("root").to_numpy(), self.banding[0]
+        old = (ids >> np.uint64(32)).astype(np.int64) > indexes.FIRST_NUMBER - len(self.old)
+        # Within a cluster the copy that should stay comes first, and what an earlier run kept before all.
+        at = order(rows, roots, (~old).astype(np.uint64))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))])
+        group, count = groups(roots, np.concatenate(keys), bands)
+        weight = rows.column("weight").to_numpy()
+        anchor, jaccard, size, histogram = verify(
+            values.array(), offsets, at, group, count, bands, self.verify_jaccard, weight, old
+        )
         verdicts = pa.table(
             {
                 "id": pa.array(ids),
                 "anchor": pa.array(ids[anchor]),
                 "jaccard": pa.array(jaccard),
-                "cluster_size": pa.array(size),
+                "size": pa.array(size),
+                "origin": rows.column("origin").combine_chunks().take(pa.array(anchor)),
             }
         )
-        entry = write_by_part(context, f"{context.folder}/verify/{name}.arrow", verdicts, numbers)
-        return {"files": [entry.to_json()], "dropped": int((anchor != np.arange(len(ids))).sum())}
+        entry = write_by_part(context, f"{context.folder}/verify-{ranges}/range-{span:04d}.arrow", verdicts, numbers)
+        dropped = verdicts.filter(pc.not_equal(verdicts.column("id"), verdicts.column("anchor")))
+        counts = {f"jaccard_{number:02d}": int(count) for number, count in enumerate(histogram)}
+        removed = dropped.select(["id", "anchor"])
+        return {"files": [entry.to_json()], "dropped": dropped.num_rows, **counts, **sample(removed, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        members = read_by_part(context, "verify", part, inputs).sort_by("id")
-        ids = living_ids(part, context)
-        member = members.column("id").to_numpy()
-        at = np.searchsorted(ids, member)
-        anchor, jaccard, size = ids.copy(), np.full(len(ids), np.nan), np.ones(len(ids), np.uint32)
-        anchor[at] = members.column("anchor").to_numpy()
-        jaccard[at] = members.column("jaccard").to_numpy()
-        size[at] = members.column("cluster_size").to_numpy()
-        kept = anchor == ids
-        return Verdict.of(
-            kept,
-            reason="near_duplicate",
-            score=pa.array(jaccard, mask=np.isnan(jaccard)).to_pylist(),
-            threshold=pa.array(np.full(len(ids), self.verify_jaccard), mask=np.isnan(jaccard)).to_pylist(),
-            detail=[None if k else f"near-duplicate of {a}" for k, a in zip(kept, anchor.tolist(), strict=True)],
-            columns={"cluster_size": pa.array(size)},
-        )
+        found = self._found(part, inputs, context)
+        return copies_verdict(part, found, context, "near_duplicate", "near-duplicate of", self.verify_jaccard)
+
+    def _found(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> pa.Table:
+        numbers = part_numbers(inputs).tolist()
+        folder = f"{context.folder}/verify-{self._ranges(inputs)}"
+        paths = [f"{folder}/{name}" for name in context.store.list(folder)]
+        return read_bucket(context.store, paths, numbers.index(part.number)).sort_by("id")
+
+    # --- the index --------------------------------------------------------------------------------------------------
+
+    def _index_part(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Entry:
+        found = self._found(part, inputs, context)
+        dropped = found.filter(pc.not_equal(found.column("id"), found.column("anchor"))).column("id").combine_chunks()
+        pieces = [indexes.ROWS.empty_table()]
+        for docs in part.tables(context.store, ["id", "text", "origin"]):
+            sketch, full = self.sketch(docs.column("text"))
+            stays = full & ~pc.is_in(docs.column("id"), dropped).to_numpy(zero_copy_only=False)
+            docs, sketch = docs.filter(pa.array(stays)), sketch[stays]
+            values, offsets = self.shingle_sets(docs.column("text"))
+            sets = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
+            columns = {
+                "origin": docs.column("origin"),
+                "keys": self._lists(band_keys(sketch, *self.banding)),
+                "shingles": sets,
+            }
+            pieces.append(pa.table(columns, schema=indexes.ROWS))
+        return indexes.write_part(context, part.key, pa.concat_tables(pieces))
+
+    def _index_json(self, entries: Sequence[Entry], context: TaskContext) -> Entry:
+        return {"files": [indexes.write_index(context, entries, self.parameters()).to_json()]}
 
 
-def _no_shingles() -> pa.Table:
-    return pa.table({"id": pa.array([], pa.uint64()), "shingles": pa.array([], pa.large_list(pa.uint64()))})
+def star_edges(key: U64, ids: U64) -> tuple[U64, U64]:
+    """`(hub, id)` for every document that shares a key with a lower id: the hub is the lowest, so n copies give n - 1
+    edges, never n². Ids must ascend among equal keys. Documents of indexes alone give no edges."""
+    at = np.argsort(key, kind="stable")
+    key, ids = key[at], ids[at]
+    new = np.ones(len(key), np.bool_)
+    new[1:] = key[1:] != key[:-1]
+    hub = ids[np.flatnonzero(new)[np.cumsum(new) - 1]] if len(ids) else ids
+    edge = ~new & (hub >> np.uint64(32) < np.uint64(indexes.LEAST_NUMBER))
+    return hub[edge], ids[edge]
+
+
+def _edges_of(bucket: int, buckets: int) -> str:
+    return f"edges-{buckets}/bucket-{bucket:04d}.arrow"
+
+
+def _members(context: TaskContext, position: int) -> pa.Table:
+    """Candidates (id, root) of the part at `position`, by id."""
+    paths = [f"{context.folder}/{_CLUSTERS}/{name}" for name in context.store.list(f"{context.folder}/{_CLUSTERS}")]
+    return read_bucket(context.store, paths, position).sort_by("id")
+
+
+def _roots(ids: U64, members: pa.Table) -> pa.Array:
+    known = members.column("id").to_numpy()
+    return pa.array(members.column("root").to_numpy()[np.searchsorted(known, ids)])

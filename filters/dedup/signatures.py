@@ -1,8 +1,4 @@
-"""MinHash signatures: lane i is the least value of hash i over a document's shingles (Broder 1997).
-
-Lane hashes are multiply-add-shift over 64 bits, of which the upper 32 are kept: `(a * x + b) mod 2^64 >> 32` with odd a
-(Dietzfelbinger et al. 1996). No modulus by a prime: 112 lanes of a 5,000-word document take about 0.06 ms.
-"""
+"""The constants of MinHash lanes, and the keys of a signature's bands. `text_kernels.minhash` computes signatures."""
 
 from __future__ import annotations
 
@@ -13,6 +9,8 @@ from corpus.chance import GOLDEN, MASK, mix
 from text_kernels.jit import kernel
 
 U64 = npt.NDArray[np.uint64]
+SEED = 1
+"""Of the lanes of `minhash_dedup`. An index of band keys is of use only to runs with the same."""
 
 
 def lanes(count: int, seed: int) -> tuple[U64, U64]:
@@ -21,21 +19,6 @@ def lanes(count: int, seed: int) -> tuple[U64, U64]:
     states = [(start + (number + 1) * GOLDEN) & MASK for number in range(2 * count)]
     drawn = mix(np.array(states, np.uint64))
     return drawn[:count] | np.uint64(1), drawn[count:]
-
-
-@kernel
-def signatures(shingles: U64, offsets: npt.NDArray[np.int64], a: U64, b: U64) -> npt.NDArray[np.uint32]:
-    """Signatures of n documents, uint32[n, lanes]; those of a document without shingles are all ones."""
-    documents, count = len(offsets) - 1, len(a)
-    result = np.full((documents, count), np.uint32(0xFFFFFFFF), np.uint32)
-    for document in range(documents):
-        row = result[document]
-        for position in range(offsets[document], offsets[document + 1]):
-            x = shingles[position]
-            for lane in range(count):
-                value = np.uint32((a[lane] * x + b[lane]) >> np.uint64(32))
-                row[lane] = min(row[lane], value)
-    return result
 
 
 @kernel
@@ -55,8 +38,3 @@ def band_keys(signature: npt.NDArray[np.uint32], bands: int, rows: int) -> U64:
                 key ^= key >> np.uint64(32)
             keys[document * bands + band] = key
     return keys
-
-
-def probability(jaccard: float, bands: int, rows: int) -> float:
-    """The S-curve: how likely two documents of this Jaccard similarity share a band."""
-    return float(1.0 - (1.0 - jaccard**rows) ** bands)

@@ -1,8 +1,9 @@
-"""Verification of candidate clusters: every member against an anchor, never along the chain.
+"""Verification of candidates: every document against anchors by true Jaccard similarity, never along the chain.
 
-Within a cluster, in the given order, the first document is an anchor. A later one joins the first anchor whose shingle
-set it resembles enough (true Jaccard); one that resembles none becomes an anchor itself, and stays.
-A cluster of n copies of one page costs n comparisons; only a cluster whose members all differ costs n²/2.
+Within a cluster, in the given order, a document is compared with the anchors that share a band key with it, and joins the
+most similar one if that is similar enough; one that resembles none becomes an anchor itself, and stays. n copies of one
+page cost n comparisons. Members of one component that share no band are not compared: documents around one boilerplate,
+each different, would cost n²/2 otherwise, and the S-curve says how unlikely their similarity is.
 """
 
 from __future__ import annotations
@@ -14,45 +15,100 @@ from text_kernels.jit import kernel
 from text_kernels.shingles import jaccard as jaccard_of
 
 I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+BINS = 20
+"""Of the histogram of best similarities: 0.00–0.05 … 0.95–1."""
+
+
+def groups(roots: U64, keys: U64, bands: int) -> tuple[I64, int]:
+    """`(group, count)`: int64[n * bands], equal where documents of one cluster have an equal band key, and how many there
+    are. `keys`: uint64[n * bands], `roots`: the cluster of each of n documents."""
+    cluster = np.repeat(roots, bands)
+    order = np.lexsort((keys, cluster))
+    cluster, keys = cluster[order], keys[order]
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = (keys[1:] != keys[:-1]) | (cluster[1:] != cluster[:-1])
+    group = np.empty(len(keys), np.int64)
+    group[order] = np.cumsum(new) - 1
+    return group, int(new.sum())
+
+
+def verify(
+    shingles: U64,
+    offsets: I64,
+    order: I64,
+    group: I64,
+    count: int,
+    bands: int,
+    threshold: float,
+    weight: npt.NDArray[np.uint32],
+    fixed: npt.NDArray[np.bool_],
+) -> tuple[I64, npt.NDArray[np.float64], npt.NDArray[np.uint32], I64]:
+    """For n documents: the position of each one's anchor, its Jaccard similarity with it (NaN for anchors), the summed
+    weight of all that share its anchor; and a histogram (int64[BINS]) of the best similarity that each met.
+
+    `shingles[offsets[i]:offsets[i + 1]]`: the sorted shingle set of document i; `order`: positions, cluster by cluster, the
+    one that should stay first; `group`, `count`: as `groups` gives them; `fixed`: documents that stay whatever comes.
+    """
+    documents = len(order)
+    anchor = np.arange(documents)
+    similarity = np.full(documents, np.nan)
+    size = weight.copy()
+    histogram = np.zeros(BINS, np.int64)
+    _verify(shingles, offsets, order, group, count, bands, threshold, fixed, anchor, similarity, size, histogram)
+    return anchor, similarity, size[anchor], histogram
 
 
 @kernel
-def verify(
-    shingles: npt.NDArray[np.uint64], offsets: I64, roots: npt.NDArray[np.uint64], order: I64, threshold: float
-) -> tuple[I64, npt.NDArray[np.float64], npt.NDArray[np.uint32]]:
-    """For n documents: the position of each one's anchor, its Jaccard similarity with it (NaN for anchors), and the
-    documents that share its anchor.
-
-    `shingles[offsets[i]:offsets[i + 1]]`: the sorted shingle set of document i; `roots`: its candidate cluster; `order`:
-    positions, cluster by cluster, the one that should stay first.
-    """
-    documents = len(roots)
-    anchor = np.arange(documents)
-    similarity = np.full(documents, np.nan)
-    size = np.ones(documents, np.uint32)
-    anchors = np.empty(documents, np.int64)
-    count = 0
-    for position in range(documents):
-        i = order[position]
-        if position == 0 or roots[order[position - 1]] != roots[i]:
-            count = 0
+def _verify(
+    shingles: U64,
+    offsets: I64,
+    order: I64,
+    group: I64,
+    count: int,
+    bands: int,
+    threshold: float,
+    fixed: npt.NDArray[np.bool_],
+    anchor: I64,
+    similarity: npt.NDArray[np.float64],
+    size: npt.NDArray[np.uint32],
+    histogram: I64,
+) -> None:
+    documents = len(order)
+    # The anchors of each group, as linked lists in which the latest comes first: link k is band k % bands of an anchor.
+    head = np.full(count, -1, np.int64)
+    link = np.full(documents * bands, -1, np.int64)
+    compared = np.full(documents, -1, np.int64)
+    rank = np.empty(documents, np.int64)
+    for place in range(documents):
+        rank[order[place]] = place
+    for i in order:
+        best, most = i, -1.0
         mine = shingles[offsets[i] : offsets[i + 1]]
-        for k in range(count):
-            j = anchors[k]
-            theirs = shingles[offsets[j] : offsets[j + 1]]
-            # The smaller set bounds the intersection: skip a comparison that cannot succeed. Divided as Jaccard is: in
-            # floating point 0.28 * 25 is more than 7, and a pair of exactly the threshold would be lost.
-            if min(len(mine), len(theirs)) / max(len(mine), len(theirs), 1) < threshold:
-                continue
-            value = jaccard_of(mine, theirs)
-            if value >= threshold:
-                anchor[i] = j
-                similarity[i] = value
-                size[j] += 1
-                break
-        if anchor[i] == i:
-            anchors[count] = i
-            count += 1
-    for i in range(documents):
-        size[i] = size[anchor[i]]
-    return anchor, similarity, size
+        for band in range(bands):
+            at = -1 if fixed[i] else head[group[i * bands + band]]
+            while at >= 0:
+                j = at // bands
+                at = link[at]
+                if compared[j] == i:
+                    continue
+                compared[j] = i
+                theirs = shingles[offsets[j] : offsets[j + 1]]
+                # The smaller set bounds the intersection: skip a comparison that cannot succeed. Divided as Jaccard is: in
+                # floating point 0.28 * 25 is more than 7, and a pair of exactly the threshold would be lost.
+                if min(len(mine), len(theirs)) / max(len(mine), len(theirs), 1) < max(threshold, most):
+                    continue
+                value = jaccard_of(mine, theirs)
+                if value > most or (value == most and rank[j] < rank[best]):
+                    best, most = j, value
+        if most >= 0.0:
+            histogram[min(int(most * BINS), BINS - 1)] += 1
+        if best != i and most >= threshold:
+            anchor[i] = best
+            similarity[i] = most
+            size[best] += size[i]
+            continue
+        for band in range(bands):
+            place = group[i * bands + band]
+            link[i * bands + band] = head[place]
+            head[place] = i * bands + band

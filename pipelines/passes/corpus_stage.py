@@ -12,14 +12,15 @@ import pyarrow as pa
 from corpus import ledger
 from corpus.documents import text_bytes
 from corpus.ledger import Books
-from corpus.part import Part
+from corpus.part import Part, cut_field
 from corpus.stage import CorpusStage
 from corpus.store import FileEntry
-from corpus.task import Entry, Step, Task, TaskContext
+from corpus.task import Entry, Step, Task, TaskContext, in_turn
 from corpus.verdict import Verdict
 from pipelines.passes.base import PassState, Result, Samples
 from pipelines.quarantine import as_json, check_verdict
 from pipelines.recipe import NamedStage
+from text_kernels.splice import splice
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
@@ -27,12 +28,17 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     named = state.current.stages[0]
     assert isinstance(named.stage, CorpusStage)
     summary, left = {}, []
-    for step in named.stage.plan(state.parts):
+    inputs = tuple(state.parts)
+    plan = in_turn(named.stage.plan(inputs))
+    step = next(plan, None)
+    while step is not None:
         entries = yield step
         left += [FileEntry.from_json(file) for entry in entries for file in entry.get("files", [])]
-        figures = [{k: v for k, v in entry.items() if isinstance(v, int | float)} for entry in entries]
-        summary[step.name] = {name: sum(f[name] for f in figures) for name in (figures[0] if figures else {})}
-    inputs = tuple(state.parts)
+        summary[step.name] = _sums(entries)
+        try:
+            step = plan.send(entries)
+        except StopIteration:
+            step = None
     tasks = [Task(part.key, partial(_decide, part, inputs, named), part.text_bytes) for part in inputs]
     entries = yield Step.of("decide", tasks)
     result = Result(summary=summary)
@@ -41,6 +47,16 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     folders = tuple(f"{state.current.folder}/{folder}/" for folder in named.stage.makes().values())
     result.files += [file for file in left if file.path.startswith(folders)]
     return result
+
+
+def _sums(entries: Sequence[Entry]) -> dict[str, float]:
+    """The figures of a step: what its tasks counted, added up."""
+    sums: dict[str, float] = {}
+    for entry in entries:
+        for name, value in entry.items():
+            if isinstance(value, int | float):
+                sums[name] = sums.get(name, 0) + value
+    return sums
 
 
 def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: TaskContext) -> Entry:
@@ -79,7 +95,12 @@ def _ids_and_samples(
     for docs in part.tables(context.store, ["id", "text", "origin"]):
         kept = verdict.kept.slice(start, docs.num_rows)
         ids.append(docs.column("id").to_numpy())
-        kept_bytes += text_bytes(docs.filter(kept))
+        left = docs.filter(kept)
+        if verdict.cuts is not None:
+            cuts = verdict.cuts.slice(start, docs.num_rows).filter(kept)
+            kept_bytes += text_bytes(pa.table({"text": splice(left.column("text"), cuts, verdict.filler)}))
+        else:
+            kept_bytes += text_bytes(left)
         lost = docs.filter(pa.compute.invert(kept))
         if lost.num_rows:
             piece = Verdict(
@@ -104,4 +125,5 @@ def _mask(part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext
     columns = {"kept": pa.array(kept)}
     for name in stage.columns_added():
         columns[name] = pa.array(verdict.columns[name]).take(take)
-    return pa.table(columns)
+    mask = pa.table(columns)
+    return mask if verdict.cuts is None else mask.append_column(cut_field(verdict.filler), verdict.cuts.take(take))

@@ -15,7 +15,7 @@ from corpus.documents import document_id, documents, text_bytes
 from corpus.part import Part
 from corpus.stage import CorpusStage
 from corpus.store import Store
-from corpus.task import TaskContext
+from corpus.task import TaskContext, in_turn
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,14 @@ def run(
         living = table.filter(pa.array(alive))
         parts.append(Part(part_number, "s", path, last - first, living.num_rows, text_bytes(living), (mask,)))
     context = TaskContext(store, "pass", seed=0)
-    for step in stage.plan(parts):
-        for task in reversed(step.tasks):  # any order must do
-            task.run(context)
+    plan = in_turn(stage.plan(parts))
+    step = next(plan, None)
+    while step is not None:
+        done = {task.key: task.run(context) for task in reversed(step.tasks)}  # any order must do
+        try:
+            step = plan.send([done[task.key] for task in step.tasks])
+        except StopIteration:
+            step = None
     fates: list[Fate] = []
     for part in parts:
         verdict = stage.decide(part, parts, context)
@@ -63,7 +68,12 @@ def run(
                     verdict.reason[i].as_py(),
                     verdict.score[i].as_py(),
                     None if detail is None else positions[int(detail.split()[-1])],
-                    {name: column[i].as_py() for name, column in verdict.columns.items()},
+                    {name: _plain(name, column[i].as_py(), positions) for name, column in verdict.columns.items()},
                 )
             )
     return fates
+
+
+def _plain(name: str, value: Any, positions: dict[int, int]) -> Any:
+    """Ids depend on the cut into parts; positions in the list of texts do not."""
+    return positions[value] if name == "cluster_id" else value

@@ -10,7 +10,7 @@ from dedup_driver import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.dedup import exact
+from filters.dedup import base
 from filters.dedup.exact import ExactDedup
 
 TEXTS = st.lists(
@@ -46,12 +46,12 @@ def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     chance = random.Random(0)
     texts = [str(chance.randrange(150)) for _ in range(400)]
     whole = run(ExactDedup(), tmp_path / "one", texts)
-    monkeypatch.setattr(exact, "BUCKET_BYTES", 500)
-    cut = run(ExactDedup(), tmp_path / "many", texts, cuts=[100, 101, 350])
+    monkeypatch.setattr(base, "SHARE", 16_000_000 / 500)
+    cut = run(ExactDedup(memory=16_000_000), tmp_path / "many", texts, cuts=[100, 101, 350])
     assert cut == whole
     assert sum(fate.kept for fate in whole) == len(set(texts))
 
 
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
     assert run(ExactDedup(), tmp_path / "empty part", []) == []
-    assert ExactDedup().plan([]) == []
+    assert list(ExactDedup().plan([])) == []

@@ -1,0 +1,142 @@
+"""The safety belt: in every run a sample of removals is looked at again, from the texts, by other code than removed them.
+
+More than half of unverified removals were wrong when people read them (marin PR#7591), and nothing in the tool had said
+so. Here each task hands over the removals with the lowest lots of chance, a sample that depends on ids and seed only; one
+task reads both texts of each pair and compares them in plain Python, without hashes, sorting or shuffles. One wrong
+removal stops the run: it is a defect. The pairs are kept for the report. The trade: at most 2 x 100 pieces of 16 MB are read.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from corpus.chance import lot
+from corpus.documents import partition_of
+from corpus.part import Part
+from corpus.task import Entry, Step, Task, TaskContext
+
+SAMPLED = 100
+"""Removals looked at in a run."""
+SHOWN_CHARACTERS = 1200
+PATH = "audit/pairs.parquet"
+
+SCHEMA = pa.schema(
+    [
+        ("kept", pa.uint64()),
+        ("dropped", pa.uint64()),
+        ("source", pa.string()),
+        ("kept_origin", pa.string()),
+        ("dropped_origin", pa.string()),
+        ("right", pa.bool_()),
+        ("value", pa.float64()),
+        ("kept_text", pa.large_string()),
+        ("dropped_text", pa.large_string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A removal: the document that stayed, the one that was dropped or cut, and what was removed of it, if not all."""
+
+    kept: dict[str, Any]
+    dropped: dict[str, Any]
+    span: tuple[int, int] | None = None
+
+
+class Auditor(ABC):
+    """Judges a removal from the texts alone. Travels to a worker, so it holds a stage's options and nothing else."""
+
+    columns: tuple[str, ...] = ()
+    """Columns that it reads besides id, text, source and origin."""
+
+    @abstractmethod
+    def right(self, pair: Pair) -> tuple[bool, float]:
+        """Whether the removal was right, and the figure (a similarity) that says so."""
+
+
+def sample(removed: pa.Table, seed: int) -> Entry:
+    """What a task's entry says of its removals (columns id, anchor; start and end of a span): those with the lowest lots."""
+    if not removed.num_rows:
+        return {"sample": []}
+    salt = removed.column("start").to_numpy().astype(np.uint64) if "start" in removed.column_names else np.uint64(0)
+    lots = lot(removed.column("id").to_numpy() + salt, seed)
+    # Equal lots (a span removed for two reasons) are told apart by what they are, never by their order.
+    chosen = removed.append_column("lot", pa.array(lots)).take(pa.array(np.argsort(lots, kind="stable")[: 4 * SAMPLED]))
+    chosen = chosen.sort_by([(name, "ascending") for name in ("lot", *removed.column_names)])
+    return {"sample": chosen.slice(0, SAMPLED).to_pylist()}
+
+
+def audit_step(entries: Sequence[Entry], inputs: Sequence[Part], auditor: Auditor) -> Step:
+    """The step that looks at the sample of all removals which `entries` tell of."""
+    rows = [row for entry in entries for row in entry["sample"]]
+    rows.sort(key=lambda row: (row["lot"], row["id"], row["anchor"], row.get("start", 0)))
+    return Step.of("audit", [Task("all", partial(_audit, rows[:SAMPLED], inputs, auditor))])
+
+
+def _audit(rows: Sequence[dict[str, int]], inputs: Sequence[Part], auditor: Auditor, context: TaskContext) -> Entry:
+    documents = _read({row[name] for row in rows for name in ("id", "anchor")}, inputs, auditor, context)
+    found: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    for row in rows:
+        kept, dropped = documents.get(row["anchor"]), documents[row["id"]]
+        if kept is None:
+            continue  # it is a document of an earlier run, known by its index only
+        span = (row["start"], row["end"]) if "start" in row else None
+        right, value = auditor.right(Pair(kept, dropped, span))
+        if not right:
+            wrong.append(f"{dropped['origin']} as a copy of {kept['origin']} ({value:.4g})")
+        left, other = excerpts(kept["text"], dropped["text"], span)
+        found.append(
+            {
+                "kept": row["anchor"],
+                "dropped": row["id"],
+                "source": dropped["source"],
+                "kept_origin": kept["origin"],
+                "dropped_origin": dropped["origin"],
+                "right": right,
+                "value": value,
+                "kept_text": left,
+                "dropped_text": other,
+            }
+        )
+    entry = context.store.write_table(f"{context.folder}/{PATH}", pa.Table.from_pylist(found, SCHEMA))
+    if wrong:
+        raise RuntimeError(
+            f"{len(wrong)} of {len(found)} removals that were looked at again were wrong; this is a defect of the stage. "
+            f"The first: {wrong[0]}. All pairs: {context.store.path(entry.path)}"
+        )
+    return {"files": [entry.to_json()], "sampled": len(found), "right": len(found) - len(wrong)}
+
+
+def _read(ids: set[int], inputs: Sequence[Part], auditor: Auditor, context: TaskContext) -> dict[int, dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    columns = ["id", "text", "source", "origin", *auditor.columns]
+    for part in inputs:
+        wanted = sorted(document for document in ids if partition_of(document) == part.number)
+        for docs in part.pick(context.store, wanted, columns) if wanted else ():
+            found.update({row["id"]: row for row in docs.to_pylist()})
+    return found
+
+
+def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tuple[str, str]:
+    """The stretch of both texts that shows most: around where they first differ, or around the span that was removed."""
+    if span is not None:
+        data = right.encode()
+        piece = data[span[0] : span[1]].decode()
+        at, there = len(data[: span[0]].decode()), max(left.find(piece), 0)
+        before = SHOWN_CHARACTERS // 4
+        return (
+            left[max(there - before, 0) : there + SHOWN_CHARACTERS - before],
+            right[max(at - before, 0) : at + SHOWN_CHARACTERS - before],
+        )
+    same = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    begin = max(same - SHOWN_CHARACTERS // 3, 0) if max(len(left), len(right)) > SHOWN_CHARACTERS else 0
+    return left[begin : begin + SHOWN_CHARACTERS], right[begin : begin + SHOWN_CHARACTERS]

@@ -1,0 +1,160 @@
+"""What deduplicating stages share: the memory of a task, which copy stays, and the alarm when a source melts away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import ByteSize, Field
+
+from corpus.ledger import Books
+from corpus.part import Part
+from corpus.shuffle import bucket_count, read_bucket, write_buckets
+from corpus.stage import Alarm, CorpusStage
+from corpus.store import FileEntry
+from corpus.task import TaskContext
+from corpus.verdict import Verdict
+from filters.dedup.keep import KeepExpression, columns
+
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+ALARM_DOCUMENTS = 100
+"""A source with fewer documents rings no alarm: three copies of one page are no catastrophe."""
+SHARE = 12
+"""A bucket holds memory / SHARE bytes of rows: reading, sorting and writing it takes some eight times its size."""
+
+
+class DedupStage(CorpusStage):
+    """Options of every deduplicating stage."""
+
+    operational: ClassVar[frozenset[str]] = frozenset({"memory", "max_loss"})
+
+    memory: Annotated[ByteSize, Field(ge=16_000_000, validate_default=True)] = ByteSize(2_000_000_000)
+    """Memory that one task may take, about. It changes how the work is cut, never the result."""
+    max_loss: float = Field(default=0.9, ge=0.0, le=1.0)
+    """Stop the run if a source of at least 100 documents loses more than this share of them. 1: never.
+    (859,092 documents were once cut down to 2, and nobody was told: marin#6854.)"""
+
+    def buckets(self, total_bytes: float) -> int:
+        """How many hash ranges a shuffle of so many bytes is cut into."""
+        return bucket_count(total_bytes, self.memory / SHARE)
+
+    def notes(self) -> list[str]:
+        memory = self.memory.human_readable(decimal=True)
+        return [f"a task takes about {memory} of memory; alarm if a source loses over {self.max_loss:.0%}"]
+
+    def lost(self, books: Books) -> tuple[float, str]:
+        """What share of a source is lost, and in words."""
+        share = books.dropped / max(books.documents, 1)
+        return share, f"{books.dropped:,} of {books.documents:,} documents ({share:.1%})"
+
+    def check(self, books: Mapping[str, Books]) -> None:
+        found = [
+            f"  {source}: {self.lost(counts)[1]}"
+            for source, counts in sorted(books.items())
+            if counts.documents >= ALARM_DOCUMENTS and self.lost(counts)[0] > self.max_loss
+        ]
+        if found:
+            raise Alarm(
+                f"a source has lost more than {self.max_loss:.0%}, which is more often a wrong setting than a wrong "
+                f"source:\n"
+                + "\n".join(found)
+                + "\nLook at the pairs in the report. If they are right, raise `max_loss` of "
+                "this stage and run again: nothing is computed twice. If not, make it stricter."
+            )
+
+
+class KeepingStage(DedupStage):
+    """A stage that drops copies of documents, and marks the one that stays."""
+
+    adds: ClassVar[Mapping[str, pa.DataType]] = {"cluster_id": pa.uint64(), "cluster_size": pa.uint32()}
+
+    keep: KeepExpression = "longest"
+    """Which copy stays: terms asked from left to right, ties go to the lowest id. first, longest, shortest,
+    highest(COLUMN), lowest(COLUMN), newest(COLUMN), oldest(COLUMN), source(A, B, …)."""
+
+    def columns_needed(self) -> tuple[str, ...]:
+        return (*self.requires, *columns(self.keep))
+
+    def read(self) -> list[str]:
+        """The columns to read for signatures, choice and sizes."""
+        return ["id", "text", "source", "cluster_size", *columns(self.keep)]
+
+
+def weights(docs: pa.Table) -> pa.Array:
+    """uint32[documents]: how many documents each stands for: itself, or the cluster an earlier stage found."""
+    if "cluster_size" not in docs.column_names:
+        return pa.array(np.ones(docs.num_rows, np.uint32))
+    return docs.column("cluster_size").combine_chunks().fill_null(1).cast(pa.uint32())
+
+
+def part_numbers(inputs: Sequence[Part]) -> I64:
+    """The numbers of the parts, ascending: bucket b of a file that is written by part belongs to the b-th."""
+    return np.array([part.number for part in inputs], np.int64)
+
+
+def write_by_part(context: TaskContext, path: str, table: pa.Table, numbers: I64) -> FileEntry:
+    """Writes rows (column `id`) in one bucket per part; `numbers`: the parts' numbers, ascending."""
+    owner = (table.column("id").to_numpy() >> np.uint64(32)).astype(np.int64)
+    return write_buckets(context.store, path, table, np.searchsorted(numbers, owner), len(numbers))
+
+
+def read_by_part(context: TaskContext, folder: str, part: Part, inputs: Sequence[Part]) -> pa.Table:
+    """The rows that tasks wrote by part for `part` into `folder` of the pass."""
+    position = [other.number for other in inputs].index(part.number)
+    names = context.store.list(f"{context.folder}/{folder}")
+    return read_bucket(context.store, [f"{context.folder}/{folder}/{name}" for name in names], position)
+
+
+def living(part: Part, context: TaskContext) -> tuple[U64, npt.NDArray[np.uint32]]:
+    """Ids and weights of the part's living documents, in order."""
+    ids, sizes = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint32)]
+    for docs in part.tables(context.store, ["id", "cluster_size"]):
+        ids.append(docs.column("id").to_numpy())
+        sizes.append(weights(docs).to_numpy())
+    return np.concatenate(ids), np.concatenate(sizes)
+
+
+def copies_verdict(
+    part: Part,
+    found: pa.Table,
+    context: TaskContext,
+    reason: str,
+    words: str,
+    threshold: float | None = None,
+) -> Verdict:
+    """The verdict on a part's documents. `found`: rows (id, anchor, size; jaccard) of those that have copies.
+
+    A document that is its own anchor stays; `words` begin the ledger's detail on the others. An `origin` in `found` names
+    an anchor of an earlier run.
+    """
+    ids, size = living(part, context)
+    at = np.searchsorted(ids, found.column("id").to_numpy())
+    anchor = ids.copy()
+    anchor[at], size[at] = found.column("anchor").to_numpy(), found.column("size").to_numpy()
+    kept = anchor == ids
+    scores = bar = None
+    if threshold is not None:
+        score = np.full(len(ids), np.nan)
+        score[at] = found.column("jaccard").to_numpy()
+        scores = pa.array(score, mask=np.isnan(score))
+        bar = pa.array(np.full(len(ids), threshold), mask=np.isnan(score))
+    names = pc.binary_join_element_wise(words, pa.array(anchor).cast(pa.string()), " ")
+    if "origin" in found.column_names:
+        elsewhere = np.full(len(ids), -1, np.int64)
+        elsewhere[at] = np.arange(found.num_rows)
+        origins = found.column("origin").combine_chunks().take(pa.array(elsewhere, mask=elsewhere < 0))
+        names = pc.coalesce(pc.binary_join_element_wise(words, origins, "in an earlier run", " "), names)
+    return Verdict.of(
+        kept,
+        reason=reason,
+        score=scores,
+        threshold=bar,
+        detail=pc.if_else(pa.array(kept), pa.scalar(None, pa.string()), names),
+        columns={"cluster_id": pa.array(anchor), "cluster_size": pa.array(size)},
+    )

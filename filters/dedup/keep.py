@@ -1,0 +1,146 @@
+"""Which of several copies stays: an expression such as `source(wiki, web), highest(quality), newest(date), longest`.
+
+Terms are asked from left to right; where all agree, the document with the lowest id stays, so the choice never depends
+on the order of work. Each term gives every document a number, least first, and those numbers travel with the hashes: no
+document has to be read again to choose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import AfterValidator
+
+from corpus.documents import text_lengths
+
+F64 = npt.NDArray[np.float64]
+
+PLAIN = ("first", "longest", "shortest")
+ON_COLUMN = ("highest", "lowest", "newest", "oldest")
+HELP = "first, longest, shortest, highest(COLUMN), lowest(COLUMN), newest(COLUMN), oldest(COLUMN), source(A, B, …)"
+_TERM = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One criterion: its name, and what stands in its brackets."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def column(self) -> str | None:
+        """The column that it reads besides text and source."""
+        return self.arguments[0] if self.name in ON_COLUMN else None
+
+    def rank(self, docs: pa.Table) -> F64:
+        """float64[documents]: the least is the best; a document without a value comes last."""
+        if self.name in ("longest", "shortest"):
+            size = text_lengths(docs).astype(np.float64)
+            return -size if self.name == "longest" else size
+        if self.name == "source":
+            order = {name: place for place, name in enumerate(self.arguments)}
+            names = docs.column("source").cast(pa.string()).to_pylist()
+            return np.array([order.get(name, len(order)) for name in names], np.float64)
+        assert self.column is not None
+        values = _numbers(docs.column(self.column)) if self.name in ("highest", "lowest") else _times(docs, self.column)
+        return np.nan_to_num(-values if self.name in ("highest", "newest") else values, nan=np.inf)
+
+
+@lru_cache(maxsize=64)
+def parse(expression: str) -> tuple[Term, ...]:
+    """The terms of an expression, `first` left out (ties go to the lowest id anyway); ValueError, in words, if it is none."""
+    terms: list[Term] = []
+    at = 0
+    while at < len(expression):
+        match = _TERM.match(expression, at)
+        if match is None:
+            raise ValueError(f"`keep` cannot be read from {expression[at:]!r} on; it is a list of terms: {HELP}")
+        at = match.end()
+        terms.append(_term(match.group(1), match.group(2)))
+    if not terms:
+        raise ValueError(f"`keep` is empty; it is a list of terms: {HELP}")
+    return tuple(term for term in terms if term.name != "first")
+
+
+def _term(name: str, inside: str | None) -> Term:
+    arguments = tuple(part.strip() for part in inside.split(",")) if inside is not None else ()
+    wanted = 0 if name in PLAIN else 1 if name in ON_COLUMN else max(len(arguments), 1) if name == "source" else -1
+    if wanted < 0:
+        raise ValueError(f"`keep` knows no {name!r}; its terms are {HELP}")
+    if len(arguments) != wanted or not all(arguments):
+        needs = {0: "stands alone", 1: "needs one column in brackets"}.get(wanted, "needs names of sources in brackets")
+        raise ValueError(f"`keep`: {name} {needs}; its terms are {HELP}")
+    return Term(name, arguments)
+
+
+def _checked(expression: str) -> str:
+    parse(expression)
+    return expression
+
+
+KeepExpression = Annotated[str, AfterValidator(_checked)]
+"""The type of the option `keep`."""
+
+
+def columns(expression: str) -> tuple[str, ...]:
+    """The columns that an expression reads, besides text and source."""
+    return tuple(term.column for term in parse(expression) if term.column is not None)
+
+
+def ranks(expression: str, docs: pa.Table) -> dict[str, pa.Array]:
+    """The columns `rank0`, `rank1` …: by them, ascending, and then by id, the copy that should stay comes first."""
+    return {f"rank{number}": pa.array(term.rank(docs)) for number, term in enumerate(parse(expression))}
+
+
+def rank_fields(expression: str) -> list[pa.Field]:
+    """The columns that `ranks` gives."""
+    return [pa.field(f"rank{number}", pa.float64()) for number in range(len(parse(expression)))]
+
+
+def order(rows: pa.Table, *groups: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Positions that sort `rows` (columns `id`, `rank0` …) by `groups`, then by who should stay."""
+    names = sorted((n for n in rows.column_names if n.startswith("rank")), key=lambda n: int(n[4:]))
+    keys: Sequence[npt.NDArray[np.generic]] = [*groups, *(rows.column(n).to_numpy() for n in names)]
+    found: npt.NDArray[np.int64] = np.lexsort((rows.column("id").to_numpy(), *reversed(keys)))
+    return found
+
+
+def _numbers(column: pa.ChunkedArray) -> F64:
+    """Values as float64, NaN where there is none; ValueError for a column that holds no numbers."""
+    try:
+        numbers: F64 = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"`keep`: highest() and lowest() need numbers: {error}") from error
+    return numbers
+
+
+def _times(docs: pa.Table, name: str) -> F64:
+    """Dates and times as microseconds, numbers as they are, ISO 8601 strings read; NaN where that fails."""
+    column = docs.column(name)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        text = pl.Series(column.to_pylist(), dtype=pl.String)
+        # A date has no time, a time may have a zone: what the first reading leaves open, the next may read.
+        forms = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+        parsed = [text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC") for form in forms[:2]]
+        parsed += [
+            text.str.to_datetime(form, strict=False, time_unit="us").dt.replace_time_zone("UTC") for form in forms[2:]
+        ]
+        parsed.append(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us", "UTC")))
+        merged = parsed[0]
+        for other in parsed[1:]:
+            merged = merged.fill_null(other)
+        return merged.dt.epoch("us").cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    if pa.types.is_temporal(column.type):
+        micro = column.cast(pa.timestamp("us", getattr(column.type, "tz", None))).cast(pa.int64())
+        return _numbers(pa.chunked_array([chunk.cast(pa.float64()) for chunk in micro.chunks], pa.float64()))
+    return _numbers(column)

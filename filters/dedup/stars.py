@@ -1,0 +1,98 @@
+"""Connected components in files, for more documents than one machine can number: large-star and small-star in turn.
+
+Each operation is a shuffle by document (Kiveris et al., Connected Components in MapReduce and Beyond, 2014): large-star
+ties a document's larger neighbours to the least of its neighbourhood, small-star its smaller ones; they alternate until
+neither changes anything, and then every component is one star around its lowest id. Memory is that of one hash range,
+whatever the number of edges. The trade: each of some log n rounds reads and writes all edges; union-find reads them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from corpus.chance import mix
+from corpus.shuffle import bucket_of, read_bucket, write_buckets
+from corpus.task import Entry, Step, Task, TaskContext
+from filters.dedup.base import I64, U64, write_by_part
+
+
+def both_ways(left: U64, right: U64) -> tuple[U64, U64]:
+    """Every edge as seen from each of its ends: what large-star reads."""
+    return np.concatenate([left, right]), np.concatenate([right, left])
+
+
+def write_edges(context: TaskContext, path: str, node: U64, neighbour: U64, buckets: int) -> Entry:
+    """Writes edges in buckets by `node`; returns the entry of the file."""
+    rows = pa.table({"node": pa.array(node), "neighbour": pa.array(neighbour)})
+    return write_buckets(context.store, path, rows, bucket_of(mix(node), buckets), buckets).to_json()
+
+
+def steps(first: Sequence[str], buckets: int, folder: str, numbers: I64) -> Generator[Step, list[Entry], None]:
+    """Rounds from the edge files `first` (paths within the pass, both ways, `buckets` buckets each) until nothing changes;
+    then the members of each part, as union-find gives them, in files of `folder`."""
+    paths, number, changed = list(first), 0, True
+    while changed:
+        number += 1
+        changed = False
+        for kind in ("large", "small"):
+            name = f"{kind}-{number:02d}"
+            tasks = [Task(f"bucket-{b:04d}-{buckets}", partial(_star, b, buckets, name, paths)) for b in range(buckets)]
+            entries = yield Step.of(name, tasks)
+            changed |= any(entry["changed"] for entry in entries)
+            paths = [_path(name, bucket, buckets) for bucket in range(buckets)]
+    last = [Task(f"bucket-{b:04d}-{buckets}", partial(_members, b, paths, folder, numbers)) for b in range(buckets)]
+    yield Step.of("clusters", last)
+
+
+def _path(name: str, bucket: int, buckets: int) -> str:
+    return f"stars-{buckets}/{name}/bucket-{bucket:04d}.arrow"
+
+
+def _neighbourhoods(paths: Sequence[str], bucket: int, context: TaskContext) -> tuple[U64, U64, U64]:
+    """Edges of one bucket, sorted and each once: node, neighbour, and the least of the node's whole neighbourhood."""
+    rows = read_bucket(context.store, [f"{context.folder}/{path}" for path in paths], bucket)
+    node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
+    order = np.lexsort((neighbour, node))
+    node, neighbour = node[order], neighbour[order]
+    new = np.ones(len(node), np.bool_)
+    new[1:] = (node[1:] != node[:-1]) | (neighbour[1:] != neighbour[:-1])
+    node, neighbour = node[new], neighbour[new]
+    begins = np.ones(len(node), np.bool_)
+    begins[1:] = node[1:] != node[:-1]
+    # Neighbours are sorted, so the first of each node is its least.
+    least = neighbour[np.flatnonzero(begins)[np.cumsum(begins) - 1]] if len(node) else neighbour
+    return node, neighbour, np.minimum(least, node)
+
+
+def _star(bucket: int, buckets: int, name: str, paths: Sequence[str], context: TaskContext) -> Entry:
+    node, neighbour, least = _neighbourhoods(paths, bucket, context)
+    if name.startswith("large"):
+        mine: npt.NDArray[np.bool_] = neighbour > node
+        high, low = neighbour[mine], least[mine]
+        changed = bool((low != node[mine]).any())
+        node, neighbour = high, low
+    else:
+        # What large-star leaves points from the higher id to the lower: this node's neighbours are all smaller.
+        other = neighbour != least
+        begins = np.ones(len(node), np.bool_)
+        begins[1:] = node[1:] != node[:-1]
+        high = np.concatenate([node[begins], neighbour[other]])
+        low = np.concatenate([least[begins], least[other]])
+        changed = bool(other.any())
+        node, neighbour = both_ways(high, low)
+    path = f"{context.folder}/{_path(name, bucket, buckets)}"
+    return {"files": [write_edges(context, path, node, neighbour, buckets)], "changed": changed, "edges": len(node)}
+
+
+def _members(bucket: int, paths: Sequence[str], folder: str, numbers: I64, context: TaskContext) -> Entry:
+    node, _, least = _neighbourhoods(paths, bucket, context)
+    begins = np.ones(len(node), np.bool_)
+    begins[1:] = node[1:] != node[:-1]
+    rows = pa.table({"id": pa.array(node[begins]), "root": pa.array(least[begins])})
+    entry = write_by_part(context, f"{context.folder}/{folder}/bucket-{bucket:04d}.arrow", rows, numbers)
+    return {"files": [entry.to_json()], "candidates": rows.num_rows}
