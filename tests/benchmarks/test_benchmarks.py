@@ -17,7 +17,7 @@ from benchmarks.filters import words_by
 
 CLAIM = {"name", "ours", "peer", "peer_name", "unit", "ratio", "goal", "holds"}
 STANDARD_LIBRARY = Path(json.__file__).parent
-SCRIPTS = ("filters", "language", "minhash", "packing", "trainer")
+SCRIPTS = ("dedup", "filters", "language", "packing", "trainer")
 
 
 @pytest.fixture(autouse=True)
