@@ -172,7 +172,9 @@ def _whole(texts: Sequence[str], options: Options, report: Report) -> None:
         rate = size / 1e9 / (statistics.median(seconds for seconds, _ in results) / 3600)
         dropped = results[0][1]
         report.alone(f"{WHOLE}, {kind}", rate, "GB/core-hour", LEAST_GB)
-        report.checked.append(f"{WHOLE}, {kind}: {dropped:,} of {len(documents):,} documents dropped, {size / 1e6:,.0f} MB")
+        report.checked.append(
+            f"{WHOLE}, {kind}: {dropped:,} of {len(documents):,} documents dropped, {size / 1e6:,.0f} MB"
+        )
 
 
 def with_copies(texts: Sequence[str]) -> list[str]:

@@ -34,6 +34,8 @@ BUILTIN = {
     "where": "filters.where:Where",
     "exact_dedup": "filters.dedup.exact:ExactDedup",
     "minhash_dedup": "filters.dedup.minhash:MinhashDedup",
+    "line_dedup": "filters.dedup.lines:LineDedup",
+    "substring_dedup": "filters.dedup.substring:SubstringDedup",
     "mask_pii": "filters.privacy.mask_pii:MaskPII",
     "rewrite": "synthetic.rewrite:Rewrite",
 }

@@ -9,7 +9,7 @@ removal stops the run: it is a defect. The pairs are kept for the report. The tr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.chance import lot
+from corpus.chance import lot, mix
 from corpus.documents import partition_of
 from corpus.part import Part
 from corpus.task import Entry, Step, Task, TaskContext
+from text_kernels.utf8 import buffers
+from text_kernels.words import SKIP, normalising, words
 
 SAMPLED = 100
 """Removals looked at in a run."""
@@ -61,23 +63,28 @@ class Auditor(ABC):
     def right(self, pair: Pair) -> tuple[bool, float]:
         """Whether the removal was right, and the figure (a similarity) that says so."""
 
+    def span(self, dropped: dict[str, Any], row: Mapping[str, int]) -> tuple[int, int] | None:
+        """The bytes of the document `dropped` that the sampled `row` speaks of; None for all of it."""
+        return None
+
 
 def sample(removed: pa.Table, seed: int) -> Entry:
-    """What a task's entry says of its removals (columns id, anchor; start and end of a span): those with the lowest lots."""
-    if not removed.num_rows:
-        return {"sample": []}
-    salt = removed.column("start").to_numpy().astype(np.uint64) if "start" in removed.column_names else np.uint64(0)
-    lots = lot(removed.column("id").to_numpy() + salt, seed)
-    # Equal lots (a span removed for two reasons) are told apart by what they are, never by their order.
-    chosen = removed.append_column("lot", pa.array(lots)).take(pa.array(np.argsort(lots, kind="stable")[: 4 * SAMPLED]))
-    chosen = chosen.sort_by([(name, "ascending") for name in ("lot", *removed.column_names)])
-    return {"sample": chosen.slice(0, SAMPLED).to_pylist()}
+    """What a task's entry says of its removals (id, anchor, and uint64 columns that tell several of one document apart):
+    those with the lowest lots."""
+    with np.errstate(over="ignore"):
+        salted = removed.column("id").to_numpy()
+        for name in removed.column_names:
+            if name not in ("id", "anchor"):
+                salted = mix(salted) + removed.column(name).to_numpy()
+    lots = lot(salted, seed)
+    lowest = np.argsort(lots, kind="stable")[:SAMPLED]
+    return {"sample": removed.append_column("lot", pa.array(lots)).take(pa.array(lowest)).to_pylist()}
 
 
 def audit_step(entries: Sequence[Entry], inputs: Sequence[Part], auditor: Auditor) -> Step:
     """The step that looks at the sample of all removals which `entries` tell of."""
     rows = [row for entry in entries for row in entry["sample"]]
-    rows.sort(key=lambda row: (row["lot"], row["id"], row["anchor"], row.get("start", 0)))
+    rows.sort(key=lambda row: (row["lot"], row["id"], row["anchor"]))
     return Step.of("audit", [Task("all", partial(_audit, rows[:SAMPLED], inputs, auditor))])
 
 
@@ -89,7 +96,7 @@ def _audit(rows: Sequence[dict[str, int]], inputs: Sequence[Part], auditor: Audi
         kept, dropped = documents.get(row["anchor"]), documents[row["id"]]
         if kept is None:
             continue  # it is a document of an earlier run, known by its index only
-        span = (row["start"], row["end"]) if "start" in row else None
+        span = auditor.span(dropped, row)
         right, value = auditor.right(Pair(kept, dropped, span))
         if not right:
             wrong.append(f"{dropped['origin']} as a copy of {kept['origin']} ({value:.4g})")
@@ -140,3 +147,18 @@ def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tupl
     same = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     begin = max(same - SHOWN_CHARACTERS // 3, 0) if max(len(left), len(right)) > SHOWN_CHARACTERS else 0
     return left[begin : begin + SHOWN_CHARACTERS], right[begin : begin + SHOWN_CHARACTERS]
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text as strings."""
+    column = pa.array([text], pa.large_string())
+    data = buffers(column)[0].tobytes()
+    start, end, _ = words(column)
+    return [data[i:j].decode() for i, j in zip(start.tolist(), end.tolist(), strict=True)]
+
+
+def normalised(text: str, fold_case: bool, fold_digits: bool) -> str:
+    """The text as hashes of words see it: invisible characters left out, case and digits folded."""
+    table = normalising(fold_case, fold_digits)
+    codes = (int(table[ord(character)]) for character in text)
+    return "".join(chr(code) for code in codes if code != SKIP)

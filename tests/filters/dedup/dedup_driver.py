@@ -16,6 +16,7 @@ from corpus.part import Part
 from corpus.stage import CorpusStage
 from corpus.store import Store
 from corpus.task import TaskContext, in_turn
+from text_kernels.splice import splice
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Fate:
     score: float | None
     of: int | None
     columns: dict[str, Any]
+    text: str
+    """What a reader gets: the text without what was cut out."""
 
 
 def run(
@@ -60,6 +63,10 @@ def run(
     for part in parts:
         verdict = stage.decide(part, parts, context)
         assert len(verdict) == part.alive
+        living = pa.concat_arrays(
+            [pa.array([], pa.large_string()), *(c for t in part.tables(store) for c in t.column("text").chunks)]
+        )
+        left = living if verdict.cuts is None else splice(living, verdict.cuts, verdict.filler)
         for i in range(len(verdict)):
             detail = verdict.detail[i].as_py()
             fates.append(
@@ -67,8 +74,9 @@ def run(
                     verdict.kept[i].as_py(),
                     verdict.reason[i].as_py(),
                     verdict.score[i].as_py(),
-                    None if detail is None else positions[int(detail.split()[-1])],
+                    None if detail is None else positions.get(int(detail.split()[-1])),
                     {name: _plain(name, column[i].as_py(), positions) for name, column in verdict.columns.items()},
+                    left[i].as_py(),
                 )
             )
     return fates

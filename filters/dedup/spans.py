@@ -1,0 +1,115 @@
+"""What stages share that cut repeated spans out of texts instead of dropping whole documents.
+
+Spans go into the mask beside the documents, as byte ranges; texts are cut when they are read, and never rewritten. The ledger
+says of every document that was cut how many spans and bytes, and whose copies the first of them were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from corpus.ledger import Books
+from corpus.verdict import Verdict
+from filters.dedup.base import I64, U64, DedupStage
+from text_kernels.splice import splice
+from text_kernels.words import words
+
+
+class SpanStage(DedupStage):
+    """Options of stages that cut spans."""
+
+    adds: ClassVar[dict[str, pa.DataType]] = {"repeated_share": pa.float64()}
+
+    least_words: int = Field(default=5, ge=0)
+    """A document that was cut is dropped if fewer words than this are left of it."""
+
+    def lost(self, books: Books) -> tuple[float, str]:
+        share = 1.0 - books.bytes_kept / max(books.bytes_in, 1)
+        return share, f"{books.bytes_in - books.bytes_kept:,} of {books.bytes_in:,} bytes of text ({share:.1%})"
+
+
+class Spans:
+    """Spans to be cut out of the documents of one part, gathered table by table."""
+
+    def __init__(self) -> None:
+        self._verdicts: list[Verdict] = []
+
+    def add(
+        self, docs: pa.Table, document: I64, start: I64, end: I64, other: U64, filler: str, least_words: int, cut: bool
+    ) -> None:
+        """Spans of the documents `docs` (id, text): bytes `start[k]` to `end[k]` of the `document[k]`-th are a copy of
+        something in the document `other[k]`. Sorted, apart. `cut`: whether they are cut out, or only counted."""
+        counts = np.bincount(document, minlength=docs.num_rows)
+        bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        flat = np.stack([start, end], axis=1).ravel() if len(start) else np.zeros(0, np.int64)
+        cuts = pa.ListArray.from_arrays(pa.array(2 * bounds, pa.int32()), pa.array(flat, pa.int64()))
+        removed = np.bincount(document, end - start, minlength=docs.num_rows).astype(np.int64)
+        size = np.maximum(pc.binary_length(docs.column("text")).to_numpy(), 1)
+        touched = counts > 0
+        left = _words_left(docs.column("text").combine_chunks(), cuts, touched)
+        kept = ~touched | (left >= least_words) if cut else np.ones(docs.num_rows, np.bool_)
+        self._verdicts.append(
+            Verdict.of(
+                kept,
+                reason="short_after_cutting",
+                score=pa.array(left.astype(np.float64), mask=~touched),
+                threshold=pa.array(np.full(len(left), float(least_words)), mask=~touched),
+                detail=_details(counts, bounds, removed, other, "cut" if cut else "repeated"),
+                columns={"repeated_share": pa.array(removed / size)},
+                cuts=cuts if cut else None,
+                filler=filler,
+            )
+        )
+
+    def verdict(self) -> Verdict:
+        """The verdict on all documents that were added."""
+        names = ("kept", "reason", "score", "threshold", "detail")
+        if not self._verdicts:
+            return Verdict.of([], columns={"repeated_share": pa.array([], pa.float64())})
+        joined = {name: pa.concat_arrays([getattr(v, name) for v in self._verdicts]) for name in names}
+        share = pa.concat_arrays([v.columns["repeated_share"] for v in self._verdicts])
+        first = self._verdicts[0]
+        cuts = None if first.cuts is None else pa.concat_arrays([v.cuts for v in self._verdicts])
+        return Verdict(**joined, columns={"repeated_share": share}, cuts=cuts, filler=first.filler)
+
+
+def _words_left(text: pa.LargeStringArray, cuts: pa.ListArray, touched: npt.NDArray[np.bool_]) -> I64:
+    """Words of the texts that were cut, after the cut; 0 for the others, which nobody asks about."""
+    found = np.zeros(len(text), np.int64)
+    which = pa.array(touched)
+    if touched.any():
+        found[touched] = np.diff(words(splice(text.filter(which), cuts.filter(which)))[2])
+    return found
+
+
+def _details(counts: I64, bounds: I64, removed: I64, other: U64, verb: str) -> Sequence[str | None]:
+    return [
+        f"{verb} {removed[i]:,} bytes in {counts[i]:,} spans, the first a copy from {other[bounds[i]]}"
+        if counts[i]
+        else None
+        for i in range(len(counts))
+    ]
+
+
+def merged(document: I64, start: I64, end: I64, other: U64) -> tuple[I64, I64, I64, U64]:
+    """The spans sorted, with those that overlap or touch made one, which keeps the lowest `other` of where it begins."""
+    if not len(start):
+        return document, start, end, other
+    at = np.lexsort((other, start, document))
+    document, start, end, other = document[at], start[at], end[at], other[at]
+    # The furthest end so far within a document: lifted by document, so that one running maximum serves all.
+    lift = document * (int(end.max()) + 1)
+    reach = np.maximum.accumulate(end + lift)
+    new = np.ones(len(start), np.bool_)
+    new[1:] = start[1:] + lift[1:] > reach[:-1]
+    new[1:] |= document[1:] != document[:-1]
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(start)) - 1
+    return document[first], start[first], reach[last] - lift[last], other[first]
