@@ -56,9 +56,8 @@ def choose(jaccard: float, price_of_missing: float, lanes: int) -> tuple[int, in
 def curve_lines(bands: int, rows: int, verify: float) -> list[str]:
     """The S-curve as text, for `eyas plan`."""
     lines = [f"{bands} bands x {rows} rows: a pair of this Jaccard similarity becomes a candidate with probability"]
-    for step in range(8, 21):
-        value = step / 20
-        chance = float(probability(value, bands, rows))
-        mark = "  ← verify_jaccard" if value <= verify < value + 0.05 else ""
-        lines.append(f"  {value:.2f}  {'█' * round(30 * chance):<30}  {chance:.3f}{mark}")
+    for twentieth in range(8, 21):
+        chance = float(probability(twentieth / 20, bands, rows))
+        mark = "  ← verify_jaccard" if int(20 * verify + 1e-9) == twentieth else ""
+        lines.append(f"  {twentieth / 20:.2f}  {'█' * round(30 * chance):<30}  {chance:.3f}{mark}")
     return lines

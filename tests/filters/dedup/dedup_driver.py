@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from corpus.store import Store
 from corpus.task import TaskContext, in_turn
 from text_kernels.splice import splice
 
+LAST_NUMBER = re.compile(r"\d+$")
+
 
 @dataclass(frozen=True)
 class Fate:
@@ -30,12 +33,20 @@ class Fate:
     columns: dict[str, Any]
     text: str
     """What a reader gets: the text without what was cut out."""
+    detail: str | None = field(default=None, compare=False)
 
 
 def run(
-    stage: CorpusStage, folder: Path, texts: Sequence[str], cuts: Sequence[int] = (), dead: Sequence[int] = ()
+    stage: CorpusStage,
+    folder: Path,
+    texts: Sequence[str],
+    cuts: Sequence[int] = (),
+    dead: Sequence[int] = (),
+    *,
+    carry: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Fate]:
-    """The fate of every text, in order; `cuts`: where parts begin; documents at `dead` were dropped before (fate None)."""
+    """The fate of every text, in order; `cuts`: where parts begin; documents at `dead` were dropped before (fate None);
+    `carry`: columns that documents have besides."""
     store = Store(str(folder))
     bounds = [0, *cuts, len(texts)]
     parts, positions = [], {}
@@ -43,7 +54,8 @@ def run(
         part_number = 3 * number  # numbers of parts ascend, but have gaps where generators come in
         ids = [document_id(part_number, row) for row in range(last - first)]
         positions.update(zip(ids, range(first, last), strict=True))
-        table = documents(ids, list(texts[first:last]), "s", [f"#{i}" for i in range(first, last)])
+        columns = {name: pa.array(list(values[first:last])) for name, values in (carry or {}).items()}
+        table = documents(ids, list(texts[first:last]), "s", [f"#{i}" for i in range(first, last)], columns)
         path, mask = f"documents/{number}.parquet", f"masks/{number}.parquet"
         store.write_table(path, table)
         alive = np.array([i not in dead for i in range(first, last)], np.bool_)
@@ -74,9 +86,10 @@ def run(
                     verdict.kept[i].as_py(),
                     verdict.reason[i].as_py(),
                     verdict.score[i].as_py(),
-                    None if detail is None else positions.get(int(detail.split()[-1])),
+                    positions.get(int(named.group())) if (named := LAST_NUMBER.search(detail or "")) else None,
                     {name: _plain(name, column[i].as_py(), positions) for name, column in verdict.columns.items()},
                     left[i].as_py(),
+                    detail,
                 )
             )
     return fates
@@ -84,4 +97,4 @@ def run(
 
 def _plain(name: str, value: Any, positions: dict[int, int]) -> Any:
     """Ids depend on the cut into parts; positions in the list of texts do not."""
-    return positions[value] if name == "cluster_id" else value
+    return positions.get(value) if name == "cluster_id" else value

@@ -1,0 +1,102 @@
+"""The safety belt: a sample of removals is judged again from the texts, and a wrong one stops the run."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+from dedup_driver import run
+from near_copies import edited, random_text
+
+from corpus.ledger import Books
+from corpus.stage import Alarm
+from filters.dedup import audit, minhash
+from filters.dedup.audit import excerpts
+from filters.dedup.exact import ExactDedup
+from filters.dedup.lines import LineDedup
+from filters.dedup.minhash import MinhashDedup
+from filters.dedup.substring import SubstringDedup
+
+
+@pytest.fixture
+def texts() -> list[str]:
+    """Copies, near-copies, and lines that several documents share."""
+    chance = random.Random(4)
+    found = []
+    for _ in range(60):
+        text = random_text(chance, 80)
+        found += [" ".join(text), " ".join(edited(chance, text, 1)), " ".join(text), " ".join(text[:40])]
+    return [f"{text}\nÉverything on this page is free\n\n{number}" for number, text in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        ExactDedup(),
+        ExactDedup(ignore_case=True, ignore_whitespace=True),
+        ExactDedup(by="key"),
+        MinhashDedup(skip_punctuation=True, fold_digits=True),
+        LineDedup(),
+        LineDedup(unit="paragraph", fold_digits=True, keep_first=False),
+        SubstringDedup(min_words=12),
+        SubstringDedup(min_bytes=50),
+    ],
+    ids=lambda stage: f"{type(stage).__name__}-{len(stage.model_fields_set)}",
+)
+def test_every_run_looks_at_a_sample_again(tmp_path: Path, texts: list[str], stage: minhash.MinhashDedup) -> None:
+    keys = {"key": [str(number % 40) for number in range(len(texts))]}
+    for name, cuts in (("one", []), ("three", [50, 140])):
+        run(stage, tmp_path / name, [*texts, *texts[:5]], cuts, carry={"key": [*keys["key"], *keys["key"][:5]]})
+        pairs = pl.read_parquet(tmp_path / name / "pass/audit/pairs.parquet")
+        assert 0 < pairs.height <= audit.SAMPLED
+        assert pairs["right"].all()
+
+
+def test_a_wrong_removal_stops_the_run_and_is_named(
+    tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*arguments: object) -> object:
+        """Verification that takes every candidate for a copy."""
+        return original(*arguments[:6], 0.0, *arguments[7:])
+
+    original = minhash.verify
+    monkeypatch.setattr(minhash, "verify", wrong)
+    strict = MinhashDedup(bands=200, rows=1, verify_jaccard=0.99)
+    with pytest.raises(RuntimeError, match=r"removals that were looked at again were wrong; .* #\d+ as a copy of #\d+"):
+        run(strict, tmp_path, texts)
+    pairs = pl.read_parquet(tmp_path / "pass/audit/pairs.parquet")
+    assert not pairs["right"].all()
+
+
+def test_a_source_that_melts_away_rings_the_alarm() -> None:
+    stage = MinhashDedup(max_loss=0.8)
+    lost = {"wiki": Books(1000, 300, 700), "boilerplate": Books(859_092, 2, 859_090), "tiny": Books(99, 1, 98)}
+    with pytest.raises(Alarm, match=r"boilerplate: 859,090 of 859,092 documents \(100.0%\)") as alarm:
+        stage.check(lost)
+    assert "wiki" not in str(alarm.value) and "tiny" not in str(alarm.value) and "max_loss" in str(alarm.value)
+    MinhashDedup(max_loss=1.0).check(lost)
+
+
+def test_stages_that_cut_are_judged_by_bytes() -> None:
+    books = {"web": Books(1000, 1000, 0, bytes_in=1_000_000, bytes_kept=40_000)}
+    with pytest.raises(Alarm, match=r"web: 960,000 of 1,000,000 bytes of text \(96.0%\)"):
+        LineDedup().check(books)
+    MinhashDedup().check(books)
+
+
+def test_excerpts_show_where_texts_differ_or_what_was_cut() -> None:
+    left, right = "a" * 5000 + "LEFT" + "z" * 5000, "a" * 5000 + "RIGHT" + "z" * 5000
+    shown = excerpts(left, right)
+    assert "LEFT" in shown[0] and "RIGHT" in shown[1]
+    assert excerpts("short", "short text") == ("short", "short text")
+    piece = "é shared stretch"
+    left, right = "x" * 3000 + piece + "y" * 3000, "q" * 9000 + piece + "r" * 500
+    start = len(("q" * 9000).encode())
+    assert all(piece in text for text in excerpts(left, right, (start, start + len(piece.encode()))))
+
+
+def test_without_removals_there_is_nothing_to_look_at(tmp_path: Path) -> None:
+    run(MinhashDedup(), tmp_path, ["one text", "and another"])
+    assert pl.read_parquet(tmp_path / "pass/audit/pairs.parquet").height == 0
