@@ -9,11 +9,12 @@ import json
 from typing import Any
 
 from corpus.store import Store
+from corpus.svg import HOT, inline_svg
 from pipelines.engine import Outcome, load_result
 from pipelines.funnel import funnel
-from pipelines.passes.base import Result
 from pipelines.progress import human
-from pipelines.report_samples import copies, dropped_samples, rewrites, token_samples
+from pipelines.report_dedup import duplicates
+from pipelines.report_samples import dropped_samples, rewrites, token_samples
 
 TEMPLATE = "report.html.jinja"
 
@@ -64,14 +65,14 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.plan.recipe.options.name,
         "recipe": outcome.plan.recipe.text,
         "plan": outcome.plan,
-        "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes],
+        # A run that was stopped by an alarm has a report, too.
+        "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
         "funnel": rows,
         "read": rows[0].books if rows else None,
         "sources": _sources(outcome),
         "curated": curated.summary if curated else None,
         "samples": dropped_samples(outcome),
-        "copies": copies(outcome),
-        "clusters": _clusters(outcome),
+        "duplicates": duplicates(outcome),
         "rewrites": rewrites(outcome),
         "tokenizer": tokenizer.summary if tokenizer else None,
         "token_samples": token_samples(outcome) if tokenizer else [],
@@ -95,38 +96,6 @@ def _sources(outcome: Outcome) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _clusters(outcome: Outcome) -> list[dict[str, Any]]:
-    """Per deduplicating pass: what it dropped, and how many candidates it had to look at."""
-    found = []
-    for planned in outcome.plan.passes:
-        result: Result | None = outcome.results.get(planned.digest)
-        if planned.kind != "corpus" or result is None:
-            continue
-        label = planned.stages[0].label
-        books = result.total(label)
-        found.append({"label": label, "books": books, "summary": result.summary, "sizes": _sizes(outcome, result)})
-    return found
-
-
-def _sizes(outcome: Outcome, result: Result) -> list[tuple[str, int]]:
-    """How many clusters there are of each size, where the stage tells sizes."""
-    counts: dict[int, int] = {}
-    for part in result.parts:
-        mask = outcome.store.read_table(part.masks[-1])
-        if "cluster_size" not in mask.column_names:
-            return []
-        sizes = mask.filter(mask.column("kept")).column("cluster_size").value_counts().to_pylist()
-        for entry in sizes:
-            counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
-    bins = [(2, 2), (3, 3), (4, 7), (8, 15), (16, 63), (64, 1 << 62)]
-    named = []
-    for low, high in bins:
-        count = sum(n for size, n in counts.items() if size is not None and low <= size <= high)
-        name = str(low) if low == high else f"{low}–{high}" if high < 1 << 62 else f"{low} and more"
-        named.append((name, count))
-    return [item for item in named if item[1]]
-
-
 def loss_curve(store: Store) -> str:
     """The training loss as inline SVG, about 13 KB; empty if there are no metrics."""
     try:
@@ -135,23 +104,10 @@ def loss_curve(store: Store) -> str:
         return ""
     if not lines:
         return ""
-    import io
 
-    import matplotlib
+    def draw(axes: Any) -> None:
+        axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color=HOT, linewidth=1.6)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss (nats per token)")
 
-    matplotlib.use("svg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color="#b4541f", linewidth=1.6)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss (nats per token)")
-    axes.grid(alpha=0.25)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": "eyas", "svg.fonttype": "none"}):
-        figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True)
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
+    return inline_svg(draw, 8, 3)

@@ -1,9 +1,7 @@
-"""What the report shows of texts: dropped documents, copies beside what they copy, rewrites beside their source, tokens."""
+"""What the report shows of texts: dropped documents, rewrites beside their source, tokens."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from itertools import groupby
 from typing import Any
 
@@ -14,8 +12,9 @@ from pipelines.engine import Outcome
 from pipelines.passes.base import EXCERPT
 
 SHOWN = 4
-"""Samples shown per stage and reason, pairs per stage, rewrites."""
-_COPY = re.compile(r"(?:copy|near-duplicate) of (\d+)")
+"""Samples shown per stage and reason, rewrites."""
+_COPIES = ("exact_duplicate", "near_duplicate")
+"""Reasons whose documents are shown beside what they copy."""
 
 PROBES = (
     r"The energy is \(E = \frac{1}{2}mv^2\), and \lim_{x \to \infty} \sqrt[3]{x} = \infty.",
@@ -27,7 +26,7 @@ PROBES = (
 
 def dropped_samples(outcome: Outcome) -> list[dict[str, Any]]:
     """Samples of what each stage dropped, by stage and reason, a few of each, from different parts."""
-    rows = [row for row in _samples(outcome) if not _COPY.match(row["detail"] or "")]
+    rows = [row for row in _samples(outcome) if row["reason"] not in _COPIES]
     shown = []
     for (stage, reason), group in groupby(rows, key=lambda row: (row["stage"], row["reason"])):
         shown.append({"stage": stage, "reason": reason, "rows": list(group)[:SHOWN]})
@@ -47,29 +46,6 @@ def _samples(outcome: Outcome) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (order.get(row["stage"], 0), row["reason"], row["id"]))
 
 
-def copies(outcome: Outcome) -> list[dict[str, Any]]:
-    """Pairs of a dropped copy and the document that stayed, differences marked."""
-    shown: list[dict[str, Any]] = []
-    for stage, group in groupby(_samples(outcome), key=lambda row: row["stage"]):
-        pairs = [(row, match) for row in group if (match := _COPY.match(row["detail"] or ""))]
-        for row, match in pairs[:SHOWN]:
-            kept = _document(outcome, int(match.group(1)))
-            if kept is None:
-                continue
-            left, right = marked(kept["text"][:EXCERPT], row["excerpt"])
-            shown.append(
-                {
-                    **row,
-                    "stage": stage,
-                    "kept_id": kept["id"],
-                    "kept_origin": kept["origin"],
-                    "left": left,
-                    "right": right,
-                }
-            )
-    return shown
-
-
 def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
     """A document that some pass wrote, by id."""
     for planned in outcome.plan.passes:
@@ -81,17 +57,6 @@ def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
                     found: dict[str, Any] = rows[0]
                     return found
     return None
-
-
-def marked(left: str, right: str) -> tuple[list[tuple[bool, str]], list[tuple[bool, str]]]:
-    """Both texts as runs of (differs, text), compared word by word."""
-    a, b = (re.findall(r"\s+|[^\s]+", text) for text in (left, right))
-    runs: tuple[list[tuple[bool, str]], list[tuple[bool, str]]] = ([], [])
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        for side, words in ((0, a[i:j]), (1, b[k:m])):
-            if words:
-                runs[side].append((tag != "equal", "".join(words)))
-    return runs
 
 
 def rewrites(outcome: Outcome) -> list[dict[str, Any]]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from corpus.svg import COOL, HOT, SOFT, inline_svg
 from filters.classifiers.evaluation import Evaluation, GroupRow
-
-HOT, COOL, SOFT = "#b4541f", "#2f6f73", "#6d655b"
 
 
 def roc(found: Evaluation) -> str:
@@ -24,7 +22,7 @@ def roc(found: Evaluation) -> str:
         axes.set_ylabel("share of positives taken")
         _unit(axes)
 
-    return _svg(draw, 4, 3.4)
+    return inline_svg(draw, 4, 3.4)
 
 
 def precision_recall(found: Evaluation) -> str:
@@ -39,7 +37,7 @@ def precision_recall(found: Evaluation) -> str:
         axes.set_ylabel("precision")
         _unit(axes)
 
-    return _svg(draw, 4, 3.4)
+    return inline_svg(draw, 4, 3.4)
 
 
 def calibration(found: Evaluation) -> str:
@@ -66,7 +64,7 @@ def calibration(found: Evaluation) -> str:
         axes.set_xlim(-0.06, 1.06)
         axes.set_ylim(-0.06, 1.06)
 
-    return _svg(draw, 4, 3.4)
+    return inline_svg(draw, 4, 3.4)
 
 
 def histogram(found: Evaluation) -> str:
@@ -84,7 +82,7 @@ def histogram(found: Evaluation) -> str:
         axes.set_xlabel("score")
         axes.set_ylabel("documents (log)")
 
-    return _svg(draw, 4, 3.4)
+    return inline_svg(draw, 4, 3.4)
 
 
 def strips(rows: Sequence[GroupRow], threshold: float, low: float, high: float) -> str:
@@ -106,7 +104,7 @@ def strips(rows: Sequence[GroupRow], threshold: float, low: float, high: float) 
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("score")
 
-    return _svg(draw, 9, 0.75 + 0.27 * len(rows))
+    return inline_svg(draw, 9, 0.75 + 0.27 * len(rows))
 
 
 def _printable(name: str) -> str:
@@ -118,23 +116,3 @@ def _printable(name: str) -> str:
 def _unit(axes: Any) -> None:
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.04)
-
-
-def _svg(draw: Callable[[Any], None], width: float, height: float) -> str:
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context({"svg.hashsalt": "eyas", "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots()
-        draw(axes)
-        axes.grid(alpha=0.25)
-        axes.set_axisbelow(True)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        out = io.StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None}, transparent=True)
-    svg = out.getvalue()
-    return svg[svg.index("<svg") :]
