@@ -42,8 +42,6 @@ from text_kernels.minhash import signatures
 from text_kernels.shingles import shingles
 from text_kernels.words import word_hashes
 
-_CLUSTERS = "clusters"
-
 
 class MinhashDedup(KeepingStage):
     """Drops near-duplicates: of documents that are verified copies of one another, one stays."""
@@ -115,16 +113,29 @@ class MinhashDedup(KeepingStage):
     def plan(self, inputs: Sequence[Part]) -> Generator[Step, list[Entry], None]:
         if not inputs:
             return
-        buckets, ranges, one = self._buckets(inputs), self._ranges(inputs), self._in_memory(inputs)
+        buckets, ranges = self._buckets(inputs), self._ranges(inputs)
         # Where a task writes for each part, it also does for each index: their numbers are above all of parts.
         numbers = np.append(part_numbers(inputs), [old.number for old in reversed(self.old)]).astype(np.int64)
         bands = [Task(f"{part.key}-{buckets}", partial(self._bands, part, buckets), part.text_bytes) for part in inputs]
-        yield Step.of("bands", bands)
+        sketched = yield Step.of("bands", bands)
+        # Union-find numbers documents by their row in the input: those that were dropped on the way here leave gaps.
+        rows = [*(entry["rows"] for entry in sketched), *(old.rows for old in reversed(self.old))]
+        one = LEAST_BYTES * sum(rows) * (1 if sum(rows) < 2**32 else 2) <= self.memory / 2
         keys = [part.key for part in inputs]
-        edges = [Task(f"bucket-{b:04d}-{buckets}", partial(self._edges, b, buckets, one, keys)) for b in range(buckets)]
+        # Names tell how work is cut: what a run with another `memory` left before it was killed is not taken for ours.
+        cut = f"{buckets}-{'union-find' if one else 'stars'}"
+        paths = [f"edges-{cut}/bucket-{b:04d}.arrow" for b in range(buckets)]
+        edges = [
+            Task(f"bucket-{b:04d}-{cut}", partial(self._edges, b, buckets, one, path, keys))
+            for b, path in enumerate(paths)
+        ]
         yield Step.of("edges", edges)
-        yield from self._cluster_steps(inputs, buckets, numbers)
-        sets = self._shingle_tasks(inputs, ranges, numbers)
+        members = f"clusters-{cut}"
+        if one:
+            yield Step.of("clusters", [Task(f"all-{cut}", partial(cluster, paths, numbers, rows, members))])
+        else:
+            yield from stars.steps(paths, buckets, members, numbers)
+        sets = self._shingle_tasks(inputs, ranges, numbers, members)
         yield Step.of("shingles", sets)
         names = [task.key for task in sets]
         checks = [
@@ -137,15 +148,15 @@ class MinhashDedup(KeepingStage):
             written = yield Step.of("index", tasks)
             yield Step.of("index-json", [Task("all", partial(self._index_json, written))])
 
-    def _shingle_tasks(self, inputs: Sequence[Part], ranges: int, numbers: I64) -> list[Task]:
+    def _shingle_tasks(self, inputs: Sequence[Part], ranges: int, numbers: I64, members: str) -> list[Task]:
         tasks = [
-            Task(f"{part.key}-{ranges}", partial(self._shingles, place, part, ranges), part.text_bytes)
+            Task(f"{part.key}-{ranges}", partial(self._shingles, place, part, ranges, members), part.text_bytes)
             for place, part in enumerate(inputs)
         ]
         for old in self.old:
             place = int(np.searchsorted(numbers, old.number))
             for name, start in old.starts():
-                run = partial(self._old_shingles, place, old, name, start, ranges)
+                run = partial(self._old_shingles, place, old, name, start, ranges, members)
                 tasks.append(Task(f"old-{old.place}-{name}-{ranges}", run))
         return tasks
 
@@ -157,19 +168,6 @@ class MinhashDedup(KeepingStage):
         # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.
         keys = 8 * self.banding[0] * sum(part.alive for part in inputs)
         return self.buckets(1.5 * sum(part.text_bytes for part in inputs) + keys)
-
-    def _in_memory(self, inputs: Sequence[Part]) -> bool:
-        rows = sum(part.rows for part in inputs) + sum(found.rows for found in self.old)
-        return LEAST_BYTES * rows * (1 if rows < 2**32 else 2) <= self.memory / 2
-
-    def _cluster_steps(self, inputs: Sequence[Part], buckets: int, numbers: I64) -> Generator[Step, list[Entry], None]:
-        paths = [_edges_of(bucket, buckets) for bucket in range(buckets)]
-        if not self._in_memory(inputs):
-            yield from stars.steps(paths, buckets, _CLUSTERS, numbers)
-            return
-        rows = [*(part.rows for part in inputs), *(found.rows for found in reversed(self.old))]
-        run = partial(cluster, paths, numbers, rows, _CLUSTERS)
-        yield Step.of("clusters", [Task(f"all-{buckets}", run)])
 
     # --- candidates -------------------------------------------------------------------------------------------------
 
@@ -189,30 +187,30 @@ class MinhashDedup(KeepingStage):
             if self.signatures:
                 lists = pa.FixedSizeListArray.from_arrays(pa.array(found[full].ravel()), bands * rows)
                 kept.append(pa.table({"id": docs.column("id").filter(pa.array(full)), "signature": lists}))
-        key = np.concatenate(keys)
-        table = pa.table({"key": pa.array(key), "id": pa.array(np.concatenate(ids))})
+        key, owner = np.concatenate(keys), np.concatenate(ids)
+        table = pa.table({"key": pa.array(key), "id": pa.array(owner)})
         path = f"{context.folder}/bands-{buckets}/{part.key}.arrow"
         files = [write_buckets(context.store, path, table, bucket_of(key, buckets), buckets)]
         if kept:
             files.append(
                 context.store.write_table(f"{context.folder}/signatures/{part.key}.parquet", pa.concat_tables(kept))
             )
-        return {"files": [file.to_json() for file in files]}
+        rows_read = int(owner[-1] & np.uint64(0xFFFFFFFF)) + 1 if len(owner) else 0
+        return {"files": [file.to_json() for file in files], "rows": rows_read}
 
-    def _edges(self, bucket: int, buckets: int, one_file: bool, keys: Sequence[str], context: TaskContext) -> Entry:
-        paths = [f"{context.folder}/bands-{buckets}/{key}.arrow" for key in keys]
-        batches = bucket_batches(context.store, paths, bucket)
+    def _edges(
+        self, bucket: int, buckets: int, once: bool, path: str, keys: Sequence[str], context: TaskContext
+    ) -> Entry:
+        files = [f"{context.folder}/bands-{buckets}/{key}.arrow" for key in keys]
+        batches = bucket_batches(context.store, files, bucket)
         found = [(batch.column("key").to_numpy(), batch.column("id").to_numpy()) for batch in batches]
         # Ids must ascend within a key: parts come in order, and the numbers of indexes are above those of parts.
         for old in reversed(self.old):
             found += old.band_rows(bucket, buckets)
         left, right = star_edges(np.concatenate([k for k, _ in found]), np.concatenate([i for _, i in found]))
-        edges = (left, right) if one_file else stars.both_ways(left, right)
-        path = f"{context.folder}/{_edges_of(bucket, buckets)}"
-        return {
-            "files": [stars.write_edges(context, path, *edges, 1 if one_file else buckets)],
-            "pairs": len(left),
-        }
+        edges = (left, right) if once else stars.both_ways(left, right)
+        file = stars.write_edges(context, f"{context.folder}/{path}", *edges, 1 if once else buckets)
+        return {"files": [file], "pairs": len(left)}
 
     # --- verification -----------------------------------------------------------------------------------------------
 
@@ -227,9 +225,9 @@ class MinhashDedup(KeepingStage):
         sets = [("keys", pa.large_list(pa.uint64())), ("shingles", pa.large_list(pa.uint64()))]
         return pa.schema([*fields, *sets, *rank_fields(self.keep)])
 
-    def _shingles(self, position: int, part: Part, ranges: int, context: TaskContext) -> Entry:
+    def _shingles(self, position: int, part: Part, ranges: int, folder: str, context: TaskContext) -> Entry:
         """The candidates of a part, by range of clusters."""
-        members = _members(context, position)
+        members = _members(context, folder, position)
         pieces = [self._fields().empty_table()]
         for docs in part.tables(context.store, self.read()) if members.num_rows else ():
             docs = docs.filter(pc.is_in(docs.column("id"), members.column("id").combine_chunks()))
@@ -248,10 +246,10 @@ class MinhashDedup(KeepingStage):
         return self._route(pa.concat_tables(pieces), f"{part.key}-{ranges}", ranges, context)
 
     def _old_shingles(
-        self, position: int, old: Index, name: str, start: int, ranges: int, context: TaskContext
+        self, position: int, old: Index, name: str, start: int, ranges: int, folder: str, context: TaskContext
     ) -> Entry:
         """The candidates of one file of an index, as `_shingles` gives those of a part."""
-        members = _members(context, position)
+        members = _members(context, folder, position)
         pieces = [self._fields().empty_table()]
         wanted = members.column("id").to_numpy()
         for rows in old.shingle_rows(name, start, wanted) if len(wanted) else ():
@@ -356,13 +354,9 @@ def star_edges(key: U64, ids: U64) -> tuple[U64, U64]:
     return hub[edge], ids[edge]
 
 
-def _edges_of(bucket: int, buckets: int) -> str:
-    return f"edges-{buckets}/bucket-{bucket:04d}.arrow"
-
-
-def _members(context: TaskContext, position: int) -> pa.Table:
+def _members(context: TaskContext, folder: str, position: int) -> pa.Table:
     """Candidates (id, root) of the part at `position`, by id."""
-    paths = [f"{context.folder}/{_CLUSTERS}/{name}" for name in context.store.list(f"{context.folder}/{_CLUSTERS}")]
+    paths = [f"{context.folder}/{folder}/{name}" for name in context.store.list(f"{context.folder}/{folder}")]
     return read_bucket(context.store, paths, position).sort_by("id")
 
 

@@ -53,7 +53,7 @@ def _flatten(parent: npt.NDArray[Any]) -> None:
 
 
 class Components:
-    """The components of the documents of some parts: `numbers`, ascending, and how many `rows` each has."""
+    """The components of the documents of some parts: `numbers`, ascending, and `rows`, above every row number of each."""
 
     def __init__(self, numbers: Sequence[int], rows: Sequence[int]) -> None:
         self._numbers = np.array(numbers, np.int64)
@@ -81,6 +81,8 @@ class Components:
     def _dense(self, ids: U64) -> I64:
         place = np.searchsorted(self._numbers, (ids >> np.uint64(32)).astype(np.int64))
         dense: I64 = self._starts[place] + (ids & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        # A kernel would write beyond its arrays.
+        assert (dense < self._starts[place + 1]).all(), "a document's row is above those of its part"
         return dense
 
     def _id(self, nodes: I64) -> U64:

@@ -52,7 +52,8 @@ def run(
     parts, positions = [], {}
     for number, (first, last) in enumerate(pairwise(bounds)):
         part_number = 3 * number  # numbers of parts ascend, but have gaps where generators come in
-        ids = [document_id(part_number, row) for row in range(last - first)]
+        # Rows have gaps, too: where a record was broken, or a filter dropped a document.
+        ids = [document_id(part_number, 3 * row + 1) for row in range(last - first)]
         positions.update(zip(ids, range(first, last), strict=True))
         columns = {name: pa.array(list(values[first:last])) for name, values in (carry or {}).items()}
         table = documents(ids, list(texts[first:last]), "s", [f"#{i}" for i in range(first, last)], columns)

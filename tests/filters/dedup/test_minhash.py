@@ -137,7 +137,7 @@ def test_a_hundred_thousand_copies_of_one_page_give_edges_and_comparisons_in_pro
     assert [fate.kept for fate in fates] == [True] + [False] * 99_999
     edges = sum(
         read_bucket(Store(str(tmp_path)), [f"pass/{path}"], 0).num_rows
-        for path in (f"edges-1/{name}" for name in Store(str(tmp_path)).list("pass/edges-1"))
+        for path in (f"edges-1-union-find/{name}" for name in Store(str(tmp_path)).list("pass/edges-1-union-find"))
     )
     assert edges == 14 * 99_999
     assert fates[0].columns["cluster_size"] == 100_000
