@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import json
 import math
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,12 +80,17 @@ def test_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_a_peer_that_is_not_there_is_skipped_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for script in ("filters", "minhash", "trainer"):
+    for script in ("filters", "dedup", "trainer"):
         monkeypatch.setattr(importlib.import_module(f"benchmarks.{script}"), "installed", lambda module: False)
-    for script, peers in (("filters", ["datatrove"]), ("minhash", ["datasketch", "rensa"])):
+    for script, peers in (
+        ("filters", ["datatrove"]),
+        ("dedup", ["polars_textproc", "datatrove", "datasketch", "rensa"]),
+    ):
         result = measured(script, tmp_path)
         check(result)
-        assert all(claim["peer"] is None and claim["holds"] is None for claim in result["claims"])
+        against = [claim for claim in result["claims"] if claim["peer_name"] is not None]
+        assert len(against) >= len(peers)
+        assert all(claim["peer"] is None and claim["holds"] is None for claim in against)
         assert all(any(peer in line for line in result["skipped"]) for peer in peers)
     skipped = importlib.import_module("benchmarks.trainer").measure(Options(STANDARD_LIBRARY, 0.01, 1)).skipped
     assert skipped == ["training step: torch and transformers not installed"]
@@ -157,3 +164,25 @@ def test_bad_options_are_refused_before_any_work(
         measured("packing", tmp_path, *more)
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_near_duplicates_are_judged_by_brute_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(0)
+    words = [f"w{i}" for i in range(2000)]
+    lines = []
+    for _ in range(60):
+        text = [chance.choice(words) for _ in range(80)]
+        for edits in (0, 1, 4):
+            copy = list(text)
+            for at in chance.sample(range(80), edits):
+                copy[at] = chance.choice(words)
+            lines.append(json.dumps({"text": " ".join(copy)}))
+    with gzip.open(tmp_path / "set.jsonl.gz", "wt") as file:
+        file.write("\n".join(lines))
+    report = importlib.import_module("benchmarks.near_duplicates").measure(Options(tmp_path, 1, 1))
+    assert [claim.holds for claim in report.claims] == [True, True]
+    assert "of them truly similar" in report.checked[-1] and "UNEQUAL" not in report.checked[-1]
+    # A run whose removals are wrong is found out.
+    module = importlib.import_module("benchmarks.near_duplicates")
+    monkeypatch.setattr(module, "_run", lambda texts: [None, *range(len(texts) - 1)])
+    assert "UNEQUAL" in module.measure(Options(tmp_path, 1, 1)).checked[-1]
