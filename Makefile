@@ -24,8 +24,9 @@ quickstart: $(READY)
 	@echo
 	$(BIN)/eyas generate runs/quickstart "The function returns"
 
+# Two processes: half of the time is spent waiting for Ray to start and stop.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadscope
 
 # Runs that take minutes: the whole quickstart, killed and resumed.
 test-slow: $(READY)

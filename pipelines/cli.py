@@ -213,7 +213,8 @@ def fit(
     if out is not None:
         note = f"eyas fit, method {method}, of the run {planned.recipe.options.name} ({planned.digest[:12]})"
         Path(out).write_text(to_yaml(found, note), encoding="utf-8")
-        console.print(f"\nwritten: {out}; use it by `by_language: {out}`", highlight=False, markup=False)
+        told = f"\nwritten: {out}; use it by `by_language: {out}`"
+        console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(

@@ -11,10 +11,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from corpus.chance import lot, mix
@@ -26,6 +27,8 @@ from text_kernels.words import SKIP, normalising, words
 
 SAMPLED = 100
 """Removals looked at in a run."""
+MOST_BYTES = 500_000
+"""Pairs with a longer text are passed over: in plain Python one of 50 MB takes minutes and gigabytes."""
 SHOWN_CHARACTERS = 1200
 PATH = "audit/pairs.parquet"
 
@@ -94,8 +97,8 @@ def _audit(rows: Sequence[dict[str, int]], inputs: Sequence[Part], auditor: Audi
     wrong: list[str] = []
     for row in rows:
         kept, dropped = documents.get(row["anchor"]), documents[row["id"]]
-        if kept is None:
-            continue  # it is a document of an earlier run, known by its index only
+        if kept is None or max(len(kept["text"]), len(dropped["text"])) > MOST_BYTES:
+            continue  # a document of an earlier run, known by its index only; or one too long
         span = auditor.span(dropped, row)
         right, value = auditor.right(Pair(kept, dropped, span))
         if not right:
@@ -145,7 +148,8 @@ def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tupl
             right[max(at - before, 0) : at + SHOWN_CHARACTERS - before],
         )
     same = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
-    begin = max(same - SHOWN_CHARACTERS // 3, 0) if max(len(left), len(right)) > SHOWN_CHARACTERS else 0
+    whole = left == right or max(len(left), len(right)) <= SHOWN_CHARACTERS
+    begin = 0 if whole else max(same - SHOWN_CHARACTERS // 3, 0)
     return left[begin : begin + SHOWN_CHARACTERS], right[begin : begin + SHOWN_CHARACTERS]
 
 
@@ -159,6 +163,21 @@ def split_words(text: str) -> list[str]:
 
 def normalised(text: str, fold_case: bool, fold_digits: bool) -> str:
     """The text as hashes of words see it: invisible characters left out, case and digits folded."""
-    table = normalising(fold_case, fold_digits)
-    codes = (int(table[ord(character)]) for character in text)
-    return "".join(chr(code) for code in codes if code != SKIP)
+    return text.translate(_translation(fold_case, fold_digits))
+
+
+class _Translation(dict[int, int | None]):
+    """A table for `str.translate` that is filled as it is asked."""
+
+    def __init__(self, table: npt.NDArray[np.int32]) -> None:
+        self._table = table
+
+    def __missing__(self, code: int) -> int | None:
+        found = int(self._table[code])
+        self[code] = None if found == SKIP else found
+        return self[code]
+
+
+@lru_cache(maxsize=4)
+def _translation(fold_case: bool, fold_digits: bool) -> _Translation:
+    return _Translation(normalising(fold_case, fold_digits))

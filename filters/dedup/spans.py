@@ -6,7 +6,6 @@ says of every document that was cut how many spans and bytes, and whose copies t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -89,13 +88,12 @@ def _words_left(text: pa.LargeStringArray, cuts: pa.ListArray, touched: npt.NDAr
     return found
 
 
-def _details(counts: I64, bounds: I64, removed: I64, other: U64, verb: str) -> Sequence[str | None]:
-    return [
-        f"{verb} {removed[i]:,} bytes in {counts[i]:,} spans, the first a copy from {other[bounds[i]]}"
-        if counts[i]
-        else None
-        for i in range(len(counts))
-    ]
+def _details(counts: I64, bounds: I64, removed: I64, other: U64, verb: str) -> list[str | None]:
+    found: list[str | None] = [None] * len(counts)
+    for i in np.flatnonzero(counts):
+        places = "1 place," if counts[i] == 1 else f"{counts[i]:,} places, the first"
+        found[i] = f"{verb} {removed[i]:,} bytes in {places} a copy from {other[bounds[i]]}"
+    return found
 
 
 def merged(document: I64, start: I64, end: I64, other: U64) -> tuple[I64, I64, I64, U64]:
