@@ -68,8 +68,8 @@ def _is_notice(file: Path) -> bool:
 
 def _judge(name: str, texts: Sequence[str], report: Report) -> None:
     column = text_column(texts)
-    values, offsets = STAGE.shingle_sets(column)
-    keys = band_keys(STAGE.sketch(column)[0], *STAGE.banding).reshape(len(texts), -1)
+    values, offsets = STAGE.shingle_sets(column, "s")
+    keys = band_keys(STAGE.sketch(column, "s")[0], *STAGE.banding).reshape(len(texts), -1)
     left, right, similarity, met = _pairs(values, offsets, keys, LEAST)
     _recall(name, len(texts), left, right, similarity, met, report)
     fates = _run(texts)

@@ -56,6 +56,10 @@ class Stage(BaseModel):
         """`adds`, or columns whose names depend on this stage's options."""
         return self.adds
 
+    def sources_named(self) -> tuple[str, ...]:
+        """Names of sources in its options, which the recipe must know."""
+        return ()
+
     def makes(self) -> Mapping[str, str]:
         """What it leaves for later stages of the recipe: by name, its folder below that of the pass."""
         return {}

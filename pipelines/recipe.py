@@ -175,6 +175,7 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
     if len(found) == len(entries):
         _check_columns(found, file, problems)
         _check_made(found, file, problems)
+        _check_sources(found, file, problems)
     return tuple(found)
 
 
@@ -191,6 +192,18 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
             message = f"needs the column {', '.join(missing)}, which no source carries and no earlier stage adds"
             problems.append(file.problem(("stages", number), f"{named.label} {message}"))
         known |= set(named.stage.columns_added()) | ({"parent"} if isinstance(named.stage, Generator) else set())
+
+
+def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """A source that an option names must be one of the recipe, or what a generator before it makes."""
+    entries = file.data.get("sources")
+    known = [e["name"] for e in entries if isinstance(e, dict) and "name" in e] if isinstance(entries, list) else []
+    for number, named in enumerate(stages):
+        for name in named.stage.sources_named():
+            if name not in known:
+                message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(map(str, known))})"
+                problems.append(file.problem(("stages", number, named.name), message))
+        known += [named.label] if isinstance(named.stage, Generator) else []
 
 
 def _check_made(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:

@@ -18,7 +18,7 @@ from corpus.stage import Alarm, CorpusStage
 from corpus.store import FileEntry
 from corpus.task import TaskContext
 from corpus.verdict import Verdict
-from filters.dedup.keep import KeepExpression, columns
+from filters.dedup.keep import KeepExpression, columns, sources
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -80,6 +80,9 @@ class KeepingStage(DedupStage):
 
     def columns_needed(self) -> tuple[str, ...]:
         return (*self.requires, *columns(self.keep))
+
+    def sources_named(self) -> tuple[str, ...]:
+        return sources(self.keep)
 
     def read(self) -> list[str]:
         """The columns to read for signatures, choice and sizes."""

@@ -19,15 +19,16 @@ class JaccardAuditor(Auditor):
         self.stage = stage
 
     def right(self, pair: Pair) -> tuple[bool, float]:
-        left, right = (self.shingles(document["text"]) for document in (pair.kept, pair.dropped))
+        left, right = (self.shingles(document["text"], document["source"]) for document in (pair.kept, pair.dropped))
         value = len(left & right) / max(len(left | right), 1)
         return value >= self.stage.verify_jaccard, value
 
-    def shingles(self, text: str) -> set[tuple[str, ...]]:
+    def shingles(self, text: str, source: str) -> set[tuple[str, ...]]:
         """The distinct runs of `shingle_words` normalised words; all words as one, if there are fewer."""
         classes = unicode_classes.classes()
-        found = [normalised(word, self.stage.fold_case, self.stage.fold_digits) for word in split_words(text)]
-        if self.stage.skip_punctuation:
+        case, digits, punctuation = self.stage.folding(source)
+        found = [normalised(word, case, digits) for word in split_words(text)]
+        if punctuation:
             found = [word for word in found if any(classes[ord(character)] in (LETTER, NUMBER) for character in word)]
         n = min(self.stage.shingle_words, len(found))
         return {tuple(found[i : i + n]) for i in range(len(found) - n + 1)} if found else set()

@@ -97,6 +97,11 @@ def columns(expression: str) -> tuple[str, ...]:
     return tuple(term.column for term in parse(expression) if term.column is not None)
 
 
+def sources(expression: str) -> tuple[str, ...]:
+    """The sources that an expression names."""
+    return tuple(name for term in parse(expression) if term.name == "source" for name in term.arguments)
+
+
 def ranks(expression: str, docs: pa.Table) -> dict[str, pa.Array]:
     """The columns `rank0`, `rank1` …: by them, ascending, and then by id, the copy that should stay comes first."""
     return {f"rank{number}": pa.array(term.rank(docs)) for number, term in enumerate(parse(expression))}

@@ -42,6 +42,9 @@ from text_kernels.minhash import signatures
 from text_kernels.shingles import shingles
 from text_kernels.words import word_hashes
 
+BySource = bool | tuple[str, ...]
+"""Everywhere or nowhere; or in the sources that are named."""
+
 
 class MinhashDedup(KeepingStage):
     """Drops near-duplicates: of documents that are verified copies of one another, one stays."""
@@ -58,12 +61,12 @@ class MinhashDedup(KeepingStage):
     """Words in a shingle (FineWeb, The Stack: 5). A document of fewer words is one shingle."""
     verify_jaccard: float = Field(default=0.7, ge=0.0, le=1.0)
     """True Jaccard similarity that a dropped document must have with the one that stays."""
-    fold_case: bool = True
-    """Ignore case."""
-    fold_digits: bool = False
-    """Count all digits as equal. Over-merges mathematics and code."""
-    skip_punctuation: bool = False
-    """Ignore punctuation. Over-merges mathematics and code."""
+    fold_case: BySource = True
+    """Ignore case: everywhere, nowhere, or in the sources of a list: `[web, wiki]`."""
+    fold_digits: BySource = False
+    """Count all digits as equal; likewise. Over-merges mathematics and code."""
+    skip_punctuation: BySource = False
+    """Ignore punctuation; likewise. Over-merges mathematics and code."""
     index: bool = False
     """Leave an index of what stays, for `against` of later runs: about 1.4 times the size of the text."""
     against: list[str] = []
@@ -92,8 +95,12 @@ class MinhashDedup(KeepingStage):
     def parameters(self) -> dict[str, Any]:
         """All that band keys and shingles depend on: an index fits only where these are equal."""
         bands, rows = self.banding
-        folding = {name: getattr(self, name) for name in ("fold_case", "fold_digits", "skip_punctuation")}
+        folding = self.model_dump(mode="json", include={"fold_case", "fold_digits", "skip_punctuation"})
         return {"bands": bands, "rows": rows, "shingle_words": self.shingle_words, "seed": SEED, **folding}
+
+    def sources_named(self) -> tuple[str, ...]:
+        given = (self.fold_case, self.fold_digits, self.skip_punctuation)
+        return (*super().sources_named(), *(name for names in given if isinstance(names, tuple) for name in names))
 
     def fingerprint(self) -> Any:
         return [found.digest for found in self.old] or None
@@ -171,17 +178,22 @@ class MinhashDedup(KeepingStage):
 
     # --- candidates -------------------------------------------------------------------------------------------------
 
-    def sketch(self, text: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """Signatures of texts, uint32[documents, bands * rows], and which have a word at all."""
+    def folding(self, source: str) -> tuple[bool, bool, bool]:
+        """Whether case and digits are folded, and punctuation is skipped, in documents of a source."""
+        wanted = (self.fold_case, self.fold_digits, self.skip_punctuation)
+        case, digits, punctuation = (source in given if isinstance(given, tuple) else given for given in wanted)
+        return case, digits, punctuation
+
+    def sketch(self, text: pa.ChunkedArray, source: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """Signatures of a source's texts, uint32[documents, bands * rows], and which have a word at all."""
         bands, rows = self.banding
-        a, b = lanes(bands * rows, SEED)
-        return signatures(text, self.shingle_words, a, b, self.fold_case, self.fold_digits, self.skip_punctuation)
+        return signatures(text, self.shingle_words, *lanes(bands * rows, SEED), *self.folding(source))
 
     def _bands(self, part: Part, buckets: int, context: TaskContext) -> Entry:
         bands, rows = self.banding
         keys, ids, kept = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
         for docs in part.tables(context.store, ["id", "text"]):
-            found, full = self.sketch(docs.column("text"))
+            found, full = self.sketch(docs.column("text"), part.source)
             keys.append(band_keys(found[full], bands, rows))
             ids.append(np.repeat(docs.column("id").to_numpy()[full], bands))
             if self.signatures:
@@ -214,10 +226,9 @@ class MinhashDedup(KeepingStage):
 
     # --- verification -----------------------------------------------------------------------------------------------
 
-    def shingle_sets(self, text: pa.ChunkedArray) -> tuple[U64, I64]:
-        """The sorted shingle sets of texts: values, and offsets of each text's."""
-        hashes, offsets = word_hashes(text, self.fold_case, self.fold_digits, self.skip_punctuation)
-        return shingles(hashes, offsets, self.shingle_words)
+    def shingle_sets(self, text: pa.ChunkedArray, source: str) -> tuple[U64, I64]:
+        """The sorted shingle sets of a source's texts: values, and offsets of each text's."""
+        return shingles(*word_hashes(text, *self.folding(source)), self.shingle_words)
 
     def _fields(self) -> pa.Schema:
         """What a candidate is verified by."""
@@ -231,8 +242,8 @@ class MinhashDedup(KeepingStage):
         pieces = [self._fields().empty_table()]
         for docs in part.tables(context.store, self.read()) if members.num_rows else ():
             docs = docs.filter(pc.is_in(docs.column("id"), members.column("id").combine_chunks()))
-            values, offsets = self.shingle_sets(docs.column("text"))
-            sketch, _ = self.sketch(docs.column("text"))
+            values, offsets = self.shingle_sets(docs.column("text"), part.source)
+            sketch, _ = self.sketch(docs.column("text"), part.source)
             columns = {
                 "id": docs.column("id"),
                 "root": _roots(docs.column("id").to_numpy(), members),
@@ -325,10 +336,10 @@ class MinhashDedup(KeepingStage):
         dropped = found.filter(pc.not_equal(found.column("id"), found.column("anchor"))).column("id").combine_chunks()
         pieces = [indexes.ROWS.empty_table()]
         for docs in part.tables(context.store, ["id", "text", "origin"]):
-            sketch, full = self.sketch(docs.column("text"))
+            sketch, full = self.sketch(docs.column("text"), part.source)
             stays = full & ~pc.is_in(docs.column("id"), dropped).to_numpy(zero_copy_only=False)
             docs, sketch = docs.filter(pa.array(stays)), sketch[stays]
-            values, offsets = self.shingle_sets(docs.column("text"))
+            values, offsets = self.shingle_sets(docs.column("text"), part.source)
             sets = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values))
             columns = {
                 "origin": docs.column("origin"),

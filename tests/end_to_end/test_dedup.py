@@ -256,5 +256,8 @@ def test_plan_draws_the_curve_and_stages_explain_themselves(
         assert told.code == 0 and "max_loss" in told.out and "memory" in told.out
     wrong = eyas("plan", write(corpus, stages="\n  - minhash_dedup: {keep: biggest}\n"), "--runs", tmp_path / "runs")
     assert wrong.code == 1 and "dedup.yaml" in wrong.err and "longest" in wrong.err
+    for option in ("keep: 'source(wikki)'", "fold_digits: [wikki]"):
+        ran = eyas("plan", write(corpus, stages=f"\n  - minhash_dedup: {{{option}}}\n"), "--runs", tmp_path / "runs")
+        assert ran.code == 1 and "no source 'wikki'; did you mean 'wiki'" in ran.err
     missing = eyas("plan", write(corpus, stages="\n  - exact_dedup: {by: sha}\n"), "--runs", tmp_path / "runs")
     assert missing.code == 1 and "needs the column sha" in missing.err

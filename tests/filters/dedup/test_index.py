@@ -86,6 +86,7 @@ def test_only_what_stayed_is_in_the_index(tmp_path: Path) -> None:
         ({"rows": 4, "bands": 14}, "rows: 8 there, 4 here"),
         ({"shingle_words": 3}, "shingle_words: 5 there, 3 here"),
         ({"fold_digits": True}, "fold_digits: False there, True here"),
+        ({"fold_case": ["web"]}, "fold_case: True there, ['web'] here"),
         ({"target": {"jaccard": 0.9}}, "bands: 14 there"),
     ],
 )

@@ -212,6 +212,15 @@ def test_folding_options_reach_the_words(tmp_path: Path) -> None:
     assert [fate.kept for fate in run(loose, tmp_path / "loose", [plain, changed])] == [True, False]
 
 
+def test_folding_may_differ_by_source(tmp_path: Path) -> None:
+    """The driver's source is called s."""
+    texts = ["in 1905 he wrote four papers", "in 1915 he wrote four papers"]
+    for sources, dropped in ((("s", "web"), True), (("web",), False)):
+        stage = MinhashDedup(bands=200, rows=1, verify_jaccard=1.0, fold_digits=sources)
+        assert run(stage, tmp_path / sources[0], texts)[1].kept != dropped
+    assert MinhashDedup(fold_digits=["web"], keep="source(wiki, web)").sources_named() == ("wiki", "web", "web")
+
+
 # --- signatures -----------------------------------------------------------------------------------------------------
 
 
