@@ -67,7 +67,8 @@ class Part:
                 if mask is not None:
                     table = _apply(table, mask.slice(start, table.num_rows), columns)
                 start += batch.num_rows
-                yield table
+                if table.num_rows:
+                    yield table
 
     def pick(self, store: Store, ids: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
         """The living documents among `ids`: only row groups that may hold one of them are read, one at a time.
@@ -86,9 +87,13 @@ class Part:
                 spread = group.column(place).statistics
                 if spread is None or any(spread.min <= document <= spread.max for document in ids):
                     table = parquet.read_row_group(number, columns=names)
-                    if mask is not None:
-                        table = _apply(table, mask.slice(start, table.num_rows), columns)
-                    yield table.filter(pc.is_in(table.column("id"), wanted))
+                    mine = pc.is_in(table.column("id"), wanted)
+                    table = table.filter(mine)
+                    yield (
+                        table
+                        if mask is None
+                        else _apply(table, mask.slice(start, group.num_rows).filter(mine), columns)
+                    )
                 start += group.num_rows
 
     def mask(self, store: Store) -> pa.Table | None:

@@ -148,5 +148,6 @@ class CorpusStage(Stage):
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
         """The verdict on the living documents of `part`, in their order."""
 
-    def check(self, books: Mapping[str, Books]) -> None:
-        """Raises `Alarm`, in words, if a source (the keys) has lost more than it should; the run then stops."""
+    def check(self, books: Mapping[str, Books], summary: Mapping[str, Mapping[str, float]]) -> None:
+        """Raises `Alarm`, in words, if the run must stop: a source (the keys of `books`) has lost more than it should, or
+        the figures of a step (of `summary`) are not what they must be."""

@@ -105,7 +105,7 @@ class Engine:
                     # A pass that was done before is asked again: the limit may have been lowered since.
                     for named in planned.stages:
                         if isinstance(named.stage, CorpusStage):
-                            named.stage.check(result.books.get(named.label, {}))
+                            named.stage.check(result.books.get(named.label, {}), result.summary)
             self._store.write_json("manifest.json", self._manifest())
         return self._outcome
 

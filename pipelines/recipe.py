@@ -212,7 +212,9 @@ def _check_made(stages: Sequence[NamedStage], file: YamlFile, problems: list[str
     for number, named in enumerate(stages):
         twice = sorted(set(named.stage.makes()) & set(made))
         if twice:
-            message = f"an earlier stage is called {', '.join(map(repr, twice))} already; choose another name"
+            message = (
+                f"an earlier stage leaves {', '.join(map(repr, twice))} already; rename it, or ask for it once only"
+            )
             problems.append(file.problem(("stages", number, named.name), message))
         try:
             named.stage.check_made(made)

@@ -19,6 +19,7 @@ from pipelines.engine import Outcome
 from pipelines.passes.base import Result
 from pipelines.planning import Pass
 
+_PASSED_OVER = (("audit", "too_long"), ("verify", "of_earlier_runs"))
 PAIRS = 6
 """Shown for each stage: from all its sources alike."""
 
@@ -43,6 +44,7 @@ def _section(outcome: Outcome, planned: Pass, stage: DedupStage, result: Result)
         "candidates": result.summary.get("clusters", {}).get("candidates"),
         "sampled": found.num_rows,
         "right": int(np.sum(found.column("right").to_numpy(zero_copy_only=False))),
+        "passed_over": {name: result.summary.get(step, {}).get(name, 0) for step, name in _PASSED_OVER},
         "limit": stage.max_loss,
         "sources": _sources(stage, result, label),
         "sizes": _sizes(outcome, result),

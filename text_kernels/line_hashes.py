@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text_kernels import unicode_classes
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import helper, kernel
+from text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
+from text_kernels.jit import kernel
 from text_kernels.utf8 import buffers, decode
 from text_kernels.words import SKIP, normalising
 
@@ -24,9 +24,6 @@ U64 = npt.NDArray[np.uint64]
 
 _LF: Final = 0x0A
 _SPACE: Final = 0x20
-_SEED_2: Final = np.uint64(0x13198A2E03707344)
-_FACTOR_2: Final = np.uint64(0xBF58476D1CE4E5B9)
-_32: Final = np.uint64(32)
 
 
 class Lines(NamedTuple):
@@ -59,13 +56,6 @@ def lines(
     return Lines(start, end, high, low, characters, doc_offsets)
 
 
-@helper
-def _mix_2(state: np.uint64, item: np.uint64) -> np.uint64:
-    """As `hashing.mix`, with other constants: what collides in one does not in the other."""
-    state = (state ^ item) * _FACTOR_2
-    return state ^ (state >> _32)
-
-
 @kernel
 def _lines(
     data: npt.NDArray[np.uint8],
@@ -81,7 +71,7 @@ def _lines(
     for document in range(len(offsets) - 1):
         begin, stop = offsets[document], offsets[document + 1]
         position = line_start = start = end = begin
-        high, low = SEED, _SEED_2
+        high, low = SEED, SEED_2
         count = 0  # characters of content of the line or paragraph at hand
         filled = gap = closed = False
         while position <= stop:
@@ -96,7 +86,7 @@ def _lines(
                 numbers[0, used], numbers[1, used], numbers[2, used] = start - begin, end - begin, count
                 hashes[0, used], hashes[1, used] = finish(high), finish(low)
                 used += 1
-                high, low = SEED, _SEED_2
+                high, low = SEED, SEED_2
                 count = 0
                 closed = gap = False
             position += width
@@ -105,9 +95,9 @@ def _lines(
             if not blank:
                 start = line_start if count == 0 else start
                 if gap:
-                    high, low = mix(high, np.uint64(_SPACE)), _mix_2(low, np.uint64(_SPACE))
+                    high, low = mix(high, np.uint64(_SPACE)), mix_2(low, np.uint64(_SPACE))
                     count += 1
-                high, low = mix(high, np.uint64(normal[code])), _mix_2(low, np.uint64(normal[code]))
+                high, low = mix(high, np.uint64(normal[code])), mix_2(low, np.uint64(normal[code]))
                 count += 1
                 filled, gap = True, False
             elif spaces[code]:

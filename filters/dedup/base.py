@@ -53,7 +53,14 @@ class DedupStage(CorpusStage):
         share = books.dropped / max(books.documents, 1)
         return share, f"{books.dropped:,} of {books.documents:,} documents ({share:.1%})"
 
-    def check(self, books: Mapping[str, Books]) -> None:
+    def check(self, books: Mapping[str, Books], summary: Mapping[str, Mapping[str, float]]) -> None:
+        audit = summary.get("audit", {})
+        wrong = int(audit.get("sampled", 0) - audit.get("right", 0))
+        if wrong:
+            raise Alarm(
+                f"{wrong} of {audit['sampled']} removals that were looked at again were wrong. This is a defect of the "
+                f"stage, not of your data; the report shows the pairs, wrong ones first."
+            )
         found = [
             f"  {source}: {self.lost(counts)[1]}"
             for source, counts in sorted(books.items())
@@ -64,8 +71,8 @@ class DedupStage(CorpusStage):
                 f"a source has lost more than {self.max_loss:.0%}, which is more often a wrong setting than a wrong "
                 f"source:\n"
                 + "\n".join(found)
-                + "\nLook at the pairs in the report. If they are right, raise `max_loss` of "
-                "this stage and run again: nothing is computed twice. If not, make it stricter."
+                + "\nLook at the pairs in the report. If they are right, raise `max_loss` "
+                "of this stage and run again: nothing is computed twice. If not, make it stricter."
             )
 
 
@@ -94,6 +101,21 @@ def weights(docs: pa.Table) -> pa.Array:
     if "cluster_size" not in docs.column_names:
         return pa.array(np.ones(docs.num_rows, np.uint32))
     return docs.column("cluster_size").combine_chunks().fill_null(1).cast(pa.uint32())
+
+
+def begins(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
+    """bool[n]: where a run of equal rows begins, in columns that are sorted together."""
+    new = np.ones(len(columns[0]), np.bool_)
+    if len(new):
+        new[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return new
+
+
+def runs(new: npt.NDArray[np.bool_]) -> tuple[I64, I64, I64]:
+    """`(first, last, run)`: where each run begins and ends, and the run of each row; `new` as `begins` gives it."""
+    first = np.flatnonzero(new)
+    last = np.append(first[1:], len(new))[: len(first)] - 1
+    return first, last, np.cumsum(new) - 1
 
 
 def part_numbers(inputs: Sequence[Part]) -> I64:

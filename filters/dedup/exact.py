@@ -24,7 +24,16 @@ from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
 from filters.dedup.audit import Auditor, Pair, audit_step, sample
-from filters.dedup.base import KeepingStage, copies_verdict, part_numbers, read_by_part, weights, write_by_part
+from filters.dedup.base import (
+    KeepingStage,
+    begins,
+    copies_verdict,
+    part_numbers,
+    read_by_part,
+    runs,
+    weights,
+    write_by_part,
+)
 from filters.dedup.keep import KeepExpression, order, parse, rank_fields, ranks
 
 
@@ -94,7 +103,10 @@ class ExactDedup(KeepingStage):
         return {"files": [write_buckets(context.store, path, rows, bucket, buckets).to_json()]}
 
     def _rows(self, docs: pa.Table) -> pa.Table:
-        docs = docs.filter(docs.column(self.by).is_valid())
+        # A column that a generator gives to its own documents only is absent from others: they have no value in it.
+        docs = docs.filter(docs.column(self.by).is_valid()) if self.by in docs.column_names else docs.slice(0, 0)
+        if not docs.num_rows:
+            return self._no_rows()
         digests = b"".join(self.digest(text) for chunk in docs.column(self.by).chunks for text in chunk)
         halves = np.frombuffer(digests, np.uint64).reshape(-1, 2)
         hashes = {"high": pa.array(halves[:, 0]), "low": pa.array(halves[:, 1])}
@@ -111,9 +123,7 @@ class ExactDedup(KeepingStage):
         high, low = rows.column("high").to_numpy(), rows.column("low").to_numpy()
         at = order(rows, high, low)
         high, low, ids = high[at], low[at], rows.column("id").to_numpy()[at]
-        new = np.ones(len(ids), np.bool_)
-        new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        first, group = np.flatnonzero(new), np.cumsum(new) - 1
+        first, _, group = runs(begins(high, low))
         size = np.bincount(group, rows.column("weight").to_numpy()[at]).astype(np.uint32)
         several = (np.bincount(group) > 1)[group]
         copies = pa.table({"id": ids[several], "anchor": ids[first[group[several]]], "size": size[group[several]]})
@@ -135,14 +145,15 @@ def _hashes(part: Part, buckets: int) -> str:
 
 
 def plain_url(address: str) -> str:
-    """The address without what seldom tells two pages apart; as it is, if it is none."""
+    """A web address without what seldom tells two pages apart (one without a scheme is one of http); others as they are."""
     try:
-        parts = urlsplit(address.strip())
+        parts = urlsplit(address.strip() if "://" in address else f"http://{address.strip()}")
         host = (parts.hostname or "").removeprefix("www.")
-        port = f":{parts.port}" if parts.port not in (None, 80, 443) else ""
+        default = {"http": 80, "https": 443}.get(parts.scheme)
+        port = f":{parts.port}" if parts.port not in (None, default) else ""
     except ValueError:
         return address
-    if not host:
+    if not host or parts.scheme not in ("http", "https"):
         return address
     query = f"?{parts.query}" if parts.query else ""
     return f"{host}{port}{parts.path.rstrip('/')}{query}"

@@ -7,6 +7,7 @@ run is given those of all runs before it. One made with other parameters is refu
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ FOLDER = "index"
 NAME = "index.json"
 BUCKETS = 64
 """Hash ranges of the band keys in an index."""
+GROUP = 1024
+"""Documents in a row group: what is read for the sake of one candidate."""
 FIRST_NUMBER = 0xFFFFFFFF
 LEAST_NUMBER = 0xFFFF0000
 """The k-th index poses as part number `FIRST_NUMBER - k`, `LEAST_NUMBER` at least: no part of a run is called so."""
@@ -78,15 +81,30 @@ class Index:
                 mine = bucket_of(key, buckets) == bucket
                 yield key[mine], self.ids(start, row[mine])
 
+    def of_file(self, name: str, members: pa.Table) -> pa.Table:
+        """Those of `members` (column `id`, ascending) that are in the file `name`."""
+        start, rows = next(
+            (start, rows) for (other, rows), (_, start) in zip(self.parts, self.starts(), strict=True) if other == name
+        )
+        bounds = self.ids(start, np.array([0, rows], np.uint64))
+        first, last = np.searchsorted(members.column("id").to_numpy(), bounds)
+        return members.slice(first, last - first)
+
     def shingle_rows(self, name: str, start: int, wanted: U64) -> Iterator[pa.Table]:
-        """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`."""
+        """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`, ascending: row groups without one
+        are not read."""
         store = Store(self.url)
         with store.open(f"shingles/{name}.parquet") as file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=4096):
-                table = pa.Table.from_batches([batch])
-                ids = self.ids(start, table.column("row").to_numpy())
-                mine = np.isin(ids, wanted)
-                yield table.set_column(0, "id", pa.array(ids)).filter(pa.array(mine))
+            parquet = pq.ParquetFile(file)
+            row = 0
+            for number in range(parquet.num_row_groups):
+                count = parquet.metadata.row_group(number).num_rows
+                ids = self.ids(start, np.arange(row, row + count, dtype=np.uint64))
+                row += count
+                first, last = np.searchsorted(wanted, [ids[0], ids[-1] + np.uint64(1)])
+                if first < last:
+                    table = parquet.read_row_group(number).set_column(0, "id", pa.array(ids))
+                    yield table.take(pa.array(np.searchsorted(ids, wanted[first:last])))
 
 
 def parameters_differ(mine: dict[str, Any], theirs: dict[str, Any]) -> str:
@@ -112,7 +130,8 @@ def open_index(url: str, place: int, parameters: dict[str, Any]) -> Index:
         if not store.holds(FileEntry.from_json(file)):
             raise ValueError(f"against: {folder}/{file['path']}: missing, or not as long as {NAME} says; make it again")
     parts = tuple((str(name), int(rows)) for name, rows in content["parts"])
-    return Index(place, folder, parts, str(content["digest"]))
+    # Absolute, where it is a path: a worker may stand in another folder.
+    return Index(place, os.path.abspath(store.root) if store.local else folder, parts, str(content["digest"]))
 
 
 def _find(url: str) -> str:
@@ -139,10 +158,12 @@ def write_part(context: TaskContext, name: str, rows: pa.Table) -> Entry:
     flat = keys.flatten().to_numpy()
     table = pa.table({"key": flat, "row": np.repeat(row, len(flat) // max(rows.num_rows, 1))})
     folder = f"{context.folder}/{FOLDER}"
-    files = [
-        write_buckets(context.store, f"{folder}/bands/{name}.arrow", table, bucket_of(flat, BUCKETS), BUCKETS),
-        context.store.write_table(f"{folder}/shingles/{name}.parquet", rows.add_column(0, "row", pa.array(row))),
-    ]
+    sets = rows.add_column(0, "row", pa.array(row))
+    with context.store.parquet(f"{folder}/shingles/{name}.parquet", sets.schema) as output:
+        for start in range(0, len(row), GROUP):
+            output.write(sets.slice(start, GROUP))
+    bands = write_buckets(context.store, f"{folder}/bands/{name}.arrow", table, bucket_of(flat, BUCKETS), BUCKETS)
+    files = [bands, output.published()]
     return {"files": [file.to_json() for file in files], "name": name, "documents": rows.num_rows}
 
 

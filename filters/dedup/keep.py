@@ -52,6 +52,9 @@ class Term:
             names = docs.column("source").cast(pa.string()).to_pylist()
             return np.array([order.get(name, len(order)) for name in names], np.float64)
         assert self.column is not None
+        if self.column not in docs.column_names:
+            # A column that a generator gives to its own documents only.
+            return np.full(docs.num_rows, np.inf)
         values = _numbers(docs.column(self.column)) if self.name in ("highest", "lowest") else _times(docs, self.column)
         return np.nan_to_num(-values if self.name in ("highest", "newest") else values, nan=np.inf)
 
@@ -122,30 +125,42 @@ def order(rows: pa.Table, *groups: npt.NDArray[np.uint64]) -> npt.NDArray[np.int
 
 def _numbers(column: pa.ChunkedArray) -> F64:
     """Values as float64, NaN where there is none; ValueError for a column that holds no numbers."""
-    try:
-        numbers: F64 = pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ValueError(f"`keep`: highest() and lowest() need numbers: {error}") from error
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
+        raise ValueError(f"`keep`: highest() and lowest() need numbers, found {column.type}")
+    numbers: F64 = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy()
     return numbers
 
 
+_FORMS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
+"""Of ISO 8601; each is also read with a zone, where there is a time."""
+
+
 def _times(docs: pa.Table, name: str) -> F64:
-    """Dates and times as microseconds, numbers as they are, ISO 8601 strings read; NaN where that fails."""
+    """Dates and times as microseconds, numbers as they are, ISO 8601 strings read; NaN where that fails.
+
+    Raises ValueError if there are strings, and none of them can be read.
+    """
     column = docs.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        text = pl.Series(column.to_pylist(), dtype=pl.String)
-        # A date has no time, a time may have a zone: what the first reading leaves open, the next may read.
-        forms = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
-        parsed = [text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC") for form in forms[:2]]
-        parsed += [
-            text.str.to_datetime(form, strict=False, time_unit="us").dt.replace_time_zone("UTC") for form in forms[2:]
-        ]
-        parsed.append(text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us", "UTC")))
-        merged = parsed[0]
-        for other in parsed[1:]:
-            merged = merged.fill_null(other)
+        # A year and a month are its first day.
+        text = pl.Series(column.to_pylist(), dtype=pl.String).str.replace(r"^(\d{4}-\d\d)$", "$1-01")
+        merged = pl.Series([None] * len(text), dtype=pl.Datetime("us", "UTC"))
+        for form in _FORMS:
+            if "%H" in form:
+                zoned = text.str.to_datetime(f"{form}%#z", strict=False, time_unit="us", time_zone="UTC")
+                plain = text.str.to_datetime(form, strict=False, time_unit="us").dt.replace_time_zone("UTC")
+                merged = merged.fill_null(zoned).fill_null(plain)
+            else:
+                merged = merged.fill_null(text.str.to_date(form, strict=False).cast(pl.Datetime("us", "UTC")))
+        if len(text) > text.null_count() and merged.null_count() == len(text):
+            example = text.drop_nulls()[0][:40]
+            raise ValueError(
+                f"`keep`: newest() and oldest() cannot read the column {name!r}; expected ISO 8601, found {example!r}"
+            )
         return merged.dt.epoch("us").cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    if pa.types.is_temporal(column.type):
-        micro = column.cast(pa.timestamp("us", getattr(column.type, "tz", None))).cast(pa.int64())
-        return _numbers(pa.chunked_array([chunk.cast(pa.float64()) for chunk in micro.chunks], pa.float64()))
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        micro = pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+        return _numbers(pc.cast(micro, pa.int64()))
     return _numbers(column)

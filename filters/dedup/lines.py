@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from corpus.part import Part
@@ -22,7 +23,7 @@ from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
 from filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample
-from filters.dedup.base import I64, U64, part_numbers, read_by_part, write_by_part
+from filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from filters.dedup.spans import Spans, SpanStage, merged
 from text_kernels import unicode_classes
 from text_kernels.jit import kernel
@@ -89,9 +90,8 @@ class LineDedup(SpanStage):
         high, low, ids = (rows.column(name).to_numpy() for name in ("high", "low", "id"))
         at = np.lexsort((ids, low, high))
         high, low, ids = high[at], low[at], ids[at]
-        new = np.ones(len(ids), np.bool_)
-        new[1:] = (high[1:] != high[:-1]) | (low[1:] != low[:-1])
-        first, group = np.flatnonzero(new), np.cumsum(new) - 1
+        new = begins(high, low)
+        first, _, group = runs(new)
         often = (np.bincount(group) >= self.min_documents)[group]
         cut = often & ~new if self.keep_first else often
         # Where nobody keeps it, the first is a copy of the second.
@@ -100,37 +100,36 @@ class LineDedup(SpanStage):
         found = pa.Table.from_arrays(columns, schema=_FOUND)
         path = f"{context.folder}/match-{buckets}/bucket-{bucket:04d}.arrow"
         entry = write_by_part(context, path, found, numbers)
-        return {"files": [entry.to_json()], "lines": found.num_rows, **sample(found, context.seed)}
+        # Who keeps what others lose is told to its part: it must not be dropped for being short.
+        owners = pa.table({"id": np.unique(anchor[cut]) if self.keep_first else ids[:0]})
+        told = write_by_part(context, f"{context.folder}/owners-{buckets}/bucket-{bucket:04d}.arrow", owners, numbers)
+        files = [entry.to_json(), told.to_json()]
+        return {"files": files, "lines": found.num_rows, **sample(found, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
         found = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs)
         ids, high, low, anchor = (found.column(name).to_numpy() for name in _FOUND.names)
         at = np.lexsort((low, high, ids))
         ids, high, low, anchor = ids[at], high[at], low[at], anchor[at]
+        owners = read_by_part(context, f"owners-{self._buckets(inputs)}", part, inputs).column("id").combine_chunks()
         spans = Spans()
         for docs in part.tables(context.store, ["id", "text"]):
+            owns = pc.is_in(docs.column("id"), owners).to_numpy()
             here = self.lines(docs.column("text"))
             document = np.repeat(np.arange(docs.num_rows), np.diff(here.offsets))
             mine = docs.column("id").to_numpy()
             bounds = np.searchsorted(ids, mine, side="left"), np.searchsorted(ids, mine, side="right")
             place = _look_up(here.high, here.low, document, *bounds, high, low)
             cut = place >= 0
-            spans.add(
-                docs,
-                *merged(document[cut], here.start[cut], here.end[cut], anchor[place[cut]]),
-                "",
-                self.least_words,
-                True,
-            )
+            found_here = merged(document[cut], here.start[cut], here.end[cut], anchor[place[cut]])
+            spans.add(docs, *found_here, "", self.least_words, True, owns)
         return spans.verdict()
 
 
 def _first_of_each(owner: U64, high: U64, low: U64) -> I64:
     """Positions of the distinct (owner, high, low)."""
     at = np.lexsort((low, high, owner))
-    new = np.ones(len(at), np.bool_)
-    new[1:] = (owner[at[1:]] != owner[at[:-1]]) | (high[at[1:]] != high[at[:-1]]) | (low[at[1:]] != low[at[:-1]])
-    first: I64 = at[new]
+    first: I64 = at[begins(owner[at], high[at], low[at])]
     return first
 
 

@@ -31,7 +31,18 @@ from filters.dedup import index as indexes
 from filters.dedup import stars
 from filters.dedup.audit import audit_step, sample
 from filters.dedup.banding import BandingTarget, choose, curve_lines
-from filters.dedup.base import I64, U64, KeepingStage, copies_verdict, part_numbers, weights, write_by_part
+from filters.dedup.base import (
+    I64,
+    U64,
+    KeepingStage,
+    begins,
+    copies_verdict,
+    part_numbers,
+    read_by_part,
+    runs,
+    weights,
+    write_by_part,
+)
 from filters.dedup.index import Index
 from filters.dedup.jaccard_audit import JaccardAuditor
 from filters.dedup.keep import order, rank_fields, ranks
@@ -89,13 +100,14 @@ class MinhashDedup(KeepingStage):
 
     @cached_property
     def old(self) -> tuple[indexes.Index, ...]:
-        """The indexes of `against`, checked; ValueError if one does not fit."""
+        """The indexes of `against`, checked; ValueError if one does not fit. The driver opens them, tasks are given them."""
         return tuple(indexes.open_index(url, k, self.parameters()) for k, url in enumerate(self.against))
 
     def parameters(self) -> dict[str, Any]:
         """All that band keys and shingles depend on: an index fits only where these are equal."""
         bands, rows = self.banding
-        folding = self.model_dump(mode="json", include={"fold_case", "fold_digits", "skip_punctuation"})
+        given = self.model_dump(mode="json", include={"fold_case", "fold_digits", "skip_punctuation"})
+        folding = {name: sorted(value) if isinstance(value, list) else value for name, value in given.items()}
         return {"bands": bands, "rows": rows, "shingle_words": self.shingle_words, "seed": SEED, **folding}
 
     def sources_named(self) -> tuple[str, ...]:
@@ -133,7 +145,7 @@ class MinhashDedup(KeepingStage):
         cut = f"{buckets}-{'union-find' if one else 'stars'}"
         paths = [f"edges-{cut}/bucket-{b:04d}.arrow" for b in range(buckets)]
         edges = [
-            Task(f"bucket-{b:04d}-{cut}", partial(self._edges, b, buckets, one, path, keys))
+            Task(f"bucket-{b:04d}-{cut}", partial(self._edges, b, buckets, one, path, keys, self.old))
             for b, path in enumerate(paths)
         ]
         yield Step.of("edges", edges)
@@ -211,13 +223,20 @@ class MinhashDedup(KeepingStage):
         return {"files": [file.to_json() for file in files], "rows": rows_read}
 
     def _edges(
-        self, bucket: int, buckets: int, once: bool, path: str, keys: Sequence[str], context: TaskContext
+        self,
+        bucket: int,
+        buckets: int,
+        once: bool,
+        path: str,
+        keys: Sequence[str],
+        indexes_given: Sequence[Index],
+        context: TaskContext,
     ) -> Entry:
         files = [f"{context.folder}/bands-{buckets}/{key}.arrow" for key in keys]
         batches = bucket_batches(context.store, files, bucket)
         found = [(batch.column("key").to_numpy(), batch.column("id").to_numpy()) for batch in batches]
         # Ids must ascend within a key: parts come in order, and the numbers of indexes are above those of parts.
-        for old in reversed(self.old):
+        for old in reversed(indexes_given):
             found += old.band_rows(bucket, buckets)
         left, right = star_edges(np.concatenate([k for k, _ in found]), np.concatenate([i for _, i in found]))
         edges = (left, right) if once else stars.both_ways(left, right)
@@ -260,7 +279,7 @@ class MinhashDedup(KeepingStage):
         self, position: int, old: Index, name: str, start: int, ranges: int, folder: str, context: TaskContext
     ) -> Entry:
         """The candidates of one file of an index, as `_shingles` gives those of a part."""
-        members = _members(context, folder, position)
+        members = old.of_file(name, _members(context, folder, position))
         pieces = [self._fields().empty_table()]
         wanted = members.column("id").to_numpy()
         for rows in old.shingle_rows(name, start, wanted) if len(wanted) else ():
@@ -295,7 +314,7 @@ class MinhashDedup(KeepingStage):
             small.append(pa.Table.from_batches([batch.drop_columns(["shingles", "keys"])]))
         rows = pa.concat_tables(small)
         ids, roots, bands = rows.column("id").to_numpy(), rows.column("root").to_numpy(), self.banding[0]
-        old = (ids >> np.uint64(32)).astype(np.int64) > indexes.FIRST_NUMBER - len(self.old)
+        old = (ids >> np.uint64(32)).astype(np.int64) > indexes.FIRST_NUMBER - len(self.against)
         # Within a cluster the copy that should stay comes first, and what an earlier run kept before all.
         at = order(rows, roots, (~old).astype(np.uint64))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))])
@@ -316,18 +335,16 @@ class MinhashDedup(KeepingStage):
         entry = write_by_part(context, f"{context.folder}/verify-{ranges}/range-{span:04d}.arrow", verdicts, numbers)
         dropped = verdicts.filter(pc.not_equal(verdicts.column("id"), verdicts.column("anchor")))
         counts = {f"jaccard_{number:02d}": int(count) for number, count in enumerate(histogram)}
-        removed = dropped.select(["id", "anchor"])
-        return {"files": [entry.to_json()], "dropped": dropped.num_rows, **counts, **sample(removed, context.seed)}
+        here = dropped.filter(pc.is_null(dropped.column("origin"))).select(["id", "anchor"])
+        told = {"dropped": dropped.num_rows, "of_earlier_runs": dropped.num_rows - here.num_rows, **counts}
+        return {"files": [entry.to_json()], **told, **sample(here, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
         found = self._found(part, inputs, context)
         return copies_verdict(part, found, context, "near_duplicate", "near-duplicate of", self.verify_jaccard)
 
     def _found(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> pa.Table:
-        numbers = part_numbers(inputs).tolist()
-        folder = f"{context.folder}/verify-{self._ranges(inputs)}"
-        paths = [f"{folder}/{name}" for name in context.store.list(folder)]
-        return read_bucket(context.store, paths, numbers.index(part.number)).sort_by("id")
+        return read_by_part(context, f"verify-{self._ranges(inputs)}", part, inputs).sort_by("id")
 
     # --- the index --------------------------------------------------------------------------------------------------
 
@@ -358,9 +375,9 @@ def star_edges(key: U64, ids: U64) -> tuple[U64, U64]:
     edges, never n². Ids must ascend among equal keys. Documents of indexes alone give no edges."""
     at = np.argsort(key, kind="stable")
     key, ids = key[at], ids[at]
-    new = np.ones(len(key), np.bool_)
-    new[1:] = key[1:] != key[:-1]
-    hub = ids[np.flatnonzero(new)[np.cumsum(new) - 1]] if len(ids) else ids
+    new = begins(key)
+    first, _, group = runs(new)
+    hub = ids[first[group]]
     edge = ~new & (hub >> np.uint64(32) < np.uint64(indexes.LEAST_NUMBER))
     return hub[edge], ids[edge]
 

@@ -27,7 +27,7 @@ class SpanStage(DedupStage):
     adds: ClassVar[dict[str, pa.DataType]] = {"repeated_share": pa.float64()}
 
     least_words: int = Field(default=5, ge=0)
-    """A document that was cut is dropped if fewer words than this are left of it."""
+    """A document that was cut is dropped if fewer words than this are left of it, and no other has lost a copy of them."""
 
     def lost(self, books: Books) -> tuple[float, str]:
         share = 1.0 - books.bytes_kept / max(books.bytes_in, 1)
@@ -41,10 +41,20 @@ class Spans:
         self._verdicts: list[Verdict] = []
 
     def add(
-        self, docs: pa.Table, document: I64, start: I64, end: I64, other: U64, filler: str, least_words: int, cut: bool
+        self,
+        docs: pa.Table,
+        document: I64,
+        start: I64,
+        end: I64,
+        other: U64,
+        filler: str,
+        least_words: int,
+        cut: bool,
+        owns: npt.NDArray[np.bool_],
     ) -> None:
         """Spans of the documents `docs` (id, text): bytes `start[k]` to `end[k]` of the `document[k]`-th are a copy of
-        something in the document `other[k]`. Sorted, apart. `cut`: whether they are cut out, or only counted."""
+        something in the document `other[k]`. Sorted, apart. `cut`: whether they are cut out, or only counted. `owns`: bool
+        for each document, whether others lose what it keeps: it stays, however short, or that would be lost altogether."""
         counts = np.bincount(document, minlength=docs.num_rows)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         flat = np.stack([start, end], axis=1).ravel() if len(start) else np.zeros(0, np.int64)
@@ -53,7 +63,7 @@ class Spans:
         size = np.maximum(pc.binary_length(docs.column("text")).to_numpy(), 1)
         touched = counts > 0
         left = _words_left(docs.column("text").combine_chunks(), cuts, touched)
-        kept = ~touched | (left >= least_words) if cut else np.ones(docs.num_rows, np.bool_)
+        kept = ~touched | (left >= least_words) | owns if cut else np.ones(docs.num_rows, np.bool_)
         self._verdicts.append(
             Verdict.of(
                 kept,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ import pyarrow as pa
 from corpus.chance import mix
 from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
-from filters.dedup.base import I64, U64, write_by_part
+from filters.dedup.base import I64, U64, begins, runs, write_by_part
 
 
 def both_ways(left: U64, right: U64) -> tuple[U64, U64]:
@@ -26,8 +27,8 @@ def both_ways(left: U64, right: U64) -> tuple[U64, U64]:
     return np.concatenate([left, right]), np.concatenate([right, left])
 
 
-def write_edges(context: TaskContext, path: str, node: U64, neighbour: U64, buckets: int) -> Entry:
-    """Writes edges in buckets by `node`; returns the entry of the file."""
+def write_edges(context: TaskContext, path: str, node: U64, neighbour: U64, buckets: int) -> dict[str, Any]:
+    """Writes edges in buckets by `node`; returns the file's entry, as JSON."""
     rows = pa.table({"node": pa.array(node), "neighbour": pa.array(neighbour)})
     return write_buckets(context.store, path, rows, bucket_of(mix(node), buckets), buckets).to_json()
 
@@ -59,13 +60,11 @@ def _neighbourhoods(paths: Sequence[str], bucket: int, context: TaskContext) -> 
     node, neighbour = rows.column("node").to_numpy(), rows.column("neighbour").to_numpy()
     order = np.lexsort((neighbour, node))
     node, neighbour = node[order], neighbour[order]
-    new = np.ones(len(node), np.bool_)
-    new[1:] = (node[1:] != node[:-1]) | (neighbour[1:] != neighbour[:-1])
+    new = begins(node, neighbour)
     node, neighbour = node[new], neighbour[new]
-    begins = np.ones(len(node), np.bool_)
-    begins[1:] = node[1:] != node[:-1]
     # Neighbours are sorted, so the first of each node is its least.
-    least = neighbour[np.flatnonzero(begins)[np.cumsum(begins) - 1]] if len(node) else neighbour
+    first, _, run = runs(begins(node))
+    least = neighbour[first[run]]
     return node, neighbour, np.minimum(least, node)
 
 
@@ -79,10 +78,9 @@ def _star(bucket: int, buckets: int, name: str, paths: Sequence[str], context: T
     else:
         # What large-star leaves points from the higher id to the lower: this node's neighbours are all smaller.
         other = neighbour != least
-        begins = np.ones(len(node), np.bool_)
-        begins[1:] = node[1:] != node[:-1]
-        high = np.concatenate([node[begins], neighbour[other]])
-        low = np.concatenate([least[begins], least[other]])
+        first = begins(node)
+        high = np.concatenate([node[first], neighbour[other]])
+        low = np.concatenate([least[first], least[other]])
         changed = bool(other.any())
         node, neighbour = both_ways(high, low)
     path = f"{context.folder}/{_path(name, bucket, buckets)}"
@@ -91,8 +89,7 @@ def _star(bucket: int, buckets: int, name: str, paths: Sequence[str], context: T
 
 def _members(bucket: int, paths: Sequence[str], folder: str, numbers: I64, context: TaskContext) -> Entry:
     node, _, least = _neighbourhoods(paths, bucket, context)
-    begins = np.ones(len(node), np.bool_)
-    begins[1:] = node[1:] != node[:-1]
-    rows = pa.table({"id": pa.array(node[begins]), "root": pa.array(least[begins])})
+    first = begins(node)
+    rows = pa.table({"id": pa.array(node[first]), "root": pa.array(least[first])})
     entry = write_by_part(context, f"{context.folder}/{folder}/bucket-{bucket:04d}.arrow", rows, numbers)
     return {"files": [entry.to_json()], "candidates": rows.num_rows}

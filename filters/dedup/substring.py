@@ -4,7 +4,9 @@ A stretch of `min_bytes` (or `min_words`) is removed from every document but the
 Deduplicating Training Data Makes Language Models Better, 2022). They sort all suffixes of the corpus at once; here winnowed
 fingerprints find the neighbourhoods that could repeat, those are brought together by hash range, and each range has a suffix
 array of its own: exact, whatever the number of machines, and memory is that of one range. The trade: a repeated stretch
-is copied some six times on its way to the suffix arrays; text that repeats nothing is hashed once and left alone.
+is copied some six times on its way to the suffix arrays; text that repeats nothing is hashed once and left alone. A
+fingerprint that thousands of documents share, that of a notice, would bring all their neighbourhoods into one range: there
+every stretch of the wanted length around it is hashed instead, with 128 bits, and stretches are shuffled.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from corpus.part import Part
@@ -23,16 +26,20 @@ from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
 from filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample, split_words
-from filters.dedup.base import I64, U64, part_numbers, read_by_part, write_by_part
+from filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from filters.dedup.repeats import NOBODY, owners
 from filters.dedup.spans import Spans, SpanStage, merged
+from filters.dedup.stretches import flat, hashed, slices
 from text_kernels.jit import kernel
 from text_kernels.utf8 import buffers
 from text_kernels.winnowing import fingerprints, gram
 from text_kernels.words import word_hashes, words
 
 _LAYOUT = "layout.json"
+HOT = 2000
+"""Occurrences of a fingerprint from which on its neighbourhoods are too many for one range."""
 _MARK_BYTES = 24
+_WINDOW_BYTES = 32
 _SYMBOL_BYTES = 32
 """Of memory for each symbol in a suffix array, with ranks, owners and pieces."""
 
@@ -87,15 +94,26 @@ class SubstringDedup(SpanStage):
         ]
         shared = yield Step.of("shared", tasks)
         # What is brought together is known only now: most corpora repeat a small part of themselves.
-        ranges = self.buckets(sum(entry["marks"] for entry in shared) * 2 * self.least * _SYMBOL_BYTES)
+        cold, hot = (sum(entry[name] for entry in shared) for name in ("cold", "hot"))
+        ranges = self.buckets(cold * 2 * self.least * _SYMBOL_BYTES)
+        hot_ranges = self.buckets(hot * (self.least - gram(self.least) + 1) * _WINDOW_BYTES)
+        cut = f"{ranges}-{hot_ranges}"
         tasks = [
-            Task(f"{part.key}-{ranges}", partial(self._contexts, part, buckets, ranges, inputs), part.text_bytes)
+            Task(
+                f"{part.key}-{cut}", partial(self._contexts, part, buckets, ranges, hot_ranges, inputs), part.text_bytes
+            )
             for part in inputs
         ]
         yield Step.of("contexts", tasks)
-        tasks = [Task(f"range-{r:04d}-{ranges}", partial(self._match, r, ranges, keys, numbers)) for r in range(ranges)]
+        tasks = [
+            Task(f"range-{r:04d}-{cut}", partial(self._match, r, ranges, cut, keys, numbers)) for r in range(ranges)
+        ]
+        tasks += [
+            Task(f"windows-{r:04d}-{cut}", partial(self._match_windows, r, hot_ranges, cut, keys, numbers))
+            for r in range(hot_ranges)
+        ]
         entries = yield Step.of("match", tasks)
-        yield Step.of("layout", [Task(f"all-{ranges}", partial(self._layout, ranges))])
+        yield Step.of("layout", [Task(f"all-{cut}", partial(self._layout, cut))])
         yield audit_step(entries, inputs, SubstringAuditor(self))
 
     def _marks(self, part: Part, buckets: int, context: TaskContext) -> Entry:
@@ -115,76 +133,125 @@ class SubstringDedup(SpanStage):
         hashes, ids = rows.column("hash").to_numpy(), rows.column("id").to_numpy()
         at = np.argsort(hashes, kind="stable")  # parts come in order, so ids ascend among equal hashes
         hashes, ids = hashes[at], ids[at]
-        new = np.ones(len(hashes), np.bool_)
-        new[1:] = hashes[1:] != hashes[:-1]
-        first = np.flatnonzero(new)
-        last = np.append(first[1:], len(hashes)) - 1
-        several = (ids[first] != ids[last])[np.cumsum(new) - 1] if len(ids) else new
-        found = rows.take(pa.array(at[several]))
+        first, last, group = runs(begins(hashes))
+        several = (ids[first] != ids[last])[group]
+        hot = (np.bincount(group) > HOT)[group][several]
+        found = rows.take(pa.array(at[several])).append_column("hot", pa.array(hot))
         path = f"{context.folder}/shared-{buckets}/bucket-{bucket:04d}.arrow"
-        return {"files": [write_by_part(context, path, found, numbers).to_json()], "marks": found.num_rows}
+        counts = {"cold": int((~hot).sum()), "hot": int(hot.sum())}
+        return {"files": [write_by_part(context, path, found, numbers).to_json()], **counts}
 
-    def _contexts(self, part: Part, buckets: int, ranges: int, inputs: Sequence[Part], context: TaskContext) -> Entry:
-        """Around each shared fingerprint, all symbols that a stretch which contains it could have."""
+    def _contexts(
+        self, part: Part, buckets: int, ranges: int, hot_ranges: int, inputs: Sequence[Part], context: TaskContext
+    ) -> Entry:
+        """Around each shared fingerprint, all symbols that a stretch which contains it could have; around a hot one, the
+        hashes of all those stretches."""
         order = [("id", "ascending"), ("position", "ascending")]
         marks = read_by_part(context, f"shared-{buckets}", part, inputs).sort_by(order)
-        ids, positions = marks.column("id").to_numpy(), marks.column("position").to_numpy()
-        pieces = [_CONTEXTS.empty_table()]
+        ids = marks.column("id").to_numpy()
+        pieces, windows = [_CONTEXTS.empty_table()], [_WINDOWS.empty_table()]
         for docs in part.tables(context.store, ["id", "text"]) if marks.num_rows else ():
             symbols, offsets = self.symbols(docs.column("text"))
             mine = docs.column("id").to_numpy()
-            here = slice(*np.searchsorted(ids, [mine[0], mine[-1] + np.uint64(1)]))
-            place = np.searchsorted(mine, ids[here])
-            start = np.maximum(positions[here] - (self.least - gram(self.least)), 0)
-            stop = np.minimum(positions[here] + self.least, np.diff(offsets)[place])
-            columns = [marks.column("hash").to_numpy()[here], ids[here], start]
-            arrays = [*map(pa.array, columns), _slices(symbols, offsets[place] + start, stop - start)]
-            pieces.append(pa.Table.from_arrays(arrays, schema=_CONTEXTS))
-        rows = pa.concat_tables(pieces)
-        path = f"{context.folder}/contexts-{ranges}/{part.key}.arrow"
-        bucket = bucket_of(rows.column("hash").to_numpy(), ranges)
-        return {"files": [write_buckets(context.store, path, rows, bucket, ranges).to_json()]}
+            first, last = np.searchsorted(ids, [mine[0], mine[-1] + np.uint64(1)])
+            here = marks.slice(first, last - first)
+            for hot in (False, True):
+                some = here.filter(pc.equal(here.column("hot"), hot))
+                place, position = (
+                    np.searchsorted(mine, some.column("id").to_numpy()),
+                    some.column("position").to_numpy(),
+                )
+                start = np.maximum(position - (self.least - gram(self.least)), 0)
+                stop = np.minimum(position + self.least, np.diff(offsets)[place])
+                # Documents with a fingerprint are no shorter than `least`, so there is at least one stretch.
+                where = offsets[place] + start
+                if hot:
+                    windows.append(
+                        _windows(some, start, *hashed(symbols, where, stop - start - self.least + 1, self.least))
+                    )
+                else:
+                    columns = [
+                        some.column("hash"),
+                        some.column("id"),
+                        pa.array(start),
+                        slices(symbols, where, stop - start),
+                    ]
+                    pieces.append(pa.table(columns, schema=_CONTEXTS))
+        files = []
+        for name, tables, key, into in (("contexts", pieces, "hash", ranges), ("windows", windows, "high", hot_ranges)):
+            rows = pa.concat_tables(tables)
+            path = f"{context.folder}/{name}-{into}/{part.key}.arrow"
+            files.append(write_buckets(context.store, path, rows, bucket_of(rows.column(key).to_numpy(), into), into))
+        return {"files": [file.to_json() for file in files]}
 
-    def _match(self, span: int, ranges: int, keys: Sequence[str], numbers: I64, context: TaskContext) -> Entry:
-        """By suffix array, the stretches of the documents in one range that a lower id has too, by part."""
+    def _match(
+        self, span: int, ranges: int, cut: str, keys: Sequence[str], numbers: I64, context: TaskContext
+    ) -> Entry:
+        """By suffix array, the stretches of the documents in one range that a lower id has too."""
         rows = read_bucket(context.store, [f"{context.folder}/contexts-{ranges}/{key}.arrow" for key in keys], span)
         ids, start = rows.column("id").to_numpy(), rows.column("start").to_numpy()
-        # Copies of one context, a page repeated a million times, take part once.
+        # Copies of one context take part once.
         pieces = rows.column("symbols").combine_chunks().dictionary_encode()
         kind = pieces.indices.to_numpy().astype(np.int64)
         low = np.full(len(pieces.dictionary), NOBODY, np.uint64)
         high = np.zeros(len(pieces.dictionary), np.uint64)
         np.minimum.at(low, kind, ids)
         np.maximum.at(high, kind, ids)
-        symbols, offsets = _flat(pieces.dictionary, 1 if self.min_bytes is not None else 8)
+        symbols, offsets = flat(pieces.dictionary, 1 if self.min_bytes is not None else 8)
         shard = max(int(self.memory / 3 / _SYMBOL_BYTES), 4 * self.least)
         owner = owners(symbols, offsets, low, high, self.least, shard)
-        row, begin, end, other = _repeats(owner, offsets, kind, ids, self.least)
-        columns = [ids[row], start[row] + begin, start[row] + end, other]
-        found = pa.Table.from_arrays([pa.array(column) for column in columns], schema=_FOUND)
-        path = f"{context.folder}/match-{ranges}/range-{span:04d}.arrow"
-        told = found.drop_columns(["end"]).set_column(1, "start", found.column("start").cast(pa.uint64()))
-        return {"files": [write_by_part(context, path, found, numbers).to_json()], **sample(told, context.seed)}
+        found = []
+        for mine in (False, True):
+            row, begin, end, other = _repeats(owner, offsets, kind, ids, self.least, mine)
+            found.append((ids[row], start[row] + begin, start[row] + end, other))
+        return self._publish(f"range-{span:04d}", cut, found[0], found[1], numbers, context)
 
-    def _layout(self, ranges: int, context: TaskContext) -> Entry:
+    def _match_windows(
+        self, span: int, ranges: int, cut: str, keys: Sequence[str], numbers: I64, context: TaskContext
+    ) -> Entry:
+        """By hash, the stretches around hot fingerprints in one range that a lower id has too."""
+        rows = read_bucket(context.store, [f"{context.folder}/windows-{ranges}/{key}.arrow" for key in keys], span)
+        high, low, ids, start = (rows.column(name).to_numpy() for name in _WINDOWS.names)
+        at = np.lexsort((ids, low, high))
+        high, low, ids, start = high[at], low[at], ids[at], start[at]
+        first, last, group = runs(begins(high, low))
+        owner = ids[first[group]]
+        several = (ids[first] != ids[last])[group]
+        found = []
+        for which in (several & (ids != owner), several & (ids == owner)):
+            found.append((ids[which], start[which], start[which] + self.least, owner[which]))
+        return self._publish(f"windows-{span:04d}", cut, found[0], found[1], numbers, context)
+
+    def _publish(
+        self, name: str, cut: str, repeats: _Columns, owned: _Columns, numbers: I64, context: TaskContext
+    ) -> Entry:
+        """Writes, by part, what documents repeat of others, and what others repeat of them."""
+        tables = [pa.Table.from_arrays([*map(pa.array, columns)], schema=_FOUND) for columns in (repeats, owned)]
+        files = [
+            write_by_part(context, f"{context.folder}/{kind}-{cut}/{name}.arrow", table, numbers).to_json()
+            for kind, table in zip(("match", "owned"), tables, strict=True)
+        ]
+        told = tables[0].drop_columns(["end"]).set_column(1, "start", tables[0].column("start").cast(pa.uint64()))
+        return {"files": files, **sample(told, context.seed)}
+
+    def _layout(self, cut: str, context: TaskContext) -> Entry:
         """Names the files that are whole: others may be left of a run with another `memory` that was killed."""
-        return {"files": [context.store.write_json(f"{context.folder}/{_LAYOUT}", {"ranges": ranges}).to_json()]}
+        return {"files": [context.store.write_json(f"{context.folder}/{_LAYOUT}", {"cut": cut}).to_json()]}
 
     # --- what becomes of it -----------------------------------------------------------------------------------------
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        ranges = context.store.read_json(f"{context.folder}/{_LAYOUT}")["ranges"]
-        found = read_by_part(context, f"match-{ranges}", part, inputs).sort_by("id")
-        ids, start, end, other = (found.column(name).to_numpy() for name in _FOUND.names)
+        cut = context.store.read_json(f"{context.folder}/{_LAYOUT}")["cut"]
+        found, owned = (
+            read_by_part(context, f"{kind}-{cut}", part, inputs).sort_by("id") for kind in ("match", "owned")
+        )
         spans = Spans()
+        filler = self.filler if self.action == "mask" else ""
         for docs in part.tables(context.store, ["id", "text"]):
-            mine = docs.column("id").to_numpy()
-            here = slice(*np.searchsorted(ids, [mine[0], mine[-1] + np.uint64(1)]))
-            document = np.searchsorted(mine, ids[here])
-            whole = merged(document, start[here], end[here], other[here])
-            filler = self.filler if self.action == "mask" else ""
+            whole = merged(*_within(docs, found))
+            owns = _owns(docs.num_rows, _within(docs, owned), whole)
             in_bytes = self.bytes_of(docs.column("text"), *whole)
-            spans.add(docs, *in_bytes, filler, self.least_words, self.action != "count")
+            spans.add(docs, *in_bytes, filler, self.least_words, self.action != "count", owns)
         return spans.verdict()
 
     def bytes_of(
@@ -211,50 +278,57 @@ _CONTEXTS = pa.schema(
     [("hash", pa.uint64()), ("id", pa.uint64()), ("start", pa.int64()), ("symbols", pa.large_binary())]
 )
 """A fingerprint's neighbourhood: `start` in symbols of its document; the symbols as bytes, eight for a word."""
+_WINDOWS = pa.schema([("high", pa.uint64()), ("low", pa.uint64()), ("id", pa.uint64()), ("start", pa.int64())])
+"""A stretch of the shortest length around a hot fingerprint, by its hash."""
 _FOUND = pa.schema([("id", pa.uint64()), ("start", pa.int64()), ("end", pa.int64()), ("anchor", pa.uint64())])
+_Columns = tuple[U64, I64, I64, U64]
+"""Columns of `_FOUND`: of stretches in symbols."""
 
 
-def _slices(symbols: npt.NDArray[Any], start: I64, length: I64) -> pa.LargeBinaryArray:
-    """The runs `symbols[start[i]:start[i] + length[i]]`, as bytes."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(length)])
-    flat = np.empty(int(offsets[-1]), symbols.dtype)
-    _gather(symbols, start, offsets, flat)
-    in_bytes = offsets * symbols.dtype.itemsize
-    return pa.LargeBinaryArray.from_buffers(
-        pa.large_binary(), len(start), [None, pa.py_buffer(in_bytes), pa.py_buffer(flat)]
-    )
+def _windows(marks: pa.Table, start: I64, high: U64, low: U64, count: I64) -> pa.Table:
+    """Rows of `_WINDOWS`: mark i has `count[i]` of the hashes, the first of them at `start[i]`."""
+    first = np.cumsum(count) - count
+    begin = np.repeat(start - first, count) + np.arange(len(high))
+    ids = np.repeat(marks.column("id").to_numpy(), count)
+    return pa.table([pa.array(column) for column in (high, low, ids, begin)], schema=_WINDOWS)
 
 
-@kernel
-def _gather(symbols: npt.NDArray[Any], start: I64, offsets: I64, flat: npt.NDArray[Any]) -> None:
-    for i in range(len(start)):
-        size = offsets[i + 1] - offsets[i]
-        flat[offsets[i] : offsets[i + 1]] = symbols[start[i] : start[i] + size]
+def _within(docs: pa.Table, found: pa.Table) -> tuple[I64, I64, I64, U64]:
+    """The rows of `found` (by id) that speak of `docs`: the place of the document among them, start, end, anchor."""
+    ids, start, end, anchor = (found.column(name).to_numpy() for name in _FOUND.names)
+    mine = docs.column("id").to_numpy()
+    here = slice(*np.searchsorted(ids, [mine[0], mine[-1] + np.uint64(1)]))
+    return np.searchsorted(mine, ids[here]), start[here], end[here], anchor[here]
 
 
-def _flat(pieces: pa.LargeBinaryArray, width: int) -> tuple[npt.NDArray[Any], I64]:
-    """What `_slices` packed: symbols (uint8, or int32 numbers in place of 64-bit hashes) and offsets."""
-    _, offsets, data = pieces.buffers()
-    if len(pieces) == 0 or data is None:
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    bounds = np.frombuffer(offsets, np.int64)[pieces.offset : pieces.offset + len(pieces) + 1]
-    raw = np.frombuffer(data, np.uint8)[bounds[0] : bounds[-1]]
-    bounds = (bounds - bounds[0]) // width
-    if width == 1:
-        return raw, bounds
-    return np.unique(raw.view(np.uint64), return_inverse=True)[1].astype(np.int32), bounds
+def _owns(documents: int, owned: tuple[I64, I64, I64, U64], cut: tuple[I64, I64, I64, U64]) -> npt.NDArray[np.bool_]:
+    """Which documents keep something that others lose: a stretch of theirs that no cut covers.
+
+    In one range a document may seem to own what it loses to a lower id in another: that is covered by a cut.
+    """
+    document, start, end, _ = owned
+    lift = int(max(end.max(initial=0), cut[2].max(initial=0))) + 1
+    place = np.searchsorted(cut[0] * lift + cut[1], document * lift + start, side="right") - 1
+    covered = np.zeros(len(document), np.bool_)
+    some = place >= 0
+    covered[some] = (cut[0][place[some]] == document[some]) & (cut[2][place[some]] >= end[some])
+    owns = np.zeros(documents, np.bool_)
+    owns[document[~covered]] = True
+    return owns
 
 
-def _repeats(owner: U64, offsets: I64, kind: I64, ids: U64, least: int) -> tuple[I64, I64, I64, U64]:
-    """`(row, start, end, anchor)`: where context `row`, a piece `kind[row]` in the document `ids[row]`, repeats another's."""
-    count = _intervals(owner, offsets, kind, ids, least, np.zeros((3, 0), np.int64), np.zeros(0, np.uint64))
+def _repeats(owner: U64, offsets: I64, kind: I64, ids: U64, least: int, mine: bool) -> tuple[I64, I64, I64, U64]:
+    """`(row, start, end, anchor)`: where context `row`, a piece `kind[row]` in the document `ids[row]`, repeats another's;
+    or, with `mine`, where others repeat it."""
+    none = np.zeros((3, 0), np.int64), np.zeros(0, np.uint64)
+    count = _intervals(owner, offsets, kind, ids, least, mine, *none)
     found, other = np.empty((3, count), np.int64), np.empty(count, np.uint64)
-    _intervals(owner, offsets, kind, ids, least, found, other)
+    _intervals(owner, offsets, kind, ids, least, mine, found, other)
     return found[0], found[1], found[2], other
 
 
 @kernel
-def _intervals(owner: U64, offsets: I64, kind: I64, ids: U64, least: int, found: I64, other: U64) -> int:
+def _intervals(owner: U64, offsets: I64, kind: I64, ids: U64, least: int, mine: bool, found: I64, other: U64) -> int:
     """Fills `found` (row, start, end) and `other`, unless they have no room; how many there are."""
     count = 0
     for row in range(len(kind)):
@@ -263,7 +337,7 @@ def _intervals(owner: U64, offsets: I64, kind: I64, ids: U64, least: int, found:
         last = NOBODY
         for p in range(begin, offsets[kind[row] + 1]):
             owned = owner[p]
-            if owned == NOBODY or owned == ids[row]:
+            if owned == NOBODY or (owned == ids[row]) != mine:
                 continue
             if p - begin > end or owned != last:
                 if len(other):

@@ -55,11 +55,12 @@ def _flatten(parent: npt.NDArray[Any]) -> None:
 class Components:
     """The components of the documents of some parts: `numbers`, ascending, and `rows`, above every row number of each."""
 
-    def __init__(self, numbers: Sequence[int], rows: Sequence[int]) -> None:
+    def __init__(self, numbers: Sequence[int], rows: Sequence[int], most_narrow: int = 2**32) -> None:
+        """`most_narrow`: from so many documents on, a parent takes 8 bytes."""
         self._numbers = np.array(numbers, np.int64)
         self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(rows, np.int64))])
         size = int(self._starts[-1])
-        self._parent = np.arange(size, dtype=np.uint32 if size < 2**32 else np.uint64)
+        self._parent = np.arange(size, dtype=np.uint32 if size < most_narrow else np.int64)
         self._touched = np.zeros(size, np.bool_)
 
     def add(self, left: U64, right: U64) -> None:

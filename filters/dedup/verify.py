@@ -3,7 +3,8 @@
 Within a cluster, in the given order, a document is compared with the anchors that share a band key with it, and joins the
 most similar one if that is similar enough; one that resembles none becomes an anchor itself, and stays. n copies of one
 page cost n comparisons. Members of one component that share no band are not compared: documents around one boilerplate,
-each different, would cost n²/2 otherwise, and the S-curve says how unlikely their similarity is.
+each different, would cost n²/2 otherwise, and the S-curve says how unlikely their similarity is. Where more than `TRIES`
+anchors share one key, only the latest are tried, for the same reason: a true copy shares other, rarer keys as well.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from filters.dedup.base import begins
 from text_kernels.jit import kernel
 from text_kernels.shingles import jaccard as jaccard_of
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
+TRIES = 200
+"""Anchors compared for each band of a document."""
 BINS = 20
 """Of the histogram of best similarities: 0.00–0.05 … 0.95–1."""
 
@@ -26,8 +30,7 @@ def groups(roots: U64, keys: U64, bands: int) -> tuple[I64, int]:
     cluster = np.repeat(roots, bands)
     order = np.lexsort((keys, cluster))
     cluster, keys = cluster[order], keys[order]
-    new = np.ones(len(keys), np.bool_)
-    new[1:] = (keys[1:] != keys[:-1]) | (cluster[1:] != cluster[:-1])
+    new = begins(keys, cluster)
     group = np.empty(len(keys), np.int64)
     group[order] = np.cumsum(new) - 1
     return group, int(new.sum())
@@ -87,7 +90,9 @@ def _verify(
         mine = shingles[offsets[i] : offsets[i + 1]]
         for band in range(bands):
             at = -1 if fixed[i] else head[group[i * bands + band]]
-            while at >= 0:
+            tries = 0
+            while at >= 0 and tries < TRIES:
+                tries += 1
                 j = at // bands
                 at = link[at]
                 if compared[j] == i:

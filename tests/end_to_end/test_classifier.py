@@ -182,7 +182,7 @@ def test_a_classifier_trained_later_or_twice_is_no_use(eyas: Eyas, written: Call
     )
     path.write_text("\n".join([*lines[: training + 7], *lines[training : training + 7], *lines[training + 7 :]]))
     ran = eyas("plan", path)
-    assert ran.code != 0 and "an earlier stage is called 'prose' already" in ran.err
+    assert ran.code != 0 and "an earlier stage leaves 'prose' already" in ran.err
 
 
 def test_too_few_examples_stop_the_run_in_words(eyas: Eyas, written: Callable[..., Path], tmp_path: Path) -> None:

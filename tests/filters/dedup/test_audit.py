@@ -64,26 +64,39 @@ def test_a_wrong_removal_stops_the_run_and_is_named(
     original = minhash.verify
     monkeypatch.setattr(minhash, "verify", wrong)
     strict = MinhashDedup(bands=200, rows=1, verify_jaccard=0.99)
-    with pytest.raises(RuntimeError, match=r"removals that were looked at again were wrong; .* #\d+ as a copy of #\d+"):
-        run(strict, tmp_path, texts)
+    run(strict, tmp_path, texts)
+    right = pl.read_parquet(tmp_path / "pass/audit/pairs.parquet")["right"]
+    assert not right.all()
+    with pytest.raises(Alarm, match="removals that were looked at again were wrong"):
+        strict.check({}, {"audit": {"sampled": len(right), "right": int(right.sum())}})
+
+
+def test_long_texts_are_passed_over_and_others_take_their_place(
+    tmp_path: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "SAMPLED", 5)
+    monkeypatch.setattr(audit, "OFFERED", 100)
+    monkeypatch.setattr(audit, "MOST_BYTES", 400)
+    run(ExactDedup(by="key"), tmp_path, [*texts, *texts], carry={"key": [str(i % 240) for i in range(2 * len(texts))]})
     pairs = pl.read_parquet(tmp_path / "pass/audit/pairs.parquet")
-    assert not pairs["right"].all()
+    assert pairs.height == 5 and pairs["right"].all()
+    assert pairs["dropped_text"].str.len_chars().max() <= 400 < max(map(len, texts))
 
 
 def test_a_source_that_melts_away_rings_the_alarm() -> None:
     stage = MinhashDedup(max_loss=0.8)
     lost = {"wiki": Books(1000, 300, 700), "boilerplate": Books(859_092, 2, 859_090), "tiny": Books(99, 1, 98)}
     with pytest.raises(Alarm, match=r"boilerplate: 859,090 of 859,092 documents \(100.0%\)") as alarm:
-        stage.check(lost)
+        stage.check(lost, {})
     assert "wiki" not in str(alarm.value) and "tiny" not in str(alarm.value) and "max_loss" in str(alarm.value)
-    MinhashDedup(max_loss=1.0).check(lost)
+    MinhashDedup(max_loss=1.0).check(lost, {})
 
 
 def test_stages_that_cut_are_judged_by_bytes() -> None:
     books = {"web": Books(1000, 1000, 0, bytes_in=1_000_000, bytes_kept=40_000)}
     with pytest.raises(Alarm, match=r"web: 960,000 of 1,000,000 bytes of text \(96.0%\)"):
-        LineDedup().check(books)
-    MinhashDedup().check(books)
+        LineDedup().check(books, {})
+    MinhashDedup().check(books, {})
 
 
 def test_excerpts_show_where_texts_differ_or_what_was_cut() -> None:

@@ -36,8 +36,8 @@ def arrays(edges: Edges) -> tuple[np.ndarray, np.ndarray]:
     return np.array([a for a, _ in edges], np.uint64), np.array([b for _, b in edges], np.uint64)
 
 
-def by_union_find(edges: Edges, pieces: int) -> dict[int, int]:
-    components = Components(NUMBERS, ROWS)
+def by_union_find(edges: Edges, pieces: int, most_narrow: int = 2**32) -> dict[int, int]:
+    components = Components(NUMBERS, ROWS, most_narrow)
     for piece in range(pieces):
         components.add(*arrays(edges[piece::pieces]))
     components.settle()
@@ -80,6 +80,7 @@ def test_union_find_is_a_flood_fill_in_any_order(edges: Edges, pieces: int, chan
     assert by_union_find(edges, pieces) == flood(edges)
     chance.shuffle(edges)  # type: ignore[attr-defined]
     assert by_union_find(edges, 1) == flood(edges)
+    assert by_union_find(edges, 2, most_narrow=1) == flood(edges)
 
 
 @settings(deadline=None, max_examples=60)

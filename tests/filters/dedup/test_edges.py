@@ -10,6 +10,7 @@ import pytest
 from dedup_driver import run
 from hostile_documents import SMALL
 
+from corpus import part
 from corpus.stage import CorpusStage
 from filters.dedup.exact import ExactDedup
 from filters.dedup.lines import LineDedup
@@ -75,3 +76,14 @@ def test_corpora_of_one_document_again_and_again(tmp_path: Path, name: str, text
 def test_nothing_in_nothing_out(tmp_path: Path, name: str) -> None:
     assert run(STAGES[name](), tmp_path, []) == []
     assert run(STAGES[name](), tmp_path / "dead", ["some text", "some text"], dead=[0, 1]) == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_batches_in_which_all_documents_are_dead(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part, "BATCH_ROWS", 4)
+    text = "The same words stand in every document of this corpus, and there are not a few of them."
+    dead = [*range(2, 14), *range(21, 25)]
+    living = [i for i in range(25) if i not in dead]
+    fates = run(STAGES[name](), tmp_path, [f"{text}\n{i}" if i in dead else text for i in range(25)], [20], dead)
+    assert len(fates) == len(living) and fates[0].text == text
+    assert all(not fate.kept or fate.text != text for fate in fates[1:])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.dedup import base
-from filters.dedup.exact import ExactDedup
+from filters.dedup.exact import ExactDedup, plain_url
 
 TEXTS = st.lists(
     st.sampled_from(["", "a", "A", "b", " a", "a\n", "é", "É", "e\u0301", "\0", "a\0", "\ufeffa"]), max_size=20
@@ -55,3 +55,26 @@ def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
     assert run(ExactDedup(), tmp_path / "empty part", []) == []
     assert list(ExactDedup().plan([])) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "plain"),
+    [
+        ("http://www.Example.org:80/a/#top", "example.org/a"),
+        ("https://example.org:443/a?x=1", "example.org/a?x=1"),
+        ("www.example.org/a", "example.org/a"),
+        ("https://example.org:80/", "example.org:80"),
+        ("ftp://example.org/a", "ftp://example.org/a"),
+        ("http://[broken", "http://[broken"),
+        ("", ""),
+    ],
+)
+def test_addresses_lose_what_seldom_tells_two_pages_apart(address: str, plain: str) -> None:
+    assert plain_url(address) == plain
+
+
+def test_by_a_column_that_some_parts_have_not(tmp_path: Path) -> None:
+    keys = {"key": ["a", None, "a", "b"]}
+    fates = run(ExactDedup(by="key"), tmp_path, ["1", "2", "3", "4"], cuts=[2], carry=keys)
+    assert [fate.kept for fate in fates] == [True, True, False, True]
+    assert [fate.kept for fate in run(ExactDedup(by="absent"), tmp_path / "absent", ["1", "1"])] == [True, True]

@@ -60,6 +60,10 @@ def test_terms_are_asked_from_left_to_right_and_ties_go_to_the_lowest_id() -> No
         ),
         (pa.int64(), [5, None, 7, -1]),
         (pa.string(), ["2024-01-02T03:04:05Z", "no date", "2025-01-01", "1999-12-31 23:59:59"]),
+        (pa.string(), ["2024-05-01T10:00", "soon", "2024-06", "20240430"]),
+        (pa.dictionary(pa.int32(), pa.string()), ["2024-05-01", None, "2024-06-01", "2020-01-01"]),
+        (pa.timestamp("ns"), [1_700_000_000_000_000_001, None, 1_800_000_000_000_000_001, 5]),
+        (pa.int64(), [2**60, None, 2**61, 1]),
         (pa.large_string(), ["2024-01-02T03:04:05.25+02:00", None, "2025-01-01T00:00:00", "2023-01-01"]),
     ],
 )
@@ -110,3 +114,14 @@ def test_the_order_does_not_depend_on_that_of_the_rows() -> None:
     expected = chosen("source(b), longest", table(rows))
     chance.shuffle(rows)
     assert chosen("source(b), longest", table(rows)) == expected
+
+
+def test_a_column_of_dates_that_nobody_can_read_is_an_error() -> None:
+    docs = table([{"id": 1, "when": "yesterday"}, {"id": 2, "when": None}], when=pa.string())
+    with pytest.raises(ValueError, match="cannot read the column 'when'; expected ISO 8601, found 'yesterday'"):
+        ranks("newest(when)", docs)
+    assert chosen("newest(when)", table([{"id": 1, "when": None}], when=pa.string())) == [1]
+
+
+def test_a_column_that_only_generated_documents_have_counts_as_empty() -> None:
+    assert chosen("highest(quality), shortest", table([{"id": 1, "text": "aa"}, {"id": 2, "text": "a"}])) == [2, 1]

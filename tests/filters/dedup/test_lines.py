@@ -98,6 +98,16 @@ def test_documents_left_short_are_dropped_and_say_whose_copy_they_were(tmp_path:
     assert fates[2].columns["repeated_share"] == size / (size + 45)
 
 
+def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
+    """A document that is short after cutting stays if it is the one that keeps what others lose."""
+    footer = "A footer that stands below every page of the site"
+    texts = [f"{footer}\nand words of its own, many of them", f"unquestionably three-word lines\n{footer}"]
+    texts += ["unquestionably three-word lines\nand then there is more, and more, and more of it", footer]
+    fates = run(LineDedup(), tmp_path, texts)
+    assert [fate.kept for fate in fates] == [True, True, True, False]
+    assert "three-word" in fates[1].text and "three-word" not in fates[2].text
+
+
 def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(0)
     pool = [f"line number {i} of the pool of lines" for i in range(300)]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from filters.dedup import base
+from filters.dedup import base, substring
 from filters.dedup.repeats import NOBODY, owners
 from filters.dedup.substring import SubstringDedup
 from text_kernels.utf8 import buffers
@@ -141,6 +141,36 @@ def test_any_memory_and_any_cut_into_parts_give_the_same(tmp_path: Path, monkeyp
     assert sum(not fate.kept for fate in whole) > 10
     monkeypatch.setattr(base, "SHARE", 16_000_000 / 3000)
     assert run(SubstringDedup(min_words=20, memory=16_000_000), tmp_path / "many", texts, cuts=[7, 8, 40]) == whole
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(TEXT, max_size=7), st.integers(16, 40), st.integers(4, 9), st.data())
+def test_hot_fingerprints_are_found_by_hash_as_cold_ones_by_suffix_array(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], some_bytes: int, some_words: int, data: st.DataObject
+) -> None:
+    least_words = data.draw(st.integers(0, 8))
+    folder = tmp_path_factory.mktemp("hot")
+    for stage in (
+        SubstringDedup(min_bytes=some_bytes, least_words=least_words),
+        SubstringDedup(min_words=some_words, least_words=least_words),
+    ):
+        found = []
+        for hot in (0, 2, 10**9):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(substring, "HOT", hot)
+                found.append(run(stage, folder / f"{stage.least}-{hot}-{stage.min_bytes}", texts, [len(texts) // 2]))
+        assert found[0] == found[1] == found[2]
+        assert [fate.detail for fate in found[0]] == [fate.detail for fate in found[2]]
+
+
+def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
+    """A document that is short after cutting stays if it is the one that keeps what others lose."""
+    first = " ".join(f"a{i}" for i in range(60))
+    second = " ".join(f"b{i}" for i in range(60))
+    texts = [first, f"{first} {second}", f"{second} " + " ".join(f"c{i}" for i in range(150)), first]
+    fates = run(SubstringDedup(min_words=20, least_words=100), tmp_path, texts)
+    assert [fate.kept for fate in fates] == [True, True, True, False]
+    assert fates[1].text == second and second not in fates[2].text
 
 
 def test_a_page_copied_ten_thousand_times_takes_part_once(tmp_path: Path) -> None:

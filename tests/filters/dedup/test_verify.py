@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.dedup.verify import BINS, groups, verify
+from filters.dedup.verify import BINS, TRIES, groups, verify
 
 BANDS = 2
 DOCUMENT = st.tuples(st.frozensets(st.integers(0, 12), min_size=1), st.tuples(st.integers(0, 2), st.integers(3, 5)))
@@ -95,3 +95,12 @@ def test_keys_of_other_clusters_never_meet() -> None:
     group, count = groups(np.array([1, 2, 1], np.uint64), np.array([7, 8, 7, 9, 7, 9], np.uint64), 2)
     assert count == 5 and group[0] == group[4]
     assert len({*group.tolist()}) == 5
+
+
+def test_where_a_key_is_everybody_s_only_the_latest_anchors_are_tried() -> None:
+    """The copy of an early anchor is found by a rarer key, not by the common one."""
+    others = [(frozenset({1000 + i}), (0, 100 + i)) for i in range(TRIES + 5)]
+    rare, common = (frozenset({1000}), (0, 100)), (frozenset({1001}), (0, 99))
+    anchor, _, _ = call([[*others, rare, common]], 0.9)
+    assert anchor[-2:] == [0, len(others) + 1]
+    assert call([[*others[-3:], (frozenset({1000 + TRIES + 2}), (0, 99))]], 0.9)[0][-1] == 0
