@@ -157,12 +157,14 @@ def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tupl
     return left[begin : begin + SHOWN_CHARACTERS], right[begin : begin + SHOWN_CHARACTERS]
 
 
-def split_words(text: str) -> list[str]:
-    """The words of a text as strings."""
+def normalised_words(text: str, fold_case: bool, fold_digits: bool) -> list[str]:
+    """The words of a text as hashes of words see them."""
     column = pa.array([text], pa.large_string())
     data = buffers(column)[0].tobytes()
     start, end, _ = words(column)
-    return [data[i:j].decode() for i, j in zip(start.tolist(), end.tolist(), strict=True)]
+    # No word has a line break in it: all are decoded and folded at once.
+    joined = b"\n".join([data[i:j] for i, j in zip(start.tolist(), end.tolist(), strict=True)]).decode()
+    return normalised(joined, fold_case, fold_digits).split("\n") if len(start) else []
 
 
 def normalised(text: str, fold_case: bool, fold_digits: bool) -> str:

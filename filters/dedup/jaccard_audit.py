@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filters.dedup.audit import Auditor, Pair, normalised, split_words
+from filters.dedup.audit import Auditor, Pair, normalised_words
 from text_kernels import unicode_classes
 from text_kernels.unicode_classes import LETTER, NUMBER
 
@@ -25,10 +25,10 @@ class JaccardAuditor(Auditor):
 
     def shingles(self, text: str, source: str) -> set[tuple[str, ...]]:
         """The distinct runs of `shingle_words` normalised words; all words as one, if there are fewer."""
-        classes = unicode_classes.classes()
         case, digits, punctuation = self.stage.folding(source)
-        found = [normalised(word, case, digits) for word in split_words(text)]
+        found = normalised_words(text, case, digits)
         if punctuation:
+            classes = unicode_classes.classes()
             found = [word for word in found if any(classes[ord(character)] in (LETTER, NUMBER) for character in word)]
         n = min(self.stage.shingle_words, len(found))
-        return {tuple(found[i : i + n]) for i in range(len(found) - n + 1)} if found else set()
+        return set(zip(*(found[i:] for i in range(n)), strict=False))

@@ -25,7 +25,7 @@ from corpus.part import Part
 from corpus.shuffle import bucket_of, read_bucket, write_buckets
 from corpus.task import Entry, Step, Task, TaskContext
 from corpus.verdict import Verdict
-from filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample, split_words
+from filters.dedup.audit import Auditor, Pair, audit_step, normalised_words, sample
 from filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from filters.dedup.repeats import NOBODY, owners
 from filters.dedup.spans import Spans, SpanStage, merged
@@ -383,4 +383,4 @@ class SubstringAuditor(Auditor):
         return same, float(same)
 
     def _words(self, text: str) -> list[bytes]:
-        return [normalised(word, self.stage.fold_case, self.stage.fold_digits).encode() for word in split_words(text)]
+        return [word.encode() for word in normalised_words(text, self.stage.fold_case, self.stage.fold_digits)]
