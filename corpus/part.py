@@ -89,11 +89,9 @@ class Part:
                     table = parquet.read_row_group(number, columns=names)
                     mine = pc.is_in(table.column("id"), wanted)
                     table = table.filter(mine)
-                    yield (
-                        table
-                        if mask is None
-                        else _apply(table, mask.slice(start, group.num_rows).filter(mine), columns)
-                    )
+                    if mask is not None:
+                        table = _apply(table, mask.slice(start, group.num_rows).filter(mine), columns)
+                    yield table
                 start += group.num_rows
 
     def mask(self, store: Store) -> pa.Table | None:

@@ -50,10 +50,9 @@ def execute(
 
     try:
         outcome = engine.run()
-    except Alarm:
+    except Alarm as alarm:
         # What rang it is to be seen: the report of the run so far has the pairs.
-        write_report(engine.outcome)
-        raise
+        raise Alarm(f"{alarm}\nThe report: {write_report(engine.outcome)}") from alarm
     finally:
         executor.close()
     write_report(outcome)

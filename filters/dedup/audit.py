@@ -98,6 +98,8 @@ def _audit(rows: Sequence[dict[str, int]], inputs: Sequence[Part], auditor: Audi
     found: list[dict[str, Any]] = []
     too_long = 0
     for start in range(0, len(rows), SAMPLED):
+        if len(found) == SAMPLED:
+            break
         some = rows[start : start + SAMPLED]
         documents = _read({row[name] for row in some for name in ("id", "anchor")}, inputs, auditor, context)
         for row in some:

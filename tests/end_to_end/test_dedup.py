@@ -175,6 +175,7 @@ def test_a_source_of_only_boilerplate_stops_the_run_and_the_report_shows_why(
     ran = eyas("run", recipe, "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 1
     assert "wiki: 149 of 150 documents (99.3%)" in ran.err and "web:" not in ran.err and "max_loss" in ran.err
+    assert "report.html" in ran.err
     run = tmp_path / "runs/dedup"
     page_of = (run / "report.html").read_text()
     assert "rings" in page_of and "removals drawn by lot" in page_of and "Our shop is closed" in page_of
