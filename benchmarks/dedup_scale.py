@@ -30,7 +30,7 @@ from benchmarks.dedup import one_core
 from corpus.chance import mix
 from corpus.part import Part
 from corpus.store import Store
-from corpus.task import TaskContext, in_turn
+from corpus.task import Entry, TaskContext, in_turn, next_step
 from filters.dedup.minhash import MinhashDedup
 
 PART = 250_000
@@ -89,15 +89,11 @@ def one_size(total: int, memory: int) -> dict[str, Any]:
         stage, context = MinhashDedup(memory=memory), TaskContext(store, "pass", seed=0)
         seconds: dict[str, float] = {}
         plan = in_turn(stage.plan(parts))
-        step = next(plan, None)
-        while step is not None:
+        entries: list[Entry] | None = None
+        while (step := next_step(plan, entries)) is not None:
             begun = time.perf_counter()
             entries = [task.run(context) for task in step.tasks]
             seconds[step.name] = time.perf_counter() - begun
-            try:
-                step = plan.send(entries)
-            except StopIteration:
-                step = None
         begun = time.perf_counter()
         kept = sum(
             int(np.sum(stage.decide(part, parts, context).kept.to_numpy(zero_copy_only=False))) for part in parts

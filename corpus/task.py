@@ -67,3 +67,11 @@ def in_turn(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:
     else:
         for step in plan:  # noqa: UP028 -- `yield from` a list cannot be sent anything
             yield step
+
+
+def next_step(plan: Generator[Step, list[Entry], None], entries: list[Entry] | None) -> Step | None:
+    """The step after the one that gave `entries` (None: the first); None if there is none."""
+    try:
+        return next(plan) if entries is None else plan.send(entries)
+    except StopIteration:
+        return None

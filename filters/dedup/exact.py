@@ -1,6 +1,6 @@
 """Exact deduplication: of documents with the same text, URL or other key, one stays.
 
-128-bit hashes, not texts, are shuffled (40 bytes a document and 8 for each term of `keep`), by hash range, so memory is
+128-bit hashes, not texts, are shuffled (28 bytes a document and 8 for each term of `keep`), by hash range, so memory is
 that of one range. BLAKE2b runs at about 0.9 GB/s on one core and has no known collisions; a 64-bit hash would meet one
 by chance near 5 billion documents.
 """
@@ -137,7 +137,7 @@ class ExactDedup(KeepingStage):
         return copies_verdict(part, found, context, "exact_duplicate", "copy of")
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
-        return self.buckets((40 + 8 * len(parse(self.keep))) * sum(part.alive for part in inputs))
+        return self.buckets((28 + 8 * len(parse(self.keep))) * sum(part.alive for part in inputs))
 
 
 def _hashes(part: Part, buckets: int) -> str:

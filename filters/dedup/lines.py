@@ -2,7 +2,7 @@
 
 A line's 128-bit hash and its document's id are shuffled by hash range, once for each document; a document in which a line
 stands twice counts once. Then a part's lines are hashed again and those that another document owns are cut. The trade:
-24 bytes go through the shuffle for every line of at least `min_characters`, half of the text or so.
+24 bytes go through the shuffle for every line of at least `min_characters`: 0.28 of 45 MB of text of all kinds.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class LineDedup(SpanStage):
         at = np.lexsort((low, high, ids))
         ids, high, low, anchor = ids[at], high[at], low[at], anchor[at]
         owners = read_by_part(context, f"owners-{self._buckets(inputs)}", part, inputs).column("id").combine_chunks()
-        spans = Spans()
+        spans = Spans(self.least_words)
         for docs in part.tables(context.store, ["id", "text"]):
             owns = pc.is_in(docs.column("id"), owners).to_numpy()
             here = self.lines(docs.column("text"))
@@ -122,7 +122,7 @@ class LineDedup(SpanStage):
             place = _look_up(here.high, here.low, document, *bounds, high, low)
             cut = place >= 0
             found_here = merged(document[cut], here.start[cut], here.end[cut], anchor[place[cut]])
-            spans.add(docs, *found_here, "", self.least_words, True, owns)
+            spans.add(docs, *found_here, owns)
         return spans.verdict()
 
 

@@ -79,7 +79,7 @@ class MinhashDedup(KeepingStage):
     skip_punctuation: BySource = False
     """Ignore punctuation; likewise. Over-merges mathematics and code."""
     index: bool = False
-    """Leave an index of what stays, for `against` of later runs: about 1.4 times the size of the text."""
+    """Leave an index of what stays, for `against` of later runs: about 1.3 times the size of the text."""
     against: list[str] = []
     """Folders of earlier runs with `index: true` (any fsspec URL): a near-duplicate of what they kept is dropped too."""
     signatures: bool = False

@@ -6,6 +6,7 @@ says of every document that was cut how many spans and bytes, and whose copies t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -37,24 +38,15 @@ class SpanStage(DedupStage):
 class Spans:
     """Spans to be cut out of the documents of one part, gathered table by table."""
 
-    def __init__(self) -> None:
+    def __init__(self, least_words: int, filler: str = "", cut: bool = True) -> None:
+        """`least_words`: with fewer left, a document is dropped; `cut`: whether spans are cut out, or only counted."""
+        self._least_words, self._filler, self._cut = least_words, filler, cut
         self._verdicts: list[Verdict] = []
 
-    def add(
-        self,
-        docs: pa.Table,
-        document: I64,
-        start: I64,
-        end: I64,
-        other: U64,
-        filler: str,
-        least_words: int,
-        cut: bool,
-        owns: npt.NDArray[np.bool_],
-    ) -> None:
+    def add(self, docs: pa.Table, document: I64, start: I64, end: I64, other: U64, owns: npt.NDArray[np.bool_]) -> None:
         """Spans of the documents `docs` (id, text): bytes `start[k]` to `end[k]` of the `document[k]`-th are a copy of
-        something in the document `other[k]`. Sorted, apart. `cut`: whether they are cut out, or only counted. `owns`: bool
-        for each document, whether others lose what it keeps: it stays, however short, or that would be lost altogether."""
+        something in the document `other[k]`. Sorted, apart. `owns`: bool for each document, whether others lose what it
+        keeps: it stays, however short, or that would be lost altogether."""
         counts = np.bincount(document, minlength=docs.num_rows)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         flat = np.stack([start, end], axis=1).ravel() if len(start) else np.zeros(0, np.int64)
@@ -63,30 +55,27 @@ class Spans:
         size = np.maximum(pc.binary_length(docs.column("text")).to_numpy(), 1)
         touched = counts > 0
         left = _words_left(docs.column("text").combine_chunks(), cuts, touched)
-        kept = ~touched | (left >= least_words) | owns if cut else np.ones(docs.num_rows, np.bool_)
+        kept = ~touched | (left >= self._least_words) | owns if self._cut else np.ones(docs.num_rows, np.bool_)
         self._verdicts.append(
             Verdict.of(
                 kept,
                 reason="short_after_cutting",
                 score=pa.array(left.astype(np.float64), mask=~touched),
-                threshold=pa.array(np.full(len(left), float(least_words)), mask=~touched),
-                detail=_details(counts, bounds, removed, other, "cut" if cut else "repeated"),
+                threshold=pa.array(np.full(len(left), float(self._least_words)), mask=~touched),
+                detail=_details(counts, bounds, removed, other, "cut" if self._cut else "repeated"),
                 columns={"repeated_share": pa.array(removed / size)},
-                cuts=cuts if cut else None,
-                filler=filler,
+                cuts=cuts,
             )
         )
 
     def verdict(self) -> Verdict:
         """The verdict on all documents that were added."""
-        names = ("kept", "reason", "score", "threshold", "detail")
         if not self._verdicts:
             return Verdict.of([], columns={"repeated_share": pa.array([], pa.float64())})
-        joined = {name: pa.concat_arrays([getattr(v, name) for v in self._verdicts]) for name in names}
-        share = pa.concat_arrays([v.columns["repeated_share"] for v in self._verdicts])
-        first = self._verdicts[0]
-        cuts = None if first.cuts is None else pa.concat_arrays([v.cuts for v in self._verdicts])
-        return Verdict(**joined, columns={"repeated_share": share}, cuts=cuts, filler=first.filler)
+        share = pa.concat_arrays([verdict.columns["repeated_share"] for verdict in self._verdicts])
+        cuts = pa.concat_arrays([verdict.cuts for verdict in self._verdicts]) if self._cut else None
+        whole = Verdict.joined(self._verdicts)
+        return replace(whole, columns={"repeated_share": share}, cuts=cuts, filler=self._filler)
 
 
 def _words_left(text: pa.LargeStringArray, cuts: pa.ListArray, touched: npt.NDArray[np.bool_]) -> I64:

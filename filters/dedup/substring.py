@@ -245,13 +245,12 @@ class SubstringDedup(SpanStage):
         found, owned = (
             read_by_part(context, f"{kind}-{cut}", part, inputs).sort_by("id") for kind in ("match", "owned")
         )
-        spans = Spans()
-        filler = self.filler if self.action == "mask" else ""
+        spans = Spans(self.least_words, self.filler if self.action == "mask" else "", self.action != "count")
         for docs in part.tables(context.store, ["id", "text"]):
             whole = merged(*_within(docs, found))
             owns = _owns(docs.num_rows, _within(docs, owned), whole)
             in_bytes = self.bytes_of(docs.column("text"), *whole)
-            spans.add(docs, *in_bytes, filler, self.least_words, self.action != "count", owns)
+            spans.add(docs, *in_bytes, owns)
         return spans.verdict()
 
     def bytes_of(

@@ -15,7 +15,7 @@ from corpus.ledger import Books
 from corpus.part import Part, cut_field
 from corpus.stage import CorpusStage
 from corpus.store import FileEntry
-from corpus.task import Entry, Step, Task, TaskContext, in_turn
+from corpus.task import Entry, Step, Task, TaskContext, in_turn, next_step
 from corpus.verdict import Verdict
 from pipelines.passes.base import PassState, Result, Samples
 from pipelines.quarantine import as_json, check_verdict
@@ -30,15 +30,11 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     summary, left = {}, []
     inputs = tuple(state.parts)
     plan = in_turn(named.stage.plan(inputs))
-    step = next(plan, None)
-    while step is not None:
+    entries: list[Entry] | None = None
+    while (step := next_step(plan, entries)) is not None:
         entries = yield step
         left += [FileEntry.from_json(file) for entry in entries for file in entry.get("files", [])]
         summary[step.name] = _sums(entries)
-        try:
-            step = plan.send(entries)
-        except StopIteration:
-            step = None
     tasks = [Task(part.key, partial(_decide, part, inputs, named), part.text_bytes) for part in inputs]
     entries = yield Step.of("decide", tasks)
     result = Result(summary=summary)

@@ -16,7 +16,7 @@ from corpus.documents import document_id, documents, text_bytes
 from corpus.part import Part
 from corpus.stage import CorpusStage
 from corpus.store import Store
-from corpus.task import TaskContext, in_turn
+from corpus.task import Entry, TaskContext, in_turn, next_step
 from text_kernels.splice import splice
 
 LAST_NUMBER = re.compile(r"\d+$")
@@ -65,13 +65,10 @@ def run(
         parts.append(Part(part_number, "s", path, last - first, living.num_rows, text_bytes(living), (mask,)))
     context = TaskContext(store, "pass", seed=0)
     plan = in_turn(stage.plan(parts))
-    step = next(plan, None)
-    while step is not None:
+    entries: list[Entry] | None = None
+    while (step := next_step(plan, entries)) is not None:
         done = {task.key: task.run(context) for task in reversed(step.tasks)}  # any order must do
-        try:
-            step = plan.send([done[task.key] for task in step.tasks])
-        except StopIteration:
-            step = None
+        entries = [done[task.key] for task in step.tasks]
     fates: list[Fate] = []
     for part in parts:
         verdict = stage.decide(part, parts, context)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from corpus.shuffle import read_bucket
 from corpus.store import Store
-from corpus.task import TaskContext
+from corpus.task import Entry, TaskContext, next_step
 from filters.dedup import stars
 from filters.dedup.union_find import Components
 
@@ -58,14 +58,11 @@ def by_stars(edges: Edges, buckets: int, folder: Path) -> tuple[dict[int, int], 
         node, neighbour = stars.both_ways(*arrays(edges[piece::2]))
         stars.write_edges(context, f"pass/{paths[-1]}", node, neighbour, buckets)
     plan = stars.steps(paths, buckets, "clusters", np.array(NUMBERS, np.int64))
-    step, names = next(plan), []
-    while True:
+    names: list[str] = []
+    entries: list[Entry] | None = None
+    while (step := next_step(plan, entries)) is not None:
         names.append(step.name)
         entries = [task.run(context) for task in step.tasks]
-        try:
-            step = plan.send(entries)
-        except StopIteration:
-            break
     files = [f"pass/clusters/{name}" for name in context.store.list("pass/clusters")]
     found = {}
     for position in range(len(NUMBERS)):
