@@ -1,21 +1,31 @@
-"""Byte-level BPE: train once to the largest size, cut every smaller vocabulary out of it, inject LaTeX, write files.
+"""Byte-level BPE vocabularies: learned once to the largest size, from which every smaller one is cut.
 
-BPE is greedy, so vocabularies nest: the merges of a smaller one are the first merges of a larger one, and four
-sizes cost one training. The layout of ids: special tokens, 256 bytes, merges, injected commands at the end.
+BPE is greedy, so vocabularies nest. Ids: control tokens, reserved ones, 256 bytes, LaTeX commands, then merges in the
+order they were learned; a token has the same id in every size, and a model may grow its vocabulary without moving a row.
+Commands take the room of the last, least useful merges. The trade: one count of pretokens serves everything, so commands
+are chosen from it too, and what is injected is not learned a second time.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tokenizers import Tokenizer, decoders, models
 
-from tokenizer_train.latex import commands
+from text_kernels.pretoken_counts import PretokenCounts
+from tokenizer_train.alphabet import BYTE_ORDER, to_characters
+from tokenizer_train.latex import chosen, without_commands
+from tokenizer_train.merging import Learned, learn_merges
 from tokenizer_train.options import BOS, EOS, PAD, TokenizerOptions
 from tokenizer_train.pretokenizer import Pretokenizer
+
+_BATCH_CHARACTERS = 4_000_000
 
 
 class VocabularyTooLarge(ValueError):
@@ -23,91 +33,124 @@ class VocabularyTooLarge(ValueError):
 
 
 @dataclass(frozen=True)
-class Merges:
-    """What training finds: `merges[i]` is a pair of tokens in byte-level characters, most frequent first."""
+class Vocabulary:
+    """What training finds: `build(size)` makes a tokenizer of any size that was asked for."""
 
-    alphabet: tuple[str, ...]
-    merges: tuple[tuple[str, str], ...]
+    options: TokenizerOptions
+    commands: tuple[str, ...]
+    """LaTeX commands that are injected, in the order of their ids."""
+    learned: Learned
+
+    @cached_property
+    def _fixed(self) -> list[str]:
+        """The tokens that every size has, as tokenizer.json spells them."""
+        letters = [to_characters(bytes([byte])) for byte in BYTE_ORDER]
+        return [*self.options.control_tokens, *letters, *self.commands]
+
+    @cached_property
+    def _spelled(self) -> list[str]:
+        """Learned tokens by their number in `learned`: bytes, then what merges made."""
+        return [to_characters(token) for token in self.learned.tokens]
+
+    def merges(self, size: int) -> list[tuple[str, str]]:
+        """The merges of the vocabulary of `size` tokens, in order of rank."""
+        most = size - len(self._fixed) + 256
+        ranks: dict[tuple[int, int], None] = {}
+        known = 256
+        columns = (self.learned.left.tolist(), self.learned.right.tolist(), self.learned.made.tolist())
+        for left, right, made in zip(*columns, strict=True):
+            if known >= most:
+                break
+            # Of the same pair twice the later rank is what `tokenizers` keeps.
+            ranks.pop((left, right), None)
+            ranks[left, right] = None
+            known = max(known, made + 1)
+        return [(self._spelled[left], self._spelled[right]) for left, right in ranks]
+
+    def vocab(self, size: int) -> dict[str, int]:
+        """Exactly `size` tokens and their ids; ValueError if it is more than was learned, or less than is fixed."""
+        tokens = [*self._fixed, *self._spelled[256 : size - len(self._fixed) + 256]]
+        if len(tokens) != size:
+            raise ValueError(f"a vocabulary of {size:,}: between {len(self._fixed):,} and {len(tokens):,} can be made")
+        return {token: number for number, token in enumerate(tokens)}
+
+    def build(self, size: int) -> Tokenizer:
+        """The tokenizer of `size` tokens, as `tokenizers` runs it.
+
+        `ignore_merges` makes a pretoken that is in the vocabulary one token without looking at merges: that is how an
+        injected command, which no merge makes, comes out whole, and an unknown command falls back to BPE.
+        """
+        model = models.BPE(vocab=self.vocab(size), merges=self.merges(size), ignore_merges=True)
+        tokenizer = Tokenizer(model)
+        tokenizer.pre_tokenizer = Pretokenizer.of(self.options).to_tokenizers()
+        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer.add_special_tokens(list(self.options.control_tokens))
+        return tokenizer
 
 
-def train_bpe(texts: Iterable[str], options: TokenizerOptions) -> Merges:
-    """Learns the merges for the largest of `options.vocab_sizes` from `texts`.
-
-    Raises `VocabularyTooLarge` if the texts give fewer merges than needed, naming the largest possible size.
-    """
-    fixed = len(options.special_tokens) + len(commands(options.latex))
-    largest = max(options.vocab_sizes)
-    if min(options.vocab_sizes) - fixed < 256:
-        raise ValueError(
-            f"vocab_sizes: {min(options.vocab_sizes)} has no room for 256 bytes, "
-            f"{len(options.special_tokens)} special tokens and {len(commands(options.latex))} LaTeX commands"
-        )
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = Pretokenizer.of(options).for_training().to_tokenizers()
-    trainer = trainers.BpeTrainer(
-        # The commands' room is used too: where punctuation is not split, merges may make commands, and others must follow.
-        vocab_size=largest - len(options.special_tokens),
-        min_frequency=options.min_frequency,
-        max_token_length=options.max_token_length,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        special_tokens=[],
-    )
-    tokenizer.train_from_iterator(_batched(texts), trainer)
-    model = json.loads(tokenizer.to_str())["model"]
-    alphabet = tuple(sorted(pre_tokenizers.ByteLevel.alphabet()))
-    found = Merges(alphabet, tuple((left, right) for left, right in model["merges"]))
-    vocab, merges = vocabulary(found, options, largest)
-    if len(vocab) < largest:
-        raise VocabularyTooLarge(
-            f"tokenizer: the curated text gives a vocabulary of {len(vocab):,} at most, {largest:,} was asked for. "
-            f"Lower `vocab_sizes`, lower `min_frequency` (now {options.min_frequency}), or curate more text."
-        )
-    return Merges(alphabet, tuple(merges))
+def train_bpe(texts: Iterable[str], options: TokenizerOptions) -> Vocabulary:
+    """Learns the vocabularies of `options.vocab_sizes` from `texts`, on one core. Raises as `learn` does."""
+    counts = PretokenCounts()
+    rules = Pretokenizer.of(options).rules
+    for batch in _batched(texts):
+        counts.add(batch, rules)
+    return learn(*counts.counts(), options)
 
 
-def _batched(texts: Iterable[str], size: int = 256) -> Iterator[list[str]]:
+def _batched(texts: Iterable[str]) -> Iterator[pa.LargeStringArray]:
     batch: list[str] = []
+    size = 0
     for text in texts:
         batch.append(text)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        size += len(text)
+        if size >= _BATCH_CHARACTERS:
+            yield pa.array(batch, pa.large_string())
+            batch, size = [], 0
+    yield pa.array(batch, pa.large_string())
 
 
-def vocabulary(found: Merges, options: TokenizerOptions, size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """The vocabulary of exactly `size` tokens and the merges it needs."""
-    injected = commands(options.latex)
-    tokens = dict.fromkeys([*options.special_tokens, *found.alphabet])
-    # Two pairs can make the same token (a+bc, ab+c), and a pair an injected command: it has one id, and the next merge
-    # takes the room.
-    distinct = {*tokens, *injected}
-    merges: list[tuple[str, str]] = []
-    for left, right in found.merges:
-        if len(distinct) == size:
-            break
-        merges.append((left, right))
-        tokens.setdefault(left + right)
-        distinct.add(left + right)
-    for command in injected:
-        tokens.setdefault(command)
-    return {token: number for number, token in enumerate(tokens)}, merges
+def learn(
+    pretokens: pa.LargeBinaryArray,
+    counts: npt.NDArray[np.uint64],
+    options: TokenizerOptions,
+    progress: Callable[[int], None] | None = None,
+) -> Vocabulary:
+    """Learns from distinct pretokens of `Pretokenizer.of(options)` and their counts.
 
-
-def build(found: Merges, options: TokenizerOptions, size: int) -> Tokenizer:
-    """The tokenizer of `size` tokens, as `tokenizers` runs it.
-
-    `ignore_merges` makes a pretoken that is in the vocabulary one token without looking at merges: that is how an
-    injected command, which no merge makes, comes out whole, and an unknown command falls back to BPE.
+    `progress` is told how many tokens of the largest vocabulary there are. Raises `VocabularyTooLarge` if there are fewer
+    merges than needed, naming the largest possible size; ValueError if text makes a token that is spelled like a control
+    token.
     """
-    vocab, merges = vocabulary(found, options, size)
-    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=merges, ignore_merges=True))
-    tokenizer.pre_tokenizer = Pretokenizer.of(options).to_tokenizers()
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(list(options.special_tokens))
-    return tokenizer
+    commands: tuple[str, ...] = ()
+    if options.latex is not None:
+        commands = chosen(options.latex, pretokens, counts)
+        pretokens, counts = without_commands(pretokens, counts, commands)
+    fixed = len(options.control_tokens) + len(commands)
+    smallest, largest = min(options.vocab_sizes), max(options.vocab_sizes)
+    if smallest < fixed + 256:
+        raise ValueError(
+            f"tokenizer: a vocabulary of {smallest:,} has no room for 256 bytes, {len(options.control_tokens):,} control "
+            f"tokens and {len(commands):,} LaTeX commands: raise `vocab_sizes`, or inject fewer commands"
+        )
+    learned = learn_merges(
+        pretokens,
+        counts,
+        largest - fixed,
+        min_frequency=options.min_frequency,
+        max_token_length=options.max_token_length,
+        progress=None if progress is None else lambda known: progress(known + fixed),
+    )
+    found = len(learned.tokens) + fixed
+    if found < largest:
+        raise VocabularyTooLarge(
+            f"tokenizer: the text gives a vocabulary of {found:,} at most, {largest:,} was asked for. "
+            f"Lower `vocab_sizes`, lower `min_frequency` (now {options.min_frequency}), or give more text."
+        )
+    spelled = set(learned.tokens)
+    for token in options.control_tokens:
+        if token.encode() in spelled:
+            raise ValueError(f"tokenizer: text makes a token {token!r}, which is a control token: spell that otherwise")
+    return Vocabulary(options, commands, learned)
 
 
 def tokenizer_config() -> dict[str, Any]:

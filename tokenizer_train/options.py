@@ -30,16 +30,32 @@ class LatexOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    inject: Literal["builtin"] | list[str] = "builtin"
-    """`builtin`: the common commands of mathematics and documents; or a list such as [\\frac, \\sqrt]."""
+    inject: Literal["builtin", "corpus"] | list[str] = "builtin"
+    """`builtin`: the common commands of mathematics and documents; `corpus`: the most frequent ones of the text; or a
+    list such as [\\frac, \\sqrt]."""
+    max_commands: int = Field(default=300, ge=1)
+    """Of `corpus`: at most so many."""
+    min_count: int = Field(default=100, ge=1)
+    """Of `corpus`: commands that occur so often at least."""
 
     @field_validator("inject")
     @classmethod
-    def _commands(cls, value: Literal["builtin"] | list[str]) -> Literal["builtin"] | list[str]:
-        for command in [] if value == "builtin" else value:
+    def _commands(cls, value: str | list[str]) -> str | list[str]:
+        for command in [] if isinstance(value, str) else value:
             if not (command.startswith("\\") and command[1:].isascii() and command[1:].isalpha()):
                 raise ValueError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
         return value
+
+
+class Weights(BaseModel):
+    """`weights: {source: {web: 1, code: 2}, lang: {hi: 4}}`: a document counts as often as the product says; others once."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    source: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}
+    """By the source's name in the recipe."""
+    lang: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}
+    """By the column `lang`, which the stage `language` adds."""
 
 
 class TokenizerOptions(BaseModel):
@@ -50,34 +66,59 @@ class TokenizerOptions(BaseModel):
     vocab_sizes: list[Annotated[int, Field(ge=300, le=1_000_000)]] = Field(default=[32768], min_length=1)
     """Sizes to make, exact, special tokens and LaTeX commands included. One training to the largest gives them all:
     merges nest. The largest is the one that shards use (Falcon-H1: 32K to 261K)."""
+    pretokenizer: Literal["falcon-h1", "llama-3", "qwen", "cl100k", "gpt-2"] | None = None
+    """How text is cut, as a published model does it, instead of by the four options that follow."""
     split_digits: Literal["each", "groups_of_3", "none"] = "each"
     """`each`: one digit, one pretoken (Falcon-H1). `groups_of_3`: up to three (Llama-3)."""
     split_punctuation: bool = True
     """Each punctuation mark and symbol is a pretoken of its own (Falcon-H1)."""
+    contractions: bool = True
+    """Where punctuation is not split: 's 't 're 've 'm 'll 'd are pretokens (Llama-3)."""
+    split_cjk: bool = False
+    """Runs of Han and kana are pretokens apart from other letters, so that no token mixes both."""
     latex: LatexOptions | None = None
     """Inject LaTeX commands; null: none."""
     special_tokens: list[str] = SPECIAL_TOKENS
     """Control tokens, in the order of their ids from 0; must hold <|pad|>, <|begin_of_text|> and <|end_of_text|>."""
+    reserved_tokens: int = Field(default=0, ge=0)
+    """Control tokens without a meaning yet, <|reserved_0|> …, after the special ones (Falcon-H1: 1,024)."""
     min_frequency: int = Field(default=2, ge=1)
     """Pairs that occur less often are not merged."""
-    max_token_length: int = Field(default=64, ge=2)
-    """Longest token in bytes."""
+    max_token_length: int = Field(default=64, ge=3)
+    """Tokens are shorter than so many bytes (as `tokenizers` counts; two bytes may always be one token)."""
     train_bytes: ByteSize = ByteSize(2_000_000_000)
     """Learn from about this much curated text, spread evenly over all of it."""
+    weights: Weights = Weights()
+    """A mixture to learn from: how much a document counts, by its source and language."""
+    min_count: int = Field(default=1, ge=1)
+    """Pretokens that occur less often are not learned from; raised where `memory` asks for it, and the report says so."""
+    memory: ByteSize = ByteSize(4_000_000_000)
+    """What counting (each task) and learning may take, about. Results depend on it only through `min_count`."""
+
+    @property
+    def control_tokens(self) -> list[str]:
+        """Special tokens and reserved ones, by id."""
+        return [*self.special_tokens, *(f"<|reserved_{number}|>" for number in range(self.reserved_tokens))]
 
     @model_validator(mode="after")
     def _consistent(self) -> TokenizerOptions:
+        cuts = {"split_digits", "split_punctuation", "contractions", "split_cjk"} & self.model_fields_set
+        if self.pretokenizer is not None and cuts:
+            raise ValueError(
+                f"pretokenizer: {self.pretokenizer} says how text is cut: leave out {', '.join(sorted(cuts))}"
+            )
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
                 raise ValueError(f"special_tokens must hold {token}: shards and trainer rely on it")
-        from tokenizer_train.latex import commands
+        from tokenizer_train.latex import named
 
-        fixed = 256 + len(self.special_tokens) + len(commands(self.latex))
-        if min(self.vocab_sizes) < fixed:
+        commands = len(named(self.latex) or ())  # those found in the text are not known yet: `bpe.learn` looks again
+        control = len(self.special_tokens) + self.reserved_tokens
+        if min(self.vocab_sizes) < 256 + control + commands:
             raise ValueError(
-                f"vocab_sizes: {min(self.vocab_sizes)} has no room for 256 bytes, {len(self.special_tokens)} special "
-                f"tokens and {len(commands(self.latex))} LaTeX commands; it needs at least {fixed}"
+                f"vocab_sizes: {min(self.vocab_sizes)} has no room for 256 bytes, {control} control tokens and "
+                f"{commands} LaTeX commands; it needs at least {256 + control + commands}"
             )
-        if len(set(self.special_tokens)) != len(self.special_tokens):
+        if len(set(self.control_tokens)) != len(self.control_tokens):
             raise ValueError("special_tokens holds a token twice")
         return self

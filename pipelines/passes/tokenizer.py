@@ -1,28 +1,28 @@
-"""The tokenizer pass: learns BPE on the curated documents, writes one folder per size, measures fertility."""
+"""The tokenizer pass: counts pretokens and learns BPE from them, writes one folder per size, measures fertility."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 
-import numpy as np
-import pyarrow as pa
-
-from corpus.chance import lot
 from corpus.part import Part
 from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
+from tokenizer_train.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
 from tokenizer_train.options import TokenizerOptions
+
+CELL_BYTES = 28
+"""Of memory for each cell of the merge loop, about (`tokenizer_train.merge_state`)."""
 
 MEASURED_BYTES = 20_000_000
 """How much curated text fertility is measured on."""
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
-    """One task: `tokenizers` trains on all cores of one machine."""
+    """Counts pretokens by part, adds them up by ranges of hashes, then one task learns and writes."""
     options = state.plan.recipe.options.tokenizer
     assert options is not None
     curated = state.of_kind("curated").parts
@@ -32,39 +32,59 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
             "tokenizer: no curated document is left to learn from. The ledger (ledger/*.parquet, or `eyas explain`) says "
             "which stage dropped them; loosen it, or add sources."
         )
-    run = partial(_train, tuple(curated), options)
-    entries = yield Step.of("tokenizer", [Task("train", run, size, all_cpus=True)])
-    result = Result(summary=entries[0]["summary"])
-    result.files = [FileEntry.from_json(file) for file in entries[0]["files"]]
+    buckets = bucket_number(curated, options)
+    counted = yield Step.of("count pretokens", count_tasks(curated, options, buckets))
+    spills = [FileEntry.from_json(file) for entry in counted for file in entry["files"]]
+    paths, spilled = [file.path for file in spills], sum(file.bytes for file in spills)
+    merged = yield Step.of("add up counts", merge_tasks(paths, spilled, options, buckets))
+    tables = [FileEntry.from_json(file) for entry in merged for file in entry["files"]]
+    chosen = choose_min_count([entry["histogram"] for entry in merged], options, CELL_BYTES)
+    run = partial(_train, tuple(curated), [file.path for file in tables], chosen["min_count"], options)
+    cells = sum(file.bytes for file in tables)
+    entries = yield Step.of("learn merges", [Task("train", run, cells, all_cpus=True)])
+    result = Result(summary={**entries[0]["summary"], **chosen, "mixture": _mixture(counted)})
+    result.files = [*tables, *(FileEntry.from_json(file) for file in entries[0]["files"])]
     return result
 
 
-def _train(curated: Sequence[Part], options: TokenizerOptions, context: TaskContext) -> Entry:
-    from tokenizer_train.bpe import build, tokenizer_config, train_bpe
-    from tokenizer_train.encoder import Encoder
-    from tokenizer_train.latex import commands
+def _mixture(counted: Sequence[Entry]) -> dict[str, dict[str, float]]:
+    """Bytes that were counted by source and language, and with their weights."""
+    sums: dict[str, dict[str, float]] = {}
+    for entry in counted:
+        for name, total in entry["mixture"].items():
+            into = sums.setdefault(name, {"bytes": 0.0, "weighted": 0.0})
+            for key in into:
+                into[key] += total[key]
+    return sums
 
-    share = min(1.0, options.train_bytes / max(sum(part.text_bytes for part in curated), 1))
-    found = train_bpe(_texts(curated, share, context), options)
+
+def _train(
+    curated: Sequence[Part], tables: Sequence[str], least: int, options: TokenizerOptions, context: TaskContext
+) -> Entry:
+    from tokenizer_train.bpe import learn, tokenizer_config
+    from tokenizer_train.counting import read_counts
+    from tokenizer_train.encoder import Encoder
+
+    vocabulary = learn(*read_counts(context.store, tables, least), options)
     files: list[FileEntry] = []
     fertility = {}
     largest = max(options.vocab_sizes)
     for size in sorted(set(options.vocab_sizes)):
-        content = build(found, options, size).to_str(pretty=True).encode()
+        content = vocabulary.build(size).to_str(pretty=True).encode()
         folders = [f"tokenizer/{size}", *(["tokenizer"] if size == largest else [])]
         for folder in folders:
             files.append(_write(context.store, f"{folder}/tokenizer.json", content))
             config = json.dumps(tokenizer_config(), indent=1).encode()
             files.append(_write(context.store, f"{folder}/tokenizer_config.json", config))
-        fertility[str(size)] = _fertility(Encoder.from_bytes(content), curated, context)
+        fertility[str(size)] = _fertility(Encoder.from_bytes(content, threads=context.cpus), curated, context)
     index = {
         "sha256": hashlib.sha256(content).hexdigest(),
         "vocab_sizes": sorted(set(options.vocab_sizes)),
-        "latex_commands": len(commands(options.latex)),
+        "latex_commands": len(vocabulary.commands),
         "options": options.model_dump(mode="json"),
     }
     files.append(context.store.write_json("tokenizer/index.json", index))
-    summary = {"fertility": fertility, "merges": len(found.merges), "share": share, **index}
+    summary = {"fertility": fertility, "merges": len(vocabulary.learned.left), **index}
     return {"files": [file.to_json() for file in files], "summary": summary}
 
 
@@ -72,16 +92,6 @@ def _write(store: Store, path: str, content: bytes) -> FileEntry:
     with store.create(path) as output:
         output.sink.write(content)
     return output.published()
-
-
-def _texts(curated: Sequence[Part], share: float, context: TaskContext) -> Iterator[str]:
-    """The documents to learn from: each is taken, or not, by a hash of (seed, id)."""
-    limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**11))
-    for part in curated:
-        for docs in part.tables(context.store, ["id", "text"]):
-            if share < 1.0:
-                docs = docs.filter(pa.array(lot(docs.column("id").to_numpy(), context.seed) <= limit))
-            yield from docs.column("text").to_pylist()
 
 
 def _fertility(encoder: object, curated: Sequence[Part], context: TaskContext) -> dict[str, dict[str, float]]:

@@ -18,7 +18,6 @@ from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
 from shards.options import ShardOptions
 from shards.pack import index_of, plan_packing, shard_meta
 from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.bpe import build
 from tokenizer_train.options import TokenizerOptions
 
 META = ShardMeta(sequence_length=8, vocab_size=1000, pad=0, bos=1, eos=11, tokenizer="f" * 64)
@@ -29,7 +28,7 @@ def tokenizer() -> bytes:
     """A tokenizer.json of bytes and a few merges."""
     options = TokenizerOptions(vocab_sizes=[300])
     texts = ["the cat and the dog sat on the mat and ate the rat, then the bat; some other words follow the first"] * 9
-    return build(train_bpe(texts, options), options, 300).to_str().encode()
+    return train_bpe(texts, options).build(300).to_str().encode()
 
 
 def rows_by_hand(folder: Path, files: Sequence[int], meta: ShardMeta = META) -> Index:

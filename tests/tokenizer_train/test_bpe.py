@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from tokenizer_train import Pretokenizer, train_bpe
-from tokenizer_train.bpe import VocabularyTooLarge, build, tokenizer_config, vocabulary
-from tokenizer_train.latex import BUILTIN, commands
+from tokenizer_train.bpe import VocabularyTooLarge, tokenizer_config
+from tokenizer_train.latex import BUILTIN, named
 from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
 
 SIZES = [600, 650, 700]
@@ -26,19 +26,19 @@ def options(**changes: object) -> TokenizerOptions:
 
 @lru_cache
 def tokenizer(size: int = 700) -> Tokenizer:
-    return build(train_bpe(TRAINING, options()), options(), size)
+    return train_bpe(TRAINING, options()).build(size)
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("changes", [{}, {"latex": None}, {"split_punctuation": False}, {"split_digits": "none"}])
 def test_the_size_is_exact_and_ids_have_no_gaps(size: int, changes: dict[str, object]) -> None:
     wanted = options(**changes, vocab_sizes=[size])
-    vocab = build(train_bpe(TRAINING, wanted), wanted, size).get_vocab(with_added_tokens=True)
+    vocab = train_bpe(TRAINING, wanted).build(size).get_vocab(with_added_tokens=True)
     assert sorted(vocab.values()) == list(range(size))
     assert [vocab[token] for token in SPECIAL_TOKENS] == list(range(12))
     assert (vocab["<|pad|>"], vocab["<|begin_of_text|>"], vocab["<|end_of_text|>"]) == (0, 1, 11)
     assert all(letter in vocab for letter in pre_tokenizers.ByteLevel.alphabet())
-    assert all(command in vocab for command in commands(wanted.latex))
+    assert all(command in vocab for command in named(wanted.latex))
 
 
 @pytest.mark.parametrize("punctuation", [True, False])
@@ -47,8 +47,8 @@ def test_a_smaller_vocabulary_is_what_its_own_training_gives(punctuation: bool) 
     found = train_bpe(TRAINING, together)
     for size in SIZES:
         alone = options(split_punctuation=punctuation, vocab_sizes=[size])
-        separate = build(train_bpe(TRAINING, alone), alone, size)
-        assert build(found, together, size).to_str() == separate.to_str()
+        separate = train_bpe(TRAINING, alone).build(size)
+        assert found.build(size).to_str() == separate.to_str()
 
 
 def test_merges_are_those_of_a_direct_training() -> None:
@@ -62,11 +62,11 @@ def test_merges_are_those_of_a_direct_training() -> None:
     wanted = [tuple(pair) for pair in json.loads(direct.to_str())["model"]["merges"]]
     plain = options(latex=None, vocab_sizes=[450 + len(SPECIAL_TOKENS)])
     found = train_bpe(iter(TRAINING), plain)
-    assert list(vocabulary(found, plain, 450 + len(SPECIAL_TOKENS))[1]) == wanted
+    assert found.merges(450 + len(SPECIAL_TOKENS)) == wanted
 
 
 def test_training_twice_gives_the_same_file() -> None:
-    again = build(train_bpe(list(TRAINING), options()), options(), 700)
+    again = train_bpe(list(TRAINING), options()).build(700)
     assert again.to_str() == tokenizer().to_str()
 
 
@@ -74,7 +74,7 @@ def test_training_twice_gives_the_same_file() -> None:
 def test_a_command_learned_by_merges_does_not_cost_a_place(punctuation: bool) -> None:
     texts = [*TRAINING, *[r"\alpha \alpha\alpha \beta"] * 500]
     wanted = options(split_punctuation=punctuation, latex={"inject": ["\\alpha", "\\gamma"]}, vocab_sizes=[380])
-    found = build(train_bpe(texts, wanted), wanted, 380)
+    found = train_bpe(texts, wanted).build(380)
     assert found.get_vocab_size() == 380
     assert found.encode(r"\alpha\gamma").tokens == ["\\alpha", "\\gamma"]
 
@@ -90,7 +90,7 @@ def test_every_builtin_command_is_one_token_and_never_its_beginning() -> None:
 
 def test_infty_is_not_in_followed_by_something() -> None:
     only = options(latex={"inject": ["\\in"]}, vocab_sizes=[400])
-    small = build(train_bpe(TRAINING, only), only, 400)
+    small = train_bpe(TRAINING, only).build(400)
     assert small.encode(r"\in").tokens == ["\\in"]
     assert "\\in" not in small.encode(r"x \to \infty").tokens
     assert tokenizer().encode(r"x\in\mathbb{R}").tokens == ["x", "\\in", "\\mathbb", "{", "R", "}"]
@@ -112,7 +112,7 @@ def test_text_that_gives_too_few_pairs_is_a_clear_error_that_names_the_largest_s
     largest = int(str(caught.value).split("vocabulary of ")[1].split()[0])
     fits = options(latex=None, vocab_sizes=[max(largest, 300)])
     if largest >= 300:
-        assert build(train_bpe(text, fits), fits, largest).get_vocab_size() == largest
+        assert train_bpe(text, fits).build(largest).get_vocab_size() == largest
     with pytest.raises(VocabularyTooLarge):
         train_bpe(text, options(latex=None, vocab_sizes=[max(largest + 1, 300)]))
     with pytest.raises(VocabularyTooLarge):
@@ -120,7 +120,7 @@ def test_text_that_gives_too_few_pairs_is_a_clear_error_that_names_the_largest_s
 
 
 def test_a_size_without_room_for_bytes_and_commands_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"300 has no room for 256 bytes, 12 special tokens and \d+ LaTeX commands"):
+    with pytest.raises(ValueError, match=r"300 has no room for 256 bytes, 12 control tokens and \d+ LaTeX commands"):
         train_bpe(TRAINING, options(vocab_sizes=[300, 700]))
 
 

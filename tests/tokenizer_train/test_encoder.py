@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from tokenizer_train import Encoder, encoder, train_bpe
-from tokenizer_train.bpe import build
 from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
 
 OPTIONS = TokenizerOptions.model_validate({"vocab_sizes": [600], "latex": {"inject": "builtin"}})
@@ -21,7 +20,7 @@ OPTIONS = TokenizerOptions.model_validate({"vocab_sizes": [600], "latex": {"inje
 
 @lru_cache
 def content() -> bytes:
-    return build(train_bpe(TRAINING, OPTIONS), OPTIONS, 600).to_str().encode()
+    return train_bpe(TRAINING, OPTIONS).build(600).to_str().encode()
 
 
 def column(texts: list[str]) -> pa.LargeStringArray:

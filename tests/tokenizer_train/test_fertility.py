@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.bpe import build
 from tokenizer_train.fertility import Fertility, measure
 from tokenizer_train.options import TokenizerOptions
 
@@ -19,7 +18,7 @@ from tokenizer_train.options import TokenizerOptions
 @lru_cache
 def encoder() -> Encoder:
     options = TokenizerOptions(vocab_sizes=[400])
-    return Encoder(build(train_bpe(TRAINING, options), options, 400))
+    return Encoder(train_bpe(TRAINING, options).build(400))
 
 
 WORDS = st.lists(st.sampled_from(["the", "über", "x=1", "中文", " ", "  ", "\n", "\t\n", "\u3000"]), max_size=9).map(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import random
 
+import pyarrow as pa
 import pytest
 from hostile import HOSTILE
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
 from tokenizer_train import Pretokenizer
 from tokenizer_train.options import TokenizerOptions
+from tokenizer_train.pretokenizer import PRESETS, _by_pattern
 
 ALL = [
     Pretokenizer(split_digits=digits, split_punctuation=punctuation, latex=latex)
@@ -91,12 +95,89 @@ def test_groups_of_three_and_runs_of_digits() -> None:
 
 
 def test_without_splitting_punctuation_it_cuts_as_llama_3_does() -> None:
-    pretokenizer = Pretokenizer(split_digits="groups_of_3", split_punctuation=False)
-    assert cut(pretokenizer, "I'll say: (hello) 2024!!\n\n x") == [
-        "I", "'ll", " say", ":", " (", "hello", ")", " ", "202", "4", "!!\n\n", " x",
-    ]  # fmt: skip
+    options = TokenizerOptions(split_digits="groups_of_3", split_punctuation=False)
+    for pretokenizer in (Pretokenizer.of(options), PRESETS["llama-3"]):
+        assert cut(pretokenizer, "I'll say: (hello) 2024!!\n\n x") == [
+            "I", "'ll", " say", ":", " (", "hello", ")", " ", "202", "4", "!!\n\n", " x",
+        ]  # fmt: skip
 
 
-def test_commands_are_no_pieces_in_training() -> None:
-    training = Pretokenizer.of(TokenizerOptions(latex={"inject": "builtin"})).for_training()
-    assert cut(training, r"\alpha") == ["\\", "alpha"]
+def test_contractions_and_ideographs_are_options() -> None:
+    plain = TokenizerOptions(split_punctuation=False, contractions=False)
+    assert cut(Pretokenizer.of(plain), "I'll") == ["I", "'ll"]  # the apostrophe stands before letters
+    assert cut(Pretokenizer.of(plain), "I''ll") == ["I", "''", "ll"]
+    apart = Pretokenizer.of(TokenizerOptions(split_cjk=True))
+    assert cut(apart, "abc中文 カタカナーdef e\u0301々") == ["abc", "中文", " カタカナー", "def", " e\u0301", "々"]
+    assert cut(Pretokenizer(), "abc中文") == ["abc中文"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_recognised_by_its_expression(preset: str) -> None:
+    assert Pretokenizer.of_pattern(PRESETS[preset].pattern) == PRESETS[preset]
+    assert Pretokenizer.of_pattern(PRESETS[preset].pattern + "|x") is None
+    cuts = TokenizerOptions.model_validate({"pretokenizer": preset, "latex": None})
+    assert Pretokenizer.of(cuts) == PRESETS[preset].model_copy(update={"latex": False})
+
+
+def test_a_preset_and_options_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="pretokenizer: qwen says how text is cut: leave out split_digits"):
+        TokenizerOptions(pretokenizer="qwen", split_digits="each")
+
+
+# Patterns as the published files spell them, and what they are here.
+PUBLISHED = {
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt-2",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "llama-3",
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+": "qwen",
+}
+
+
+@pytest.mark.parametrize("pattern", PUBLISHED)
+@settings(deadline=None, max_examples=150)
+@given(text=HOSTILE)
+def test_published_expressions_are_the_presets(pattern: str, text: str) -> None:
+    found = Pretokenizer.of_pattern(pattern)
+    assert found == PRESETS[PUBLISHED[pattern]]
+    split = pre_tokenizers.Split(Regex(pattern), behavior="isolated")
+    assert [piece for piece, _ in split.pre_tokenize_str(text)] == by_kernel(found, [text])[0]
+
+
+def by_kernel(pretokenizer: Pretokenizer, texts: list[str]) -> list[list[str]]:
+    """The pieces as the kernel cuts them."""
+    column = pa.array(["before", *texts], pa.large_string()).slice(1)  # a slice: offsets do not start at 0
+    ends, documents = pretokenizer.cut(column)
+    starts = [len("before"), *ends.tolist()]
+    data = "".join(["before", *texts]).encode()
+    pieces = [data[start:end].decode() for start, end in itertools.pairwise(starts)]
+    return [pieces[a:b] for a, b in itertools.pairwise(documents.tolist())]
+
+
+EVERY = list(_by_pattern().values())
+
+
+@settings(deadline=None, max_examples=1500)
+@given(st.sampled_from(EVERY), st.lists(HOSTILE, max_size=3))
+def test_the_kernel_cuts_as_the_expression_does(pretokenizer: Pretokenizer, texts: list[str]) -> None:
+    assert by_kernel(pretokenizer, texts) == [cut(pretokenizer, text) for text in texts]
+
+
+def every_code_point(seed: int) -> str:
+    """All of them, each between neighbours that decide differently."""
+    chance = random.Random(seed)
+    before = ["a", "1", " ", "'", "\n", "é", " .", "\\", "中", "\u0301", "  ", ""]
+    after = [*before, "ll", "S"]
+    codes = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    return "".join(chance.choice(before) + code + chance.choice(after) for code in codes)
+
+
+@pytest.mark.parametrize("pretokenizer", [H1, PRESETS["llama-3"], Pretokenizer(split_cjk=True)], ids=str)
+def test_on_every_code_point(pretokenizer: Pretokenizer) -> None:
+    text = every_code_point(0)
+    assert by_kernel(pretokenizer, [text])[0] == cut(pretokenizer, text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pretokenizer", EVERY, ids=str)
+def test_every_pattern_on_every_code_point(pretokenizer: Pretokenizer) -> None:
+    text = every_code_point(1)
+    assert by_kernel(pretokenizer, [text])[0] == cut(pretokenizer, text)

@@ -1,0 +1,25 @@
+"""English names of languages by their ISO 639-1 code, for reports: `hr` tells most readers less than Croatian does.
+
+The 18 languages of Falcon-H1 have theirs in `filters.languages`; these are the others that web corpora hold most of.
+A code without a name here is shown as it is.
+"""
+
+from __future__ import annotations
+
+from filters.languages import load
+
+_OTHERS = (
+    "af Afrikaans, az Azerbaijani, be Belarusian, bg Bulgarian, bn Bengali, bs Bosnian, ca Catalan, da Danish, el "
+    "Greek, eo Esperanto, et Estonian, eu Basque, fa Persian, fi Finnish, fil Filipino, ga Irish, gl Galician, gu "
+    "Gujarati, he Hebrew, hr Croatian, hu Hungarian, hy Armenian, id Indonesian, is Icelandic, ka Georgian, kk "
+    "Kazakh, km Khmer, kn Kannada, la Latin, lo Lao, lt Lithuanian, lv Latvian, mk Macedonian, ml Malayalam, mn "
+    "Mongolian, mr Marathi, ms Malay, my Burmese, nb Norwegian (Bokmål), ne Nepali, nn Norwegian (Nynorsk), no "
+    "Norwegian, pa Punjabi, ps Pashto, si Sinhala, sk Slovak, sl Slovenian, sq Albanian, sr Serbian, sw Swahili, "
+    "ta Tamil, te Telugu, th Thai, tl Tagalog, tr Turkish, uk Ukrainian, uz Uzbek, vi Vietnamese"
+)
+
+
+def language_names() -> dict[str, str]:
+    """Code to name."""
+    others = dict(entry.split(" ", 1) for entry in _OTHERS.split(", "))
+    return {**others, **{code: entry.name for code, entry in load().items()}}
