@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
     "  eyas tokenizer surgery runs/quickstart/tokenizer --out smaller --drop-unreachable\n\n"
-    "  eyas tokenizer surgery tokenizer.json --out latex --swap 'id:8190=\\\\oiint' --add '\\\\coloneqq'\n\n"
+    "  eyas tokenizer surgery tokenizer.json --out latex --swap 'id:8190=\\oiint' --add '\\coloneqq'\n\n"
     "  eyas tokenizer surgery tok-32k --out tok-48k --add-from tok-64k/tokenizer.json --size 49152\n\n"
     "  eyas tokenizer surgery tok-32k --out chat --special --add '<|think|>' --add '<|/think|>' --size 32896"
 )
@@ -26,26 +26,34 @@ EXAMPLES = (
 
 def surgery(
     file: Annotated[str, typer.Argument(help="A tokenizer.json of byte-level BPE, or its folder.", metavar="FILE")],
-    out: Annotated[str, typer.Option(help="Folder for tokenizer.json, its config, and surgery.json, the proof.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for tokenizer.json, its config, and surgery.json, the proof.", metavar="DIR")
+    ],
     drop_unreachable: Annotated[
         bool, typer.Option("--drop-unreachable", help="Drop tokens that no text gives and no merge needs.")
     ] = False,
     drop: Annotated[
         list[str] | None,
-        typer.Option(help="A token to drop: its text, its spelling in the file, or id:123; may be repeated."),
+        typer.Option(
+            help="A token to drop: its text, its spelling in the file, or id:123; may be repeated.", metavar="TOKEN"
+        ),
     ] = None,
     swap: Annotated[
         list[str] | None,
         typer.Option(help="Give OLD's id to the new token NEW; may be repeated.", metavar="OLD=NEW"),
     ] = None,
     add: Annotated[
-        list[str] | None, typer.Option(help="A new token, at the end, emitted where it is a whole pretoken.")
+        list[str] | None,
+        typer.Option(
+            help="A new token, at the end, emitted where it is a whole pretoken; may be repeated.", metavar="TOKEN"
+        ),
     ] = None,
     add_from: Annotated[
         str | None,
         typer.Option(
             help="Add what another vocabulary has more: a larger tokenizer.json whose merges begin with ours; or a text "
-            "file of new tokens, one a line."
+            "file of new tokens, one a line.",
+            metavar="FILE",
         ),
     ] = None,
     size: Annotated[
@@ -58,7 +66,8 @@ def surgery(
     cascade: Annotated[bool, typer.Option("--cascade", help="Drop what is made of a dropped token too.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Let control tokens be dropped and swapped.")] = False,
     check: Annotated[
-        list[str] | None, typer.Option(help="A UTF-8 text file whose ids must stay the same; may be repeated.")
+        list[str] | None,
+        typer.Option(help="A UTF-8 text file whose ids must stay the same; may be repeated.", metavar="FILE"),
     ] = None,
     fuzz: Annotated[int, typer.Option(help="Hostile random texts to encode and decode.", min=0)] = 20_000,
     seed: Annotated[int, typer.Option(help="Seed of those texts.")] = 0,

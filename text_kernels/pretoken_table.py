@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import helper
+from text_kernels.jit import part
 from text_kernels.wide_loads import load
 
 WIDTH: Final = 4
@@ -39,7 +39,7 @@ def room(slots: npt.NDArray[np.uint64]) -> int:
     return len(slots) // WIDTH * 5 // 8
 
 
-@helper
+@part
 def keys(data: npt.NDArray[np.uint8], start: int, length: int) -> tuple[np.uint64, np.uint64, np.uint64]:
     """The two words of key, and the hash that says where to look for them."""
     if length <= 8:
@@ -56,14 +56,14 @@ def keys(data: npt.NDArray[np.uint8], start: int, length: int) -> tuple[np.uint6
     return state, np.uint64(0), _spread(state, np.uint64(length))
 
 
-@helper
+@part
 def _spread(first: np.uint64, second: np.uint64) -> np.uint64:
     mixed = (first ^ (first >> _29)) * _MULTIPLIER_1 + second * _MULTIPLIER_2
     mixed = (mixed ^ (mixed >> _32)) * _MULTIPLIER_1
     return mixed ^ (mixed >> _32)
 
 
-@helper
+@part
 def find(
     slots: npt.NDArray[np.uint64],
     arena: npt.NDArray[np.uint8],
@@ -90,7 +90,7 @@ def find(
         at = (at + WIDTH) & mask
 
 
-@helper
+@part
 def _same(arena: npt.NDArray[np.uint8], here: int, data: npt.NDArray[np.uint8], there: int, length: int) -> bool:
     same = 0
     while same < length and arena[here + same] == data[there + same]:
@@ -98,7 +98,7 @@ def _same(arena: npt.NDArray[np.uint8], here: int, data: npt.NDArray[np.uint8], 
     return same == length
 
 
-@helper
+@part
 def fill(
     slots: npt.NDArray[np.uint64],
     at: int,
@@ -125,7 +125,7 @@ def fill(
     return used
 
 
-@helper
+@part
 def rehash(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
     """Moves all slots into a larger, empty table."""
     mask = len(new) - 1

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text_kernels import unicode_classes
-from text_kernels.jit import helper, kernel
+from text_kernels.jit import helper, kernel, part
 from text_kernels.utf8 import buffers, decode
 
 SYMBOL: Final = 0
@@ -119,7 +119,7 @@ def _pretokens(
     return count
 
 
-@helper
+@part
 def pretoken_end(data: npt.NDArray[np.uint8], start: int, stop: int, table: npt.NDArray[np.uint8], rules: Rules) -> int:
     """Where the pretoken ends that starts at `start` of a document that ends at `stop`; `table` as `kinds` gives it."""
     code, width = _code(data, start)
@@ -161,7 +161,7 @@ def _code(data: npt.NDArray[np.uint8], position: int) -> tuple[int, int]:
     return decode(data, position)
 
 
-@helper
+@part
 def _letters_end(
     data: npt.NDArray[np.uint8], position: int, stop: int, table: npt.NDArray[np.uint8], first: int
 ) -> int:
@@ -176,7 +176,7 @@ def _letters_end(
     return position
 
 
-@helper
+@part
 def _digits_end(data: npt.NDArray[np.uint8], position: int, stop: int, table: npt.NDArray[np.uint8], most: int) -> int:
     count = 1
     while position < stop and count != most:
@@ -188,7 +188,7 @@ def _digits_end(data: npt.NDArray[np.uint8], position: int, stop: int, table: np
     return position
 
 
-@helper
+@part
 def _symbols_end(
     data: npt.NDArray[np.uint8], position: int, stop: int, table: npt.NDArray[np.uint8], rules: Rules
 ) -> int:
@@ -204,7 +204,7 @@ def _symbols_end(
     return position
 
 
-@helper
+@part
 def _white_end(data: npt.NDArray[np.uint8], start: int, stop: int, table: npt.NDArray[np.uint8], rules: Rules) -> int:
     """White space, cut after its last newline if that is a rule; else without its last character if text follows."""
     position, latest, after_newline = start, start, start
@@ -236,14 +236,14 @@ def _is_command(data: npt.NDArray[np.uint8], position: int, stop: int) -> bool:
     return position + 1 < stop and _is_letter(int(data[position + 1]))
 
 
-@helper
+@part
 def _command_end(data: npt.NDArray[np.uint8], position: int, stop: int) -> int:
     while position < stop and _is_letter(int(data[position])):
         position += 1
     return position
 
 
-@helper
+@part
 def _contraction_end(data: npt.NDArray[np.uint8], position: int, stop: int, how: int) -> int:
     """The end of the contraction whose apostrophe is before `position`; 0 if it is none."""
     if position >= stop:

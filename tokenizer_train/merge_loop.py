@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import helper, kernel
+from text_kernels.jit import helper, kernel, part
 from text_kernels.pretoken_table import LENGTH, VALUE, fill, find, keys
 from tokenizer_train.merge_state import (
     BORDER,
@@ -324,7 +324,7 @@ def _neighbours(
     return met_before, met_after
 
 
-@helper
+@part
 def _meet(side: Side, k: int, frequency: np.uint64, met: int) -> int:
     neighbour = side.here[k]
     if neighbour >= 0:
@@ -408,7 +408,7 @@ def _make_entries(
     after.old[token] = np.uint64(0)
 
 
-@helper
+@part
 def _entry(
     pairs: Pairs,
     tokens: Tokens,
@@ -456,7 +456,7 @@ def _distribute(pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int, toke
             scratch.after.places[other] += 1
 
 
-@helper
+@part
 def _clear(side: Side, met: int) -> None:
     for i in range(met):
         side.frequency[side.seen[i]] = np.uint64(0)
@@ -464,7 +464,7 @@ def _clear(side: Side, met: int) -> None:
         side.shared[side.seen[i]] = 0
 
 
-@helper
+@part
 def _slot(merges: Merges, pair: np.uint64) -> int:
     mask = len(merges.merged) - 1
     at = int(np.int64((pair * _SPREAD) >> _32)) & mask
@@ -486,7 +486,7 @@ def _set_left_over(merges: Merges, pair: np.uint64, count: np.uint64) -> None:
     merges.left_over[at] = count
 
 
-@helper
+@part
 def _is_before(pairs: Pairs, count: np.uint64, entry: int, other: int) -> bool:
     """Whether an entry comes before the one at a place of the heap."""
     if count != pairs.heap_count[other]:
@@ -497,7 +497,7 @@ def _is_before(pairs: Pairs, count: np.uint64, entry: int, other: int) -> bool:
     return bool(entry < rival)
 
 
-@helper
+@part
 def _push(pairs: Pairs, sizes: npt.NDArray[np.int64], count: np.uint64, entry: int) -> None:
     at = sizes[HEAP]
     sizes[HEAP] = at + 1
@@ -510,7 +510,7 @@ def _push(pairs: Pairs, sizes: npt.NDArray[np.int64], count: np.uint64, entry: i
     pairs.heap_count[at], pairs.heap_entry[at] = count, entry
 
 
-@helper
+@part
 def _pop(pairs: Pairs, sizes: npt.NDArray[np.int64]) -> None:
     last = sizes[HEAP] - 1
     sizes[HEAP] = last

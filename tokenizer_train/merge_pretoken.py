@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import helper, kernel
+from text_kernels.jit import kernel, part
 from tokenizer_train.byte_level import Model
 
 SHORT: Final = 64
@@ -22,7 +22,7 @@ _1: Final = np.uint64(1)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
-@helper
+@part
 def _rank(pairs: npt.NDArray[np.uint64], left: int, right: int) -> np.uint64:
     """rank << 32 | id of the token that the pair makes; _NONE if it makes none."""
     mask = len(pairs) // 2 - 1
@@ -110,7 +110,7 @@ def merge_long(model: Model, data: npt.NDArray[np.uint8], start: int, length: in
     return ids[ids >= 0]
 
 
-@helper
+@part
 def _push(heap: npt.NDArray[np.uint64], size: int, item: np.uint64) -> int:
     at = size
     while at > 0 and item < heap[(at - 1) >> 1]:
@@ -120,7 +120,7 @@ def _push(heap: npt.NDArray[np.uint64], size: int, item: np.uint64) -> int:
     return size + 1
 
 
-@helper
+@part
 def _pop(heap: npt.NDArray[np.uint64], size: int) -> int:
     size -= 1
     item = heap[size]

@@ -25,7 +25,7 @@ def check_books(tokenizer: Tokenizer) -> None:
         assert number in row
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(vocabularies())
 def test_what_any_short_text_gives_has_a_witness(tokenizer: Tokenizer) -> None:
     emitted = {number for row in ids_of(tokenizer, all_texts(4)) for number in row}
