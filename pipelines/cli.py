@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.tokenizer_cli import tokenizer_app
+
 if TYPE_CHECKING:
     from pipelines.planning import Plan
 
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+app.add_typer(tokenizer_app, name="tokenizer")
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -22,10 +21,9 @@ import pyarrow.compute as pc
 
 from corpus.chance import lot
 from corpus.sources.base import Batch, Source
-from corpus.sources.columnar import ParquetFiles
-from corpus.sources.jsonl import JsonLines
 from corpus.sources.listing import Split
 from filters.languages import load as languages
+from pipelines.inputs import sources_of
 from pipelines.language_names import language_names
 from text_kernels.math_statistics import math_statistics
 from tokenizer_train.comparison import Group
@@ -122,40 +120,8 @@ def sample_corpus(
 
 
 def _pieces(path: str) -> list[tuple[Source, Split]]:
-    try:
-        fs, root = fsspec.core.url_to_fs(path)
-    except (ImportError, ValueError) as error:
-        raise ValueError(f"--corpus {path}: cannot open it: {error}") from error
-    root = root.rstrip("/")
-    wanted = "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), or a folder of those"
-    if not fs.exists(root):
-        raise ValueError(f"--corpus {path}: no such file or folder; expected {wanted}")
-    if fs.exists(f"{root}/plan.json") or fs.isdir(f"{root}/curated"):
-        if not fs.isdir(f"{root}/curated"):
-            raise ValueError(f"--corpus {path}: this run has no curated documents yet; let `eyas run` finish it")
-        path = f"{path.rstrip('/')}/curated"
-    options = {"path": path, "carry": _CARRIED, "origin_column": "source"}
-    sources: list[Source] = [JsonLines(**options), ParquetFiles(**options)]  # type: ignore[arg-type]
-    if fs.isfile(root):
-        named = [source for source, ends in zip(sources, _endings(), strict=True) if root.endswith(ends)]
-        if not named:
-            raise ValueError(f"--corpus {path}: cannot tell the format from its name; expected {wanted}")
-        sources = named
-    found: list[tuple[Source, Split]] = []
-    for source in sources:
-        try:
-            files = source.files("corpus")
-        except ValueError:
-            continue  # no file of this format
-        found += [(source, split) for split in source.splits(files, _PARTITION)]
-    if not found:
-        raise ValueError(f"--corpus {path}: no file there to read; expected {wanted}")
-    return found
-
-
-def _endings() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    names = JsonLines.model_fields["glob"].get_default()
-    return tuple(pattern.removeprefix("**/*") for pattern in names), (".parquet",)
+    found = sources_of(path, "--corpus", _CARRIED)
+    return [(source, split) for source in found for split in source.splits(source.files("corpus"), _PARTITION)]
 
 
 def _drawn(pieces: list[tuple[Source, Split]], read_bytes: int) -> list[tuple[Source, Split]]:

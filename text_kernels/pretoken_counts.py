@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text_kernels.jit import kernel
-from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, WIDTH, fill, find, keys, new_slots, rehash, room
+from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, WIDTH, fill, find, keys, new_slots, place, rehash, room
 from text_kernels.pretokens import Rules, kinds, pretoken_end
 from text_kernels.utf8 import buffers
 
@@ -52,16 +52,16 @@ class PretokenCounts:
         data, offsets = buffers(text)
         each = np.ones(len(text), np.uint64) if weights is None else weights
         table = kinds(rules.marks, rules.ideographs)
-        place = np.array([0, offsets[0]], np.int64)
-        while not _count(data, offsets, each, table, rules, self._slots, self._arena, self._used, place):
-            self._make_room(int(place[1]), int(offsets[-1]))
+        reached = np.array([0, offsets[0]], np.int64)
+        while not _count(data, offsets, each, table, rules, self._slots, self._arena, self._used, reached):
+            self._make_room(int(reached[1]), int(offsets[-1]))
 
     def add_counted(self, pretokens: pa.LargeBinaryArray, counts: npt.NDArray[np.uint64]) -> None:
         """Adds counts that were made elsewhere."""
         data, offsets = buffers(pretokens.view(pa.large_string()))
-        place = np.zeros(2, np.int64)
-        while not _add_counted(data, offsets, counts, self._slots, self._arena, self._used, place):
-            self._make_room(int(offsets[place[0]]), int(offsets[-1]))
+        reached = np.zeros(2, np.int64)
+        while not _add_counted(data, offsets, counts, self._slots, self._arena, self._used, reached):
+            self._make_room(int(offsets[reached[0]]), int(offsets[-1]))
 
     def _make_room(self, position: int, stop: int) -> None:
         """Called when the table is 5/8 full, or the arena may not hold what comes next."""
@@ -111,21 +111,21 @@ def _count(
     slots: npt.NDArray[np.uint64],
     arena: npt.NDArray[np.uint8],
     used: npt.NDArray[np.int64],
-    place: npt.NDArray[np.int64],
+    reached: npt.NDArray[np.int64],
 ) -> bool:
-    """Goes on at `place` (document, byte); False if it stopped there for want of room."""
+    """Goes on at `reached` (document, byte); False if it stopped there for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
-    position = place[1]
+    position = reached[1]
     done = True
-    document = place[0]
+    document = reached[0]
     while document < len(offsets) - 1:
         position, stop = max(position, offsets[document]), offsets[document + 1]
         while position < stop:
             end = pretoken_end(data, position, stop, table, rules)
             length = end - position
             first, second, hashed = keys(data, position, length)
-            at = find(slots, arena, data, position, length, first, second, hashed)
+            at = find(slots, arena, data, position, length, first, second, place(slots, hashed))
             if slots[at + LENGTH] == 0:
                 if count >= most or (length > IN_SLOT and filled + length > len(arena)):
                     done = False
@@ -138,7 +138,7 @@ def _count(
             break
         document += 1
     used[0], used[1] = count, filled
-    place[0], place[1] = document, position
+    reached[0], reached[1] = document, position
     return done
 
 
@@ -150,17 +150,17 @@ def _add_counted(
     slots: npt.NDArray[np.uint64],
     arena: npt.NDArray[np.uint8],
     used: npt.NDArray[np.int64],
-    place: npt.NDArray[np.int64],
+    reached: npt.NDArray[np.int64],
 ) -> bool:
-    """Goes on at row `place[0]`; False if it stopped there for want of room."""
+    """Goes on at row `reached[0]`; False if it stopped there for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
-    row = place[0]
+    row = reached[0]
     done = True
     while row < len(counts):
         length = offsets[row + 1] - offsets[row]
         first, second, hashed = keys(data, offsets[row], length)
-        at = find(slots, arena, data, offsets[row], length, first, second, hashed)
+        at = find(slots, arena, data, offsets[row], length, first, second, place(slots, hashed))
         if slots[at + LENGTH] == 0:
             if count >= most or (length > IN_SLOT and filled + length > len(arena)):
                 done = False
@@ -170,7 +170,7 @@ def _add_counted(
         slots[at + VALUE] += counts[row]
         row += 1
     used[0], used[1] = count, filled
-    place[0] = row
+    reached[0] = row
     return done
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from text_kernels.hashing import SEED, finish, mix
 from text_kernels.jit import part
-from text_kernels.wide_loads import load
+from text_kernels.wide_loads import load, load_16
 
 WIDTH: Final = 4
 """uint64 numbers in a slot: KEY_1, KEY_2, LENGTH, VALUE. A slot of length 0 is free."""
@@ -42,13 +42,9 @@ def room(slots: npt.NDArray[np.uint64]) -> int:
 @part
 def keys(data: npt.NDArray[np.uint8], start: int, length: int) -> tuple[np.uint64, np.uint64, np.uint64]:
     """The two words of key, and the hash that says where to look for them."""
-    if length <= 8:
-        first = load(data, start, length)
-        return first, np.uint64(0), _spread(first, np.uint64(length))
     if length <= IN_SLOT:
-        first = load(data, start, 8)
-        second = load(data, start + 8, length - 8)
-        return first, second, _spread(first, second ^ (np.uint64(length) << np.uint64(56)))
+        first, second = load_16(data, start, length)
+        return first, second, _spread(first, second + np.uint64(length))
     state = SEED
     for position in range(start, start + length, 8):
         state = mix(state, load(data, position, min(8, start + length - position)))
@@ -64,6 +60,12 @@ def _spread(first: np.uint64, second: np.uint64) -> np.uint64:
 
 
 @part
+def place(slots: npt.NDArray[np.uint64], hashed: np.uint64) -> int:
+    """The index in `slots` of the slot where the search for a pretoken begins."""
+    return (int(np.int64(hashed)) << 2) & (len(slots) - 1)
+
+
+@part
 def find(
     slots: npt.NDArray[np.uint64],
     arena: npt.NDArray[np.uint8],
@@ -72,11 +74,10 @@ def find(
     length: int,
     first: np.uint64,
     second: np.uint64,
-    hashed: np.uint64,
+    at: int,
 ) -> int:
-    """The index of the pretoken's slot in `slots`; of a free slot, where it belongs, if it is not there."""
+    """The index of the pretoken's slot in `slots`, `at` or after; of a free slot, where it belongs, if there is none."""
     mask = len(slots) - 1
-    at = (int(np.int64(hashed)) << 2) & mask
     while True:
         found = int(np.int64(slots[at + LENGTH]))
         if found == 0:
@@ -134,8 +135,8 @@ def rehash(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
         if length == 0:
             continue
         second = old[before + 1] if length <= IN_SLOT else np.uint64(0)
-        tag = length if length <= 8 or length > IN_SLOT else second ^ (length << np.uint64(56))
-        at = (int(np.int64(_spread(old[before], tag))) << 2) & mask
+        tag = second + length
+        at = place(new, _spread(old[before], tag))
         while new[at + LENGTH] != 0:
             at = (at + WIDTH) & mask
         for i in range(WIDTH):

@@ -8,7 +8,7 @@ runs on little-endian ones only (x86-64, arm64), and the module says so when it 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,14 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from text_kernels.jit import helper
+from text_kernels.jit import part
+
+_ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+_CASE: Final = np.uint64(0x2020202020202020)
+_SEVEN: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
+_EIGHTH: Final = np.uint64(0x8080808080808080)
+_FROM_A: Final = np.uint64(0x1F1F1F1F1F1F1F1F)
+_PAST_Z: Final = np.uint64(0x0505050505050505)
 
 if sys.byteorder != "little":  # pragma: no cover
     raise ImportError("text_kernels needs a little-endian machine (x86-64, arm64)")
@@ -38,14 +45,69 @@ def _load_8(_context: Any, data: Any, position: Any) -> Any:
     return signature, generate
 
 
-@helper
+@intrinsic  # type: ignore[untyped-decorator]
+def _trailing_zeros(_context: Any, value: Any) -> Any:
+    """How many low bits of a uint64 are 0; 64 for 0."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_context: Any, data: Any, position: Any) -> Any:
+    """Asks for the cache line of `data[position]`; changes nothing."""
+    signature = types.void(data, position)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [pointer.type], kind)
+        builder.call(function, [pointer, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@part
+def ascii_letters(data: npt.NDArray[np.uint8], position: int) -> int:
+    """How many ASCII letters there are from `position` on, without a break, at most 8; eight bytes must be there.
+
+    All eight at once: with bit 7 cleared, adding moves a byte above 127 just where it reaches "a", and where it passes "z".
+    """
+    word = np.uint64(_load_8(data, position))
+    small = (word | _CASE) & _SEVEN
+    letters = (small + _FROM_A) & ~(small + _PAST_Z) & ~word & _EIGHTH
+    return int(np.int64(_trailing_zeros(letters ^ _EIGHTH) >> np.uint64(3)))
+
+
+@part
 def load(data: npt.NDArray[np.uint8], position: int, length: int) -> np.uint64:
-    """Bytes `position` to `position + length` (0 to 8 of them) as one little-endian number; bytes beyond count as 0."""
-    if length <= 0:
-        return np.uint64(0)
+    """Bytes `position` to `position + length` (1 to 8 of them) as one little-endian number; bytes beyond count as 0."""
     if position + 8 <= len(data):
-        return np.uint64(_load_8(data, position) & (np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - 8 * length)))
+        return np.uint64(_load_8(data, position) & (_ALL >> np.uint64(64 - 8 * length)))
     value = np.uint64(0)
     for i in range(length):
         value |= np.uint64(data[position + i]) << np.uint64(8 * i)
     return value
+
+
+@part
+def load_16(data: npt.NDArray[np.uint8], position: int, length: int) -> tuple[np.uint64, np.uint64]:
+    """1 to 16 bytes as two numbers, without a branch on their length where 16 bytes are there."""
+    if position + 16 <= len(data):
+        first, second = np.uint64(_load_8(data, position)), np.uint64(_load_8(data, position + 8))
+        # A shift by 64 is none: of the second word's mask, first all but one byte, then that one.
+        low, high = min(length, 8), max(length - 8, 0)
+        return first & (_ALL >> np.uint64(64 - 8 * low)), second & ~(
+            (_ALL << np.uint64(4 * high)) << np.uint64(4 * high)
+        )
+    first, second = np.uint64(0), np.uint64(0)
+    for i in range(min(length, 8)):
+        first |= np.uint64(data[position + i]) << np.uint64(8 * i)
+    for i in range(8, length):
+        second |= np.uint64(data[position + i]) << np.uint64(8 * (i - 8))
+    return first, second

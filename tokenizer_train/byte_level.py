@@ -8,18 +8,24 @@ tokens takes 0.6 s.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel
-from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots
+from text_kernels.jit import kernel, part
+from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots, place
 from text_kernels.pretokens import Rules
 from text_kernels.utf8 import buffers
 from tokenizer_train.alphabet import BYTE_OF, CHARACTERS, to_bytes
 from tokenizer_train.pretokenizer import PRESETS, Pretokenizer
+
+NO_RANK: Final = 2**31 - 1
+FREE: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
+MOST_TOKENS: Final = 2**20 - 1
+MOST_MERGES: Final = 2**24
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 class NotByteLevel(ValueError):
@@ -31,8 +37,13 @@ class Model(NamedTuple):
 
     byte_ids: npt.NDArray[np.int32]
     """The id of each byte."""
+    byte_pairs: npt.NDArray[np.int32]
+    """The rank of each pair of bytes, at first << 8 | second; NO_RANK: they are not merged."""
     pairs: npt.NDArray[np.uint64]
-    """An open-addressing table of two numbers a slot: (left << 32 | right) + 1, or 0; rank << 32 | id of the token."""
+    """An open-addressing table: left << 44 | right << 24 | rank, or FREE. Half the size of one with room to spare, because
+    a pretoken that is new looks for thirty pairs, and each look may miss the cache."""
+    made: npt.NDArray[np.int32]
+    """By rank: the id of the token that is made."""
     slots: npt.NDArray[np.uint64]
     """A `pretoken_table` of the vocabulary, if pretokens are looked up in it before merging; else empty."""
     data: npt.NDArray[np.uint8]
@@ -61,10 +72,12 @@ def read_byte_level(content: dict[str, Any]) -> ByteLevel:
     vocab: dict[str, int] = model["vocab"]
     if any(character not in vocab for character in CHARACTERS):
         raise NotByteLevel("a vocabulary without all 256 bytes")
+    if max(vocab.values()) > MOST_TOKENS or len(model["merges"]) > MOST_MERGES:
+        raise NotByteLevel(f"more than {MOST_TOKENS:,} tokens, or {MOST_MERGES:,} merges")
     return ByteLevel(
         model=Model(
             np.array([vocab[character] for character in CHARACTERS], np.int32),
-            _pair_table(model["merges"], vocab),
+            *_pair_tables(model["merges"], vocab),
             *(_vocabulary_table(vocab) if model.get("ignore_merges") else (new_slots(0), np.zeros(0, np.uint8))),
         ),
         rules=_pretokenizer(content.get("pre_tokenizer")).rules,
@@ -96,32 +109,55 @@ def _pretokenizer(found: dict[str, Any] | None) -> Pretokenizer:
     raise NotByteLevel(f"a pre-tokenizer whose pattern has no kernel: {patterns}")
 
 
-def _pair_table(merges: list[Any], vocab: dict[str, int]) -> npt.NDArray[np.uint64]:
-    left, right, made = (np.empty(len(merges), np.int64) for _ in range(3))
+def _pair_tables(
+    merges: list[Any], vocab: dict[str, int]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """`byte_pairs`, `pairs` and `made` of a `Model`."""
+    left, right, made = (np.empty(len(merges), np.int32) for _ in range(3))
     for rank, merge in enumerate(merges):
         first, second = merge.split(" ") if isinstance(merge, str) else merge
         left[rank], right[rank], made[rank] = vocab[first], vocab[second], vocab[first + second]
-    pairs = np.zeros(2 << max(4, (2 * len(merges)).bit_length()), np.uint64)
-    _fill_pairs(left, right, made, pairs)
-    return pairs
+    pairs = np.full(1 << max(4, (3 * len(merges) // 2).bit_length()), FREE)
+    _fill_pairs(left, right, pairs)
+    byte_ids = np.array([vocab[character] for character in CHARACTERS], np.int32)
+    byte_pairs = np.empty(1 << 16, np.int32)
+    _fill_byte_pairs(byte_ids, pairs, byte_pairs)
+    return byte_pairs, pairs, made
+
+
+@part
+def find_pair(pairs: npt.NDArray[np.uint64], left: int, right: int) -> int:
+    """Where in `pairs` the pair is, or belongs."""
+    key = (np.uint64(left) << np.uint64(20)) | np.uint64(right)
+    mask = len(pairs) - 1
+    at = int(np.int64((key * _SPREAD) >> np.uint64(32))) & mask
+    while pairs[at] != FREE and pairs[at] >> np.uint64(24) != key:
+        at = (at + 1) & mask
+    return at
+
+
+@part
+def rank_of(pairs: npt.NDArray[np.uint64], left: int, right: int) -> int:
+    """The rank of the pair; NO_RANK if it is not merged."""
+    found = pairs[find_pair(pairs, left, right)]
+    return NO_RANK if found == FREE else int(np.int64(found & np.uint64(MOST_MERGES - 1)))
 
 
 @kernel
-def _fill_pairs(
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-    made: npt.NDArray[np.int64],
-    pairs: npt.NDArray[np.uint64],
-) -> None:
+def _fill_pairs(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32], pairs: npt.NDArray[np.uint64]) -> None:
     """Of the same pair twice the later rank holds, as in `tokenizers`."""
-    mask = len(pairs) // 2 - 1
     for rank in range(len(left)):
-        pair = (np.uint64(left[rank]) << np.uint64(32)) | np.uint64(right[rank])
-        at = np.int64((pair * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
-        while pairs[2 * at] != 0 and pairs[2 * at] != pair + np.uint64(1):
-            at = (at + 1) & mask
-        pairs[2 * at] = pair + np.uint64(1)
-        pairs[2 * at + 1] = (np.uint64(rank) << np.uint64(32)) | np.uint64(made[rank])
+        key = (np.uint64(left[rank]) << np.uint64(20)) | np.uint64(right[rank])
+        pairs[find_pair(pairs, left[rank], right[rank])] = (key << np.uint64(24)) | np.uint64(rank)
+
+
+@kernel
+def _fill_byte_pairs(
+    byte_ids: npt.NDArray[np.int32], pairs: npt.NDArray[np.uint64], byte_pairs: npt.NDArray[np.int32]
+) -> None:
+    for first in range(256):
+        for second in range(256):
+            byte_pairs[first << 8 | second] = rank_of(pairs, byte_ids[first], byte_ids[second])
 
 
 def _vocabulary_table(vocab: dict[str, int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
@@ -145,7 +181,7 @@ def _fill_vocabulary(
         if length == 0:
             continue
         first, second, hashed = keys(data, start, length)
-        at = find(slots, data, data, start, length, first, second, hashed)
+        at = find(slots, data, data, start, length, first, second, place(slots, hashed))
         # `fill` would copy the bytes into the arena; they are there.
         slots[at], slots[at + LENGTH] = first, np.uint64(length)
         slots[at + 1] = second if length <= IN_SLOT else np.uint64(start)

@@ -1,155 +1,183 @@
-"""Text to ids: the walk of `pretokens`, with a cache that knows what each pretoken encodes to.
+"""Text to ids in three walks: number the pretokens, encode those that are new, write the ids of all.
 
-99 % of pretokens have been met before, so encoding is finding them: a pretoken of one token has its id in its slot,
-another the place of its ids in a list. The trade: 64 MB a thread at most; a full cache is emptied and fills again.
+Nearly all pretokens have been met before, so encoding is finding them. Numbers are given in the order of first meeting,
+so what is frequent has low numbers, and the last walk reads a few cache lines again and again. The table's slots are
+asked for a batch ahead (`prefetch`), because each is elsewhere in memory; new pretokens are merged all together, while
+the merge table is in the cache. The trade: 12 bytes of scratch for each byte of the chunk that is being encoded.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from text_kernels.jit import kernel
-from text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, new_slots
+from text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
 from text_kernels.pretokens import Rules, pretoken_end
+from text_kernels.wide_loads import prefetch
 from tokenizer_train.byte_level import Model
-from tokenizer_train.merge_pretoken import SHORT, merge_long, merge_short
+from tokenizer_train.merge_pretoken import SHORT, merge_long, merge_short, new_scratch
 
-POWER: Final = 21
-"""2**21 slots of 32 bytes."""
-LONGEST: Final = 256
-"""Longer pretokens hardly come twice, and are not kept."""
-_COUNT: Final = np.uint64(40)
-_PLACE: Final = np.uint64((1 << 40) - 1)
+BATCH: Final = 64
+MOST_IN_VALUE: Final = 3
+"""Ids that fit into a value: 20 bits each, and their number above them."""
+_NUMBER: Final = np.uint64(60)
+_ID: Final = np.uint64(20)
+_MANY: Final = np.uint64(15) << _NUMBER
+"""A value with this is where in `ids` the number of ids is, and then the ids."""
+_LOW: Final = np.uint64((1 << 20) - 1)
+_PLACE: Final = np.uint64((1 << 60) - 1)
+
+# Places in `used`.
+PRETOKENS: Final = 0
+ARENA: Final = 1
+IDS: Final = 2
+# Places in `reached`.
+DOCUMENT: Final = 0
+POSITION: Final = 1
+COUNT: Final = 2
 
 
-class Cache(NamedTuple):
-    """What one thread knows. A slot's value is count << 40 | the id itself, or the place of the ids in `ids`."""
+class Known(NamedTuple):
+    """What one thread knows of pretokens: a number for each, and by number what it encodes to."""
 
     slots: npt.NDArray[np.uint64]
+    """A `pretoken_table`; the value is the pretoken's number."""
     arena: npt.NDArray[np.uint8]
+    values: npt.NDArray[np.uint64]
     ids: npt.NDArray[np.int32]
     used: npt.NDArray[np.int64]
-    """Pretokens, bytes in the arena, ids."""
-    scratch: npt.NDArray[np.int32]
-    ranks: npt.NDArray[np.uint64]
 
 
-def new_cache(power: int = POWER) -> Cache:
-    """An empty cache; pages that are never touched cost nothing."""
-    entries = 1 << power
-    return Cache(
-        slots=new_slots(power),
-        arena=np.zeros(8 * entries, np.uint8),
-        ids=np.zeros(4 * entries, np.int32),
-        used=np.zeros(3, np.int64),
-        scratch=np.zeros(SHORT, np.int32),
-        ranks=np.zeros(SHORT, np.uint64),
-    )
+class Chunk(NamedTuple):
+    """Scratch for a chunk of text."""
+
+    order: npt.NDArray[np.int32]
+    """The number of each pretoken."""
+    new_start: npt.NDArray[np.int64]
+    new_length: npt.NDArray[np.int64]
+    """Where those are that were not known, in the order of their numbers."""
+    ids: npt.NDArray[np.uint32]
 
 
 @kernel
-def encode(
+def number_pretokens(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
     table: npt.NDArray[np.uint8],
     rules: Rules,
-    model: Model,
-    cache: Cache,
-    out: npt.NDArray[Any],
-    lengths: npt.NDArray[np.int64],
-) -> int:
-    """Writes the ids of all documents to `out`, which has room for one a byte, and how many each has to `lengths`."""
-    count = 0
-    for document in range(len(offsets) - 1):
-        position, stop = offsets[document], offsets[document + 1]
-        before = count
-        while position < stop:
-            end = pretoken_end(data, position, stop, table, rules)
-            length = end - position
-            first, second, hashed = keys(data, position, length)
-            at = find(cache.slots, cache.arena, data, position, length, first, second, hashed)
-            if cache.slots[at + LENGTH] == 0:
-                count += _meet(data, position, length, at, first, second, model, cache, out, count)
+    known: Known,
+    chunk: Chunk,
+    before: int,
+    reached: npt.NDArray[np.int64],
+    pretokens: npt.NDArray[np.int64],
+) -> bool:
+    """Fills `chunk.order`, and `pretokens`, how many each document has; False if the table must grow first.
+
+    `before`: pretokens known before this chunk. The arena has room for the chunk. Goes on where `reached` says.
+    """
+    starts, lengths, at = np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
+    firsts, seconds = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
+    most = len(known.slots) // WIDTH * 5 // 8
+    document, position, count = reached[DOCUMENT], reached[POSITION], reached[COUNT]
+    while document < len(offsets) - 1:
+        if known.used[PRETOKENS] + BATCH > most:
+            reached[DOCUMENT], reached[POSITION], reached[COUNT] = document, position, count
+            return False
+        waiting = 0
+        while waiting < BATCH and document < len(offsets) - 1:
+            stop = offsets[document + 1]
+            begun = waiting
+            while waiting < BATCH and position < stop:
+                end = pretoken_end(data, position, stop, table, rules)
+                first, second, hashed = keys(data, position, end - position)
+                starts[waiting], lengths[waiting] = position, end - position
+                firsts[waiting], seconds[waiting] = first, second
+                at[waiting] = place(known.slots, hashed)
+                prefetch(known.slots, at[waiting])
+                waiting += 1
+                position = end
+            pretokens[document] += waiting - begun
+            document += 1 if position >= stop else 0
+        for i in range(waiting):
+            start, length = starts[i], lengths[i]
+            slot = find(known.slots, known.arena, data, start, length, firsts[i], seconds[i], at[i])
+            if known.slots[slot + LENGTH] == 0:
+                number = known.used[PRETOKENS]
+                known.used[ARENA] = fill(
+                    known.slots, slot, known.arena, known.used[ARENA], data, start, length, firsts[i], seconds[i]
+                )
+                known.slots[slot + VALUE] = np.uint64(number)
+                chunk.new_start[number - before], chunk.new_length[number - before] = start, length
+                known.used[PRETOKENS] = number + 1
+            chunk.order[count + i] = np.int32(known.slots[slot + VALUE])
+        count += waiting
+    reached[COUNT] = count
+    return True
+
+
+@kernel
+def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: Chunk, before: int) -> None:
+    """The values of the pretokens that are numbered `before` and above; `known.ids` has room for the chunk."""
+    scratch = new_scratch()
+    for number in range(before, known.used[PRETOKENS]):
+        start, length = chunk.new_start[number - before], chunk.new_length[number - before]
+        if len(model.data):
+            first, second, hashed = keys(data, start, length)
+            at = find(model.slots, model.data, data, start, length, first, second, place(model.slots, hashed))
+            if model.slots[at + LENGTH] != 0:
+                known.values[number] = (np.uint64(1) << _NUMBER) | model.slots[at + VALUE]
+                continue
+        if length <= SHORT:
+            many = merge_short(model, data, start, length, scratch)
+            found = scratch.ids
+        else:
+            found = merge_long(model, data, start, length)
+            many = len(found)
+        if many <= MOST_IN_VALUE:
+            value = np.uint64(many) << _NUMBER
+            for i in range(many):
+                value |= np.uint64(found[i]) << (_ID * np.uint64(i))
+            known.values[number] = value
+            continue
+        where = known.used[IDS]
+        known.values[number] = _MANY | np.uint64(where)
+        known.ids[where] = many
+        for i in range(many):
+            known.ids[where + 1 + i] = found[i]
+        known.used[IDS] = where + 1 + many
+
+
+@kernel
+def write_ids(known: Known, chunk: Chunk, pretokens: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> int:
+    """Writes the ids of the chunk to `chunk.ids`, and how many each document has to `lengths`; how many in all.
+
+    Three ids are written whatever their number, and the next pretoken's over those that were none: no branch.
+    """
+    count, first = 0, 0
+    for document in range(len(pretokens)):
+        begun = count
+        for i in range(first, first + pretokens[document]):
+            value = known.values[chunk.order[i]]
+            if value < _MANY:
+                chunk.ids[count] = np.uint32(value & _LOW)
+                chunk.ids[count + 1] = np.uint32((value >> _ID) & _LOW)
+                chunk.ids[count + 2] = np.uint32((value >> (_ID + _ID)) & _LOW)
+                count += int(np.int64(value >> _NUMBER))
             else:
-                value = cache.slots[at + VALUE]
-                number = int(np.int64(value >> _COUNT))
-                place = int(np.int64(value & _PLACE))
-                if number == 1:
-                    out[count] = np.uint32(place)
-                else:
-                    for i in range(number):
-                        out[count + i] = np.uint32(cache.ids[place + i])
-                count += number
-            position = end
-        lengths[document] = count - before
+                where = int(np.int64(value & _PLACE))
+                many = known.ids[where]
+                for k in range(many):
+                    chunk.ids[count + k] = np.uint32(known.ids[where + 1 + k])
+                count += many
+        first += pretokens[document]
+        lengths[document] = count - begun
     return count
 
 
 @kernel
-def _meet(
-    data: npt.NDArray[np.uint8],
-    start: int,
-    length: int,
-    at: int,
-    first: np.uint64,
-    second: np.uint64,
-    model: Model,
-    cache: Cache,
-    out: npt.NDArray[Any],
-    count: int,
-) -> int:
-    """Encodes a pretoken that is not in the cache, and puts it there; how many ids it has."""
-    number = 0
-    if len(model.data):
-        _, _, hashed = keys(data, start, length)
-        there = find(model.slots, model.data, data, start, length, first, second, hashed)
-        if model.slots[there + LENGTH] != 0:
-            out[count] = np.uint32(model.slots[there + VALUE])
-            number = 1
-    if number == 0:
-        if length <= SHORT:
-            number = merge_short(model, data, start, length, cache.scratch, cache.ranks)
-            for i in range(number):
-                out[count + i] = np.uint32(cache.scratch[i])
-        else:
-            found = merge_long(model, data, start, length)
-            number = len(found)
-            for i in range(number):
-                out[count + i] = np.uint32(found[i])
-    if length <= LONGEST:
-        _keep(data, start, length, at, first, second, cache, out, count, number)
-    return number
-
-
-@kernel
-def _keep(
-    data: npt.NDArray[np.uint8],
-    start: int,
-    length: int,
-    at: int,
-    first: np.uint64,
-    second: np.uint64,
-    cache: Cache,
-    out: npt.NDArray[Any],
-    count: int,
-    number: int,
-) -> None:
-    full = cache.used[0] >= len(cache.slots) // WIDTH * 5 // 8
-    if full or cache.used[1] + length > len(cache.arena) or cache.used[2] + number > len(cache.ids):
-        cache.slots[:] = np.uint64(0)
-        cache.used[:] = 0
-        _, _, hashed = keys(data, start, length)
-        at = find(cache.slots, cache.arena, data, start, length, first, second, hashed)
-    cache.used[0] += 1
-    cache.used[1] = fill(cache.slots, at, cache.arena, cache.used[1], data, start, length, first, second)
-    if number == 1:
-        cache.slots[at + VALUE] = (np.uint64(1) << _COUNT) | np.uint64(out[count])
-        return
-    place = cache.used[2]
-    for i in range(number):
-        cache.ids[place + i] = np.int32(out[count + i])
-    cache.used[2] = place + number
-    cache.slots[at + VALUE] = (np.uint64(number) << _COUNT) | np.uint64(place)
+def grow(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
+    """Moves a table into a larger, empty one."""
+    rehash(old, new)

@@ -21,16 +21,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from text_kernels.pretokens import kinds
 from text_kernels.utf8 import buffers
 from tokenizer_train.byte_level import ByteLevel, NotByteLevel, read_byte_level
-from tokenizer_train.encode_kernel import Cache, encode, new_cache
-from tokenizer_train.formats import read_tokenizer
+from tokenizer_train.fast_encoder import FastEncoder
+from tokenizer_train.formats import read_tokenizer, token_bytes
 from tokenizer_train.nfc import normalise
 from tokenizer_train.options import BOS, EOS, PAD
 
 _BATCH = 1024
-_CHUNK_BYTES = 8_000_000
+_CHUNK_BYTES = 4_000_000
 """Text that a thread takes at a time."""
 
 
@@ -51,7 +50,9 @@ class Encoder:
         self.slow_because: str | None = None
         """Why `tokenizers` encodes, and not our kernel; None if our kernel does."""
         self._fast: ByteLevel | None = None
-        self._caches: list[Cache] = []
+        self._bytes: list[bytes] | None = None
+        self._workers: list[FastEncoder] = []
+        """One for each thread."""
         try:
             self._fast = read_byte_level(json.loads(tokenizer.to_str()))
         except NotByteLevel as reason:
@@ -98,18 +99,25 @@ class Encoder:
         return pc.match_substring_regex(text, "|".join(map(re.escape, self._fast.added)))
 
     def _encode_fast(self, text: pa.LargeStringArray) -> pa.LargeListArray:
+        assert self._fast is not None
         data, offsets = buffers(text)
         bounds = _chunks(offsets, self._threads)
         workers = min(self._threads, len(bounds) - 1)
-        while len(self._caches) < workers:
-            self._caches.append(new_cache())
+        while len(self._workers) < workers:
+            self._workers.append(FastEncoder(self._fast))
         if workers <= 1:
-            found = [self._chunk(data, offsets[a : b + 1], 0) for a, b in zip(bounds, bounds[1:], strict=False)]
+            found = [
+                self._workers[0].encode(data, offsets[a : b + 1], self._dtype)
+                for a, b in zip(bounds, bounds[1:], strict=False)
+            ]
         else:
             # Worker w takes chunks w, w + workers …: ids do not depend on the cache, so neither do results.
             def share(worker: int) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
                 mine = range(worker, len(bounds) - 1, workers)
-                return [self._chunk(data, offsets[bounds[i] : bounds[i + 1] + 1], worker) for i in mine]
+                return [
+                    self._workers[worker].encode(data, offsets[bounds[i] : bounds[i + 1] + 1], self._dtype)
+                    for i in mine
+                ]
 
             with ThreadPoolExecutor(workers) as pool:
                 shares = list(pool.map(share, range(workers)))
@@ -120,21 +128,12 @@ class Encoder:
         flat = np.concatenate([ids for ids, _ in found]) if found else np.zeros(0, np.uint16)
         return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat, self.id_type))
 
-    def _chunk(
-        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], worker: int
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """The ids of the documents between `offsets`, and how many each has."""
-        assert self._fast is not None
-        dtype = np.uint16 if self.id_type == pa.uint16() else np.uint32
-        out = np.empty(int(offsets[-1] - offsets[0]), dtype)
-        lengths = np.empty(len(offsets) - 1, np.int64)
-        rules = self._fast.rules
-        table = kinds(rules.marks, rules.ideographs)
-        count = encode(data, offsets, table, rules, self._fast.model, self._caches[worker], out, lengths)
-        return out[:count], lengths
+    @property
+    def _dtype(self) -> Any:
+        return np.uint16 if self.id_type == pa.uint16() else np.uint32
 
     def _encode_slowly(self, text: pa.LargeStringArray) -> pa.LargeListArray:
-        dtype = np.uint16 if self.id_type == pa.uint16() else np.uint32
+        dtype = self._dtype
         values, lengths = [], [0]
         for start in range(0, len(text), _BATCH):
             for found in self._tokenizer.encode_batch_fast(
@@ -145,6 +144,18 @@ class Encoder:
                 lengths.append(len(ids))
         flat = np.concatenate(values) if values else np.zeros(0, dtype)
         return pa.LargeListArray.from_arrays(pa.array(np.cumsum(lengths, dtype=np.int64)), pa.array(flat))
+
+    def token_bytes(self, number: int) -> bytes:
+        """The bytes of an id; a control token's name, as UTF-8. KeyError if there is no such id."""
+        if self._bytes is None:
+            named = self._tokenizer.get_added_tokens_decoder()
+            self._bytes = [
+                named[i].content.encode() if token is None and i in named else token or b""
+                for i, token in enumerate(token_bytes(self._tokenizer))
+            ]
+        if not 0 <= number < len(self._bytes):
+            raise KeyError(f"id {number}: the vocabulary has {len(self._bytes):,} ids")
+        return self._bytes[number]
 
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, control tokens are left out."""

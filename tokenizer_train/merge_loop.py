@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from text_kernels.jit import helper, kernel, part
-from text_kernels.pretoken_table import LENGTH, VALUE, fill, find, keys
+from text_kernels.pretoken_table import LENGTH, VALUE, fill, find, keys, place
 from tokenizer_train.merge_state import (
     BORDER,
     ENTRIES,
@@ -226,13 +226,13 @@ def _token(tokens: Tokens, sizes: npt.NDArray[np.int64], left: int, right: int) 
     """The id of the token that left and right make together; a new one if there was none."""
     start = sizes[TOKEN_BYTES]
     end = start
-    for part in (left, right):
-        for i in range(tokens.offsets[part], tokens.offsets[part + 1]):
+    for half in (left, right):
+        for i in range(tokens.offsets[half], tokens.offsets[half + 1]):
             tokens.data[end] = tokens.data[i]
             end += 1
     length = end - start
     first, second, hashed = keys(tokens.data, start, length)
-    at = find(tokens.slots, tokens.data, tokens.data, start, length, first, second, hashed)
+    at = find(tokens.slots, tokens.data, tokens.data, start, length, first, second, place(tokens.slots, hashed))
     if tokens.slots[at + LENGTH] != 0:
         return int(np.int64(tokens.slots[at + VALUE]))
     token = int(sizes[TOKENS])

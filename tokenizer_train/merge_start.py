@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text_kernels.jit import kernel
-from text_kernels.pretoken_table import VALUE, fill, find, keys, new_slots
+from text_kernels.pretoken_table import VALUE, fill, find, keys, new_slots, place
 from text_kernels.utf8 import buffers
 from tokenizer_train.alphabet import BYTE_OF, BYTE_ORDER
 from tokenizer_train.merge_state import (
@@ -103,7 +103,7 @@ def _enter(tokens: Tokens, count: int) -> None:
     for token in range(count):
         start, length = tokens.offsets[token], tokens.offsets[token + 1] - tokens.offsets[token]
         first, second, hashed = keys(tokens.data, start, length)
-        at = find(tokens.slots, tokens.data, tokens.data, start, length, first, second, hashed)
+        at = find(tokens.slots, tokens.data, tokens.data, start, length, first, second, place(tokens.slots, hashed))
         fill(tokens.slots, at, tokens.data, start, tokens.data, start, length, first, second)
         tokens.slots[at + VALUE] = np.uint64(token)
 
