@@ -191,7 +191,7 @@ def make_scratch(most_tokens: int, places: int) -> Scratch:
             here=np.zeros(places, np.int32),
         )
 
-    return Scratch(side(), side())
+    return Scratch(side(), side(), np.zeros(places, np.uint64))
 
 
 def make_sizes(tokens: Tokens, known: int) -> npt.NDArray[np.int64]:

@@ -121,3 +121,5 @@ class Scratch(NamedTuple):
     """Neighbours to the left of the new token."""
     after: Side
     """Neighbours to the right."""
+    frequency: npt.NDArray[np.uint64]
+    """By place of the list: how often its word occurs."""

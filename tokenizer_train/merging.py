@@ -103,8 +103,8 @@ def _make_room(pairs: Pairs, scratch: Scratch, sizes: npt.NDArray[np.int64], nee
     for array in pairs:
         used = int(sizes[PLACES if array is pairs.places else ENTRIES])
         _grow(array, used + needed)
-    for side in scratch:
-        _grow(side.here, needed)
+    for scratched in (scratch.before.here, scratch.after.here, scratch.frequency):
+        _grow(scratched, needed)
 
 
 def _grow(array: npt.NDArray[Any], wanted: int) -> None:

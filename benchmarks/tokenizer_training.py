@@ -1,0 +1,216 @@
+"""Training BPE, ours against `tokenizers`, gigabpe and gigatoken: text in memory to merges, all cores, merges compared.
+
+    python -m benchmarks.tokenizer_training --corpus DIR/docs --megabytes 100
+
+* our pattern (Falcon-H1: digits, punctuation and LaTeX commands apart), vocabulary of 32,768, against `tokenizers`;
+* GPT-2's pattern, 32,768, against `tokenizers`, gigabpe and gigatoken (which read files: written before, to memory-backed
+  storage where there is some, and not timed);
+* `--large N`: N megabytes to 131,072 once, in a process of its own, for its time and the memory of the merge loop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+from benchmarks.common import Options, Report, Timed, in_turns, installed, read_texts, run, text_column
+from text_kernels.pretoken_counts import PretokenCounts
+from text_kernels.pretokens import Rules
+from tokenizer_train.alphabet import to_characters
+from tokenizer_train.merging import learn_merges
+from tokenizer_train.pretokenizer import PRESETS, Pretokenizer
+
+SIZE = 32_768
+Merges = list[tuple[str, str]]
+
+
+def counted(column: pa.LargeStringArray, rules: Rules, threads: int) -> PretokenCounts:
+    """Counts on all cores: each a share of the documents, then one adds up."""
+    bounds = np.linspace(0, len(column), 4 * threads + 1).astype(int).tolist()
+    tables = [PretokenCounts() for _ in range(threads)]
+
+    def share(worker: int) -> None:
+        for i in range(worker, len(bounds) - 1, threads):
+            tables[worker].add(column.slice(bounds[i], bounds[i + 1] - bounds[i]), rules)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(share, range(threads)))
+    for table in tables[1:]:
+        tables[0].add_counted(*table.counts())
+    return tables[0]
+
+
+def ours(column: pa.LargeStringArray, pretokenizer: Pretokenizer, size: int) -> Merges:
+    learned = learn_merges(*counted(column, pretokenizer.rules, os.cpu_count() or 1).counts(), size)
+    names = [to_characters(token) for token in learned.tokens]
+    pairs: dict[tuple[int, int], None] = {}
+    for pair in zip(learned.left.tolist(), learned.right.tolist(), strict=True):
+        pairs.pop(pair, None)
+        pairs[pair] = None
+    return [(names[left], names[right]) for left, right in pairs]
+
+
+def with_tokenizers(texts: Sequence[str], pretokenizer: Pretokenizer, size: int) -> Merges:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pretokenizer.to_tokenizers()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer, length=len(texts))
+    return [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def measure(options: Options, large: float | None) -> Report:
+    texts = read_texts(options)
+    column = text_column(texts)
+    report = Report()
+    megabytes = column.nbytes / 1e6
+    own, gpt2 = PRESETS["falcon-h1"], PRESETS["gpt-2"]
+    contenders: dict[str, Callable[[], Merges]] = {
+        "ours": lambda: ours(column, own, SIZE),
+        "tokenizers": lambda: with_tokenizers(texts, own, SIZE),
+    }
+    _claim(report, "our pattern, 32K", in_turns(contenders, options.rounds), megabytes, {"tokenizers": 8.0})
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        files = _files(texts, Path(folder))
+        contenders = {
+            "ours": lambda: ours(column, gpt2, SIZE),
+            "tokenizers": lambda: with_tokenizers(texts, gpt2, SIZE),
+            **{name: peer for name, peer in _peers(files, texts).items() if installed(name)},
+        }
+        timed = in_turns(contenders, options.rounds)
+    _claim(report, "GPT-2's pattern, 32K", timed, megabytes, {"tokenizers": 8.0, "gigabpe": 1.0, "gigatoken": 1.0})
+    if large is not None:
+        _large(report, options, large)
+    return report
+
+
+def _files(texts: Sequence[str], folder: Path) -> list[str]:
+    """gigabpe reads files, a line at a time: how it treats newlines is its own affair, so its merges may differ."""
+    paths = [folder / f"{number}.txt" for number in range(4)]
+    for number, path in enumerate(paths):
+        path.write_text("\n".join(texts[number :: len(paths)]), encoding="utf-8")
+    return [str(path) for path in paths]
+
+
+def _peers(files: Sequence[str], texts: Sequence[str]) -> dict[str, Callable[[], Merges]]:
+    whole = str(Path(files[0]).with_name("whole.txt"))
+    Path(whole).write_text("\n".join(texts), encoding="utf-8")
+
+    def with_gigabpe() -> Merges:
+        import gigabpe
+
+        _, merges = gigabpe.train_bpe(list(files), SIZE, special_tokens=[])
+        return [tuple(pair) for pair in merges]
+
+    def with_gigatoken() -> Merges:
+        import gigatoken
+
+        gigatoken.train_bpe(whole, SIZE, [])
+        return []  # its merges are bytes in another order of ids; `tokenizers` and gigabpe are oracles enough
+
+    return {"gigabpe": with_gigabpe, "gigatoken": with_gigatoken}
+
+
+def _claim(report: Report, name: str, timed: Timed, megabytes: float, goals: dict[str, float]) -> None:
+    mine = timed.results["ours"]
+    for peer, goal in goals.items():
+        if peer not in timed.results:
+            report.skipped.append(f"{name}: {peer} is not installed")
+            continue
+        theirs = timed.results[peer]
+        equal = mine == theirs
+        if peer == "tokenizers":
+            report.checked.append(f"{name}: {len(mine):,} merges, those of {peer}" + ("" if equal else " UNEQUAL"))
+        else:
+            share = len(set(mine) & set(theirs)) / max(len(mine), 1) if theirs else None
+            told = "not compared" if share is None else f"{share:.1%} of ours among {peer}'s"
+            report.checked.append(f"{name}: merges {told} (it cuts files in its own way)")
+        report.against(name, timed.rate("ours", megabytes), timed.rate(peer, megabytes), peer, "MB/s", goal)
+
+
+def _large(report: Report, options: Options, megabytes: float) -> None:
+    command = [sys.executable, "-m", "benchmarks.tokenizer_training", "--once", str(megabytes)]
+    told = json.loads(
+        subprocess.run([*command, "--corpus", str(options.corpus)], capture_output=True, text=True, check=True).stdout
+    )
+    report.checked.append(
+        f"{told['megabytes']:,.0f} MB to 131,072: {told['pretokens']:,} pretokens of {told['cells']:,} bytes; counting "
+        f"{told['counting']:.1f} s, merging {told['merging']:.1f} s; peak memory of the process while merging "
+        f"{told['peak_gb']:.2f} GB, {told['before_gb']:.2f} GB before it"
+    )
+    report.alone("merge loop at 131K, below 2 GB", 2.0 / max(told["peak_gb"], 1e-9), "x", 1.0)
+
+
+def once(options: Options, megabytes: float) -> dict[str, Any]:
+    """Counts, drops the text, merges; memory is that of this process from then on."""
+    own = PRESETS["falcon-h1"].rules
+    begun = time.perf_counter()
+    size = 0
+    table = PretokenCounts()
+    copies = 0
+    # The corpus may be smaller than asked for: further rounds count it with its words spelled backwards.
+    while size < megabytes * 1e6:
+        texts = read_texts(Options(options.corpus, megabytes, 1))
+        if copies:
+            texts = [" ".join(word[::-1] for word in text.split(" ")) for text in texts]
+        column = text_column(texts)
+        table.add(column, own)
+        size += column.nbytes
+        copies += 1
+    pretokens, counts = table.counts()
+    del texts, column, table
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    counting, before = time.perf_counter() - begun, _memory("VmRSS")
+    begun = time.perf_counter()
+    learned = learn_merges(pretokens, counts, 131_072)
+    cells = pretokens.nbytes
+    return {
+        "megabytes": size / 1e6,
+        "pretokens": len(pretokens),
+        "cells": cells,
+        "counting": counting,
+        "merging": time.perf_counter() - begun,
+        "before_gb": before,
+        "peak_gb": _memory("VmHWM"),
+        "tokens": len(learned.tokens),
+    }
+
+
+def _memory(name: str) -> float:
+    """GB, of a line of /proc/self/status; the process's all-time peak where there is none."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    line = next(line for line in status.read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1e6
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--large", type=float, metavar="N")
+    parser.add_argument("--once", type=float)
+    own, rest = parser.parse_known_args(argv)
+    if own.once is not None:
+        corpus = Path(rest[rest.index("--corpus") + 1])
+        print(json.dumps(once(Options(corpus, own.once, 1), own.once)))
+        return 0
+    return run(__doc__ or "", lambda options: measure(options, own.large), rest)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
