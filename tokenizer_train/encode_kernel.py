@@ -13,12 +13,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel
+from text_kernels.jit import kernel, part
 from text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
 from text_kernels.pretokens import Rules, pretoken_end
 from text_kernels.wide_loads import prefetch
 from tokenizer_train.byte_level import Model
-from tokenizer_train.merge_pretoken import SHORT, merge_long, merge_short, new_scratch
+from tokenizer_train.merge_pretoken import SHORT, merge_long, merge_short
 
 BATCH: Final = 64
 MOST_IN_VALUE: Final = 3
@@ -80,10 +80,13 @@ def number_pretokens(
     """
     starts, lengths, at = np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
     firsts, seconds = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
-    most = len(known.slots) // WIDTH * 5 // 8
+    # Taken out of their tuples once: numba counts references to an array each time, in every turn of a loop.
+    slots, arena, used = known.slots, known.arena, known.used
+    order, new_start, new_length = chunk.order, chunk.new_start, chunk.new_length
+    most = len(slots) // WIDTH * 5 // 8
     document, position, count = reached[DOCUMENT], reached[POSITION], reached[COUNT]
     while document < len(offsets) - 1:
-        if known.used[PRETOKENS] + BATCH > most:
+        if used[PRETOKENS] + BATCH > most:
             reached[DOCUMENT], reached[POSITION], reached[COUNT] = document, position, count
             return False
         waiting = 0
@@ -92,27 +95,24 @@ def number_pretokens(
             begun = waiting
             while waiting < BATCH and position < stop:
                 end = pretoken_end(data, position, stop, table, rules)
-                first, second, hashed = keys(data, position, end - position)
+                firsts[waiting], seconds[waiting], hashed = keys(data, position, end - position)
                 starts[waiting], lengths[waiting] = position, end - position
-                firsts[waiting], seconds[waiting] = first, second
-                at[waiting] = place(known.slots, hashed)
-                prefetch(known.slots, at[waiting])
+                at[waiting] = place(slots, hashed)
+                prefetch(slots, at[waiting])
                 waiting += 1
                 position = end
             pretokens[document] += waiting - begun
             document += 1 if position >= stop else 0
         for i in range(waiting):
-            start, length = starts[i], lengths[i]
-            slot = find(known.slots, known.arena, data, start, length, firsts[i], seconds[i], at[i])
-            if known.slots[slot + LENGTH] == 0:
-                number = known.used[PRETOKENS]
-                known.used[ARENA] = fill(
-                    known.slots, slot, known.arena, known.used[ARENA], data, start, length, firsts[i], seconds[i]
-                )
-                known.slots[slot + VALUE] = np.uint64(number)
-                chunk.new_start[number - before], chunk.new_length[number - before] = start, length
-                known.used[PRETOKENS] = number + 1
-            chunk.order[count + i] = np.int32(known.slots[slot + VALUE])
+            start, length, first, second = starts[i], lengths[i], firsts[i], seconds[i]
+            slot = find(slots, arena, data, start, length, first, second, at[i])
+            if slots[slot + LENGTH] == 0:
+                number = used[PRETOKENS]
+                used[ARENA] = fill(slots, slot, arena, used[ARENA], data, start, length, first, second)
+                slots[slot + VALUE] = np.uint64(number)
+                new_start[number - before], new_length[number - before] = start, length
+                used[PRETOKENS] = number + 1
+            order[count + i] = np.int32(slots[slot + VALUE])
         count += waiting
     reached[COUNT] = count
     return True
@@ -121,33 +121,43 @@ def number_pretokens(
 @kernel
 def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: Chunk, before: int) -> None:
     """The values of the pretokens that are numbered `before` and above; `known.ids` has room for the chunk."""
-    scratch = new_scratch()
-    for number in range(before, known.used[PRETOKENS]):
-        start, length = chunk.new_start[number - before], chunk.new_length[number - before]
-        if len(model.data):
+    found, links = np.empty(SHORT, np.int32), np.empty(3 * SHORT + 1, np.int32)
+    byte_ids, byte_pairs, pairs, made = model.byte_ids, model.byte_pairs, model.pairs, model.made
+    slots, vocabulary, looks_up = model.slots, model.data, len(model.data) > 0
+    values, ids, used = known.values, known.ids, known.used
+    new_start, new_length = chunk.new_start, chunk.new_length
+    for number in range(before, used[PRETOKENS]):
+        start, length = new_start[number - before], new_length[number - before]
+        if looks_up:
             first, second, hashed = keys(data, start, length)
-            at = find(model.slots, model.data, data, start, length, first, second, place(model.slots, hashed))
-            if model.slots[at + LENGTH] != 0:
-                known.values[number] = (np.uint64(1) << _NUMBER) | model.slots[at + VALUE]
+            at = find(slots, vocabulary, data, start, length, first, second, place(slots, hashed))
+            if slots[at + LENGTH] != 0:
+                values[number] = (np.uint64(1) << _NUMBER) | slots[at + VALUE]
                 continue
         if length <= SHORT:
-            many = merge_short(model, data, start, length, scratch)
-            found = scratch.ids
+            many = merge_short(byte_ids, byte_pairs, pairs, made, data, start, length, found, links)
+            values[number] = _value(found, many, ids, used)
         else:
-            found = merge_long(model, data, start, length)
-            many = len(found)
-        if many <= MOST_IN_VALUE:
-            value = np.uint64(many) << _NUMBER
-            for i in range(many):
-                value |= np.uint64(found[i]) << (_ID * np.uint64(i))
-            known.values[number] = value
-            continue
-        where = known.used[IDS]
-        known.values[number] = _MANY | np.uint64(where)
-        known.ids[where] = many
+            long = merge_long(model, data, start, length)
+            values[number] = _value(long, len(long), ids, used)
+
+
+@part
+def _value(
+    found: npt.NDArray[np.int32], many: int, ids: npt.NDArray[np.int32], used: npt.NDArray[np.int64]
+) -> np.uint64:
+    """What stands for these ids; more than three are added to `ids`."""
+    if many <= MOST_IN_VALUE:
+        value = np.uint64(many) << _NUMBER
         for i in range(many):
-            known.ids[where + 1 + i] = found[i]
-        known.used[IDS] = where + 1 + many
+            value |= np.uint64(found[i]) << (_ID * np.uint64(i))
+        return value
+    where = used[IDS]
+    ids[where] = many
+    for i in range(many):
+        ids[where + 1 + i] = found[i]
+    used[IDS] = where + 1 + many
+    return _MANY | np.uint64(where)
 
 
 @kernel
@@ -156,21 +166,22 @@ def write_ids(known: Known, chunk: Chunk, pretokens: npt.NDArray[np.int64], leng
 
     Three ids are written whatever their number, and the next pretoken's over those that were none: no branch.
     """
+    values, many_ids, order, ids = known.values, known.ids, chunk.order, chunk.ids
     count, first = 0, 0
     for document in range(len(pretokens)):
         begun = count
         for i in range(first, first + pretokens[document]):
-            value = known.values[chunk.order[i]]
+            value = values[order[i]]
             if value < _MANY:
-                chunk.ids[count] = np.uint32(value & _LOW)
-                chunk.ids[count + 1] = np.uint32((value >> _ID) & _LOW)
-                chunk.ids[count + 2] = np.uint32((value >> (_ID + _ID)) & _LOW)
+                ids[count] = np.uint32(value & _LOW)
+                ids[count + 1] = np.uint32((value >> _ID) & _LOW)
+                ids[count + 2] = np.uint32((value >> (_ID + _ID)) & _LOW)
                 count += int(np.int64(value >> _NUMBER))
             else:
                 where = int(np.int64(value & _PLACE))
-                many = known.ids[where]
+                many = many_ids[where]
                 for k in range(many):
-                    chunk.ids[count + k] = np.uint32(known.ids[where + 1 + k])
+                    ids[count + k] = np.uint32(many_ids[where + 1 + k])
                 count += many
         first += pretokens[document]
         lengths[document] = count - begun

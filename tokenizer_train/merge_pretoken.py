@@ -6,7 +6,7 @@ few bytes, eight at a time; above, a heap of (rank, place) finds it, so that 50 
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,64 +20,60 @@ _NO_KEY: Final = 2**31 - 1
 _32: Final = np.uint64(32)
 
 
-class Scratch(NamedTuple):
-    """For `merge_short`: the symbols of a pretoken, linked, each at the byte where it starts."""
-
-    ids: npt.NDArray[np.int32]
-    keys: npt.NDArray[np.int32]
-    """rank << 6 | place of the pair that starts here; _NO_KEY if there is none."""
-    before: npt.NDArray[np.int32]
-    after: npt.NDArray[np.int32]
-
-
 @part
-def new_scratch() -> Scratch:
-    """Room for SHORT bytes."""
-    return Scratch(
-        np.empty(SHORT, np.int32), np.empty(SHORT, np.int32), np.empty(SHORT + 1, np.int32), np.empty(SHORT, np.int32)
-    )
-
-
-@part
-def _key(model: Model, scratch: Scratch, left: int, right: int) -> int:
-    rank = rank_of(model.pairs, scratch.ids[left], scratch.ids[right])
+def _key(pairs: npt.NDArray[np.uint64], ids: npt.NDArray[np.int32], left: int, right: int) -> int:
+    """rank << 6 | place of the pair of symbols at two places; _NO_KEY if it is not merged."""
+    rank = rank_of(pairs, ids[left], ids[right])
     return _NO_KEY if rank == NO_RANK else rank << 6 | left
 
 
 @part
-def merge_short(model: Model, data: npt.NDArray[np.uint8], start: int, length: int, scratch: Scratch) -> int:
-    """Writes the ids of at most SHORT bytes to `scratch.ids`; how many there are.
+def merge_short(
+    byte_ids: npt.NDArray[np.int32],
+    byte_pairs: npt.NDArray[np.int32],
+    pairs: npt.NDArray[np.uint64],
+    made: npt.NDArray[np.int32],
+    data: npt.NDArray[np.uint8],
+    start: int,
+    length: int,
+    ids: npt.NDArray[np.int32],
+    links: npt.NDArray[np.int32],
+) -> int:
+    """Writes the ids of at most SHORT bytes to `ids`; how many there are. The first four are a `Model`'s.
 
-    A key holds rank and place, so the smallest is found without a branch, several at a time.
+    `ids` has room for SHORT, `links` for 3 * SHORT + 1: by byte, the key of the pair that starts there, and where the
+    symbols before and after it start. A key holds rank and place, so the smallest is found without a branch, several at
+    a time. Arrays, not tuples of them: numba counts references to each array that it takes out of a tuple.
     """
-    ids, pair_keys, before, after = scratch.ids, scratch.keys, scratch.before, scratch.after
+    before, after = SHORT, 2 * SHORT + 1
     for i in range(length):
-        ids[i] = model.byte_ids[data[start + i]]
-        before[i], after[i] = i - 1, i + 1
-        pair_keys[i] = _NO_KEY
+        ids[i] = byte_ids[data[start + i]]
+        links[before + i], links[after + i] = i - 1, i + 1
+        links[i] = _NO_KEY
     for i in range(length - 1):
-        rank = model.byte_pairs[int(data[start + i]) << 8 | int(data[start + i + 1])]
-        pair_keys[i] = _NO_KEY if rank == NO_RANK else rank << 6 | i
+        rank = byte_pairs[int(data[start + i]) << 8 | int(data[start + i + 1])]
+        links[i] = _NO_KEY if rank == NO_RANK else rank << 6 | i
     while True:
         best = np.int32(_NO_KEY)
         for i in range(length):
-            best = min(best, pair_keys[i])
+            best = min(best, links[i])
         if best == _NO_KEY:
             break
         left = int(best & (SHORT - 1))
-        right = int(after[left])
-        ids[left] = model.made[best >> 6]
-        pair_keys[right] = _NO_KEY
-        after[left] = after[right]
-        before[after[left]] = left
-        pair_keys[left] = _key(model, scratch, left, int(after[left])) if after[left] < length else _NO_KEY
-        if before[left] >= 0:
-            pair_keys[before[left]] = _key(model, scratch, int(before[left]), left)
+        right = int(links[after + left])
+        ids[left] = made[best >> 6]
+        links[right] = _NO_KEY
+        right = int(links[after + right])
+        links[after + left], links[before + right] = right, left
+        links[left] = _key(pairs, ids, left, right) if right < length else _NO_KEY
+        other = int(links[before + left])
+        if other >= 0:
+            links[other] = _key(pairs, ids, other, left)
     count, i = 0, 0
     while i < length:
         ids[count] = ids[i]
         count += 1
-        i = after[i]
+        i = int(links[after + i])
     return count
 
 
