@@ -72,7 +72,7 @@ def with_gigatoken(file: Path, texts: Sequence[str], column: pa.LargeStringArray
 PEERS: dict[str, Any] = {"tokenizers": with_tokenizers, "fastokens": with_fastokens, "gigatoken": with_gigatoken}
 
 
-def measure(options: Options, folder: Path | None) -> Report:
+def measure(options: Options, folder: Path | None = None) -> Report:
     """One claim a tokenizer and peer, for the first call and for later ones."""
     texts = read_texts(options)
     # Control tokens are text for us; gigatoken has no such setting, so no document may spell one.
@@ -81,9 +81,10 @@ def measure(options: Options, folder: Path | None) -> Report:
     report = Report()
     with tempfile.TemporaryDirectory() as scratch:
         own = Path(scratch) / "tokenizer.json"
-        chosen = TokenizerOptions(vocab_sizes=[32_768], latex=LatexOptions())
-        own.write_text(train_bpe(texts, chosen).build(32_768).to_str())
-        report.add(_compare("ours, 32K", own, texts, column, options.rounds))
+        size = min(32_768, max(600, column.nbytes // 100))  # a small text has no pairs for more
+        chosen = TokenizerOptions(vocab_sizes=[size], latex=LatexOptions())
+        own.write_text(train_bpe(texts, chosen).build(size).to_str())
+        report.add(_compare(f"ours, {size:,}", own, texts, column, options.rounds))
         for name in PUBLISHED:
             file = folder / name / "tokenizer.json" if folder else None
             if file is not None and file.exists():
