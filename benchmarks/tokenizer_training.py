@@ -147,7 +147,9 @@ def _claim(report: Report, name: str, timed: Timed, megabytes: float, goals: dic
         equal = mine == theirs
         if peer == "tokenizers":
             report.checked.append(f"{name}: {len(mine):,} merges, those of {peer}" + ("" if equal else " UNEQUAL"))
-        report.against(name, timed.rate("ours", megabytes), timed.rate(peer, megabytes), peer, "MB/s", goal)
+        else:
+            equal = True  # it gives others, or none that can be compared: `_check_gigabpe` does what can be done
+        report.against(name, timed.rate("ours", megabytes), timed.rate(peer, megabytes), peer, "MB/s", goal, equal)
 
 
 def _large(report: Report, options: Options, megabytes: float) -> None:

@@ -34,7 +34,7 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
     root = root.rstrip("/")
     if not fs.exists(root):
         raise ValueError(f"{option} {path}: no such file or folder; expected {WANTED}")
-    if fs.exists(f"{root}/plan.json") or fs.isdir(f"{root}/curated"):
+    if fs.isdir(f"{root}/passes") or fs.isdir(f"{root}/curated"):
         if not fs.isdir(f"{root}/curated"):
             raise ValueError(f"{option} {path}: this run has no curated documents yet; let `eyas run` finish it")
         path = f"{path.rstrip('/')}/curated"
@@ -46,7 +46,7 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
         (text, TEXT),
     ]
     if fs.isfile(root):
-        named = [source for source, endings in known if root.endswith(endings)]
+        named = [source for source, endings in known if root.lower().endswith(endings)]
         if not named:
             raise ValueError(f"{option} {path}: cannot tell the format from its name; expected {WANTED}")
         return named[:1]

@@ -19,6 +19,7 @@ from pipelines.engine import Observer, Outcome
 from pipelines.funnel import funnel
 from pipelines.passes.base import Result
 from pipelines.planning import Pass
+from pipelines.pruning import told_pruning
 
 
 def _seconds(bar: Bar) -> float:
@@ -195,6 +196,8 @@ def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
     if (tokenizer := outcome.of_kind("tokenizer")) is not None:
         for size, groups in tokenizer.summary["fertility"].items():
             lines.append(("tokenizer", f"{int(size):,} tokens, {groups['all']['bytes_per_token']:.2f} bytes per token"))
+        if tokenizer.summary["raised_for_memory"]:
+            lines.append(("tokenizer", told_pruning(tokenizer.summary).strip()))
     if (shards := outcome.of_kind("shards")) is not None:
         s = shards.summary
         lines.append(

@@ -34,9 +34,10 @@ CutsOption = Annotated[
     typer.Option(help="Cut text as a published model does: falcon-h1, llama-3, qwen, cl100k or gpt-2."),
 ]
 LatexOption = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="LaTeX commands as single tokens: builtin, corpus (the most frequent ones there), none, or a list: \\frac,\\sqrt"
+        help="LaTeX commands as single tokens: builtin, corpus (the most frequent ones there), none, or a list: "
+        "\\\\frac,\\\\sqrt. Default: builtin; none with the pattern of another model than Falcon-H1."
     ),
 ]
 WeightOption = Annotated[
@@ -69,7 +70,7 @@ def train(
     split_cjk: Annotated[
         bool | None, typer.Option("--split-cjk", help="Han and kana apart from other letters.")
     ] = None,
-    latex: LatexOption = "builtin",
+    latex: LatexOption = None,
     reserved: Annotated[int, typer.Option(help="Ids kept free for later (Falcon-H1: 1024).", min=0)] = 0,
     min_frequency: Annotated[int, typer.Option(help="Pairs that occur less often are not merged.", min=1)] = 2,
     weight: WeightOption = None,
@@ -87,7 +88,7 @@ def train(
     options: dict[str, Any] = {
         "vocab_sizes": sorted(set(vocab_size or [32768])),
         **{name: value for name, value in {**cuts, "split_cjk": split_cjk}.items() if value is not None},
-        "latex": _latex(latex),
+        "latex": _latex(latex or ("builtin" if pretokenizer in (None, "falcon-h1") else "none")),
         "reserved_tokens": reserved,
         "min_frequency": min_frequency,
         "weights": _weights(weight or []),
@@ -133,10 +134,13 @@ def _train(
 
     from corpus.store import Store
     from pipelines.progress import TerminalObserver, print_products
-    from pipelines.tokenizer_training import copy_products, recipe_text
+    from pipelines.tokenizer_training import checked, copy_products, recipe_text, run_name
     from pipelines.verbs import execute, plan
 
-    name = "tokenizer-" + (Path(out.rstrip("/")).name or "tokenizer")
+    if "://" not in out and Path(out).is_file():
+        raise ValueError(f"--out {out}: is a file; expected a folder")
+    checked(options)
+    name = run_name(out)
     text = recipe_text(paths, name, seed, options)
     with tempfile.TemporaryDirectory() as scratch:
         recipe = Path(scratch) / "recipe.yaml"
@@ -222,6 +226,7 @@ def _encode_files(console: Any, encoder: Any, paths: list[str], out: str) -> Non
         f"{told.documents:,} documents, {human(told.bytes)} → {told.tokens:,} tokens, "
         f"{told.bytes / max(told.tokens, 1):.2f} bytes per token; {rate:.0f} MB/s in the encoder\n{'written':>10}  {out}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
     if told.unreadable:

@@ -145,7 +145,8 @@ def _batches(pieces: Sequence[tuple[Source, Split]]) -> Iterator[tuple[Batch, Sp
 def _columns(batch: Batch) -> tuple[pa.LargeStringArray, list[Key]]:
     """The texts, cut to what counts, and the group of each."""
     text = _cut(pa.array(batch.texts, pa.large_string()) if isinstance(batch.texts, list) else batch.texts)
-    labels = [_values(batch.extra[name]) for name in _CARRIED]
+    nothing: list[str | None] = [None] * len(text)  # text files have no other columns
+    labels = [_values(batch.extra.get(name, nothing)) for name in _CARRIED]
     keys = [
         _key(lang, prog, kind, source) for lang, prog, kind, source in zip(*labels, _values(batch.origins), strict=True)
     ]

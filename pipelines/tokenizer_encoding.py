@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +17,7 @@ from pipelines.inputs import sources_of
 from tokenizer_train import Encoder
 
 _FILE_BYTES = 256_000_000
-"""Text that goes into one file of ids, about."""
+"""Of ids and origins, in one file."""
 _PARTITION = 64_000_000
 
 
@@ -42,6 +43,10 @@ def encode_files(
     already.
     """
     store = Store(out)
+    for path in paths:
+        inside = Path(out).resolve()
+        if "://" not in path and Path(path).resolve() in (inside, *inside.parents):
+            raise ValueError(f"--out {out}: lies within {path}, which is read: choose a folder outside of it")
     if any(name.startswith("part-") for name in store.list("")):
         raise ValueError(f"--out {out}: there are part-*.parquet files already; choose another folder, or remove them")
     pieces = [
@@ -63,8 +68,11 @@ def encode_files(
                 waiting, held, part = [], 0, part + 1
         done += split.bytes
         progress(done, total)
-    if waiting or part == 0:
-        _write(store, part, waiting or [_encode(encoder, Batch(), told)])
+    if not told.documents:
+        why = f"; the first record: {told.first_problem}" if told.first_problem else ""
+        raise ValueError(f"{', '.join(paths)}: no document with text to encode{why}")
+    if waiting:
+        _write(store, part, waiting)
     return told
 
 

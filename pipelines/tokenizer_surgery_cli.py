@@ -88,6 +88,9 @@ def surgery(
         cascade=cascade,
         force=force,
     )
+    for name in check or ():
+        if not Path(name).is_file():
+            raise ValueError(f"--check {name}: no such file")
     texts = [line for name in check or () for line in Path(name).read_text("utf-8").splitlines(keepends=True)]
     _carry_out(Path(file), Path(out), changes, texts, fuzz, seed)
 
@@ -114,7 +117,7 @@ def _carry_out(file: Path, folder: Path, changes: Changes, texts: list[str], fuz
         typer.secho(f"the proof fails, see {folder / 'surgery.json'}; no tokenizer was written", err=True, fg="red")
         raise typer.Exit(1)
     _write(folder / "tokenizer.json", done.tokenizer.to_str(pretty=True))
-    config = _config(file, {*done.dropped, *done.swapped})
+    config = _without(_config(file, {*done.dropped, *done.swapped}), done.tokenizer)
     _write(folder / "tokenizer_config.json", json.dumps(config, indent=1, ensure_ascii=False) + "\n")
     typer.echo(f"tokenizer, config and proof in {folder}")
 
@@ -124,6 +127,8 @@ def _additions(add_from: str | None) -> tuple[list[str], str | None]:
     if add_from is None:
         return [], None
     path = Path(add_from)
+    if not path.exists():
+        raise ValueError(f"--add-from {add_from}: no such file or folder")
     if path.is_dir() or path.suffix in (".json", ".model", ".tiktoken"):
         return [], add_from
     return [line for line in path.read_text("utf-8").split("\n") if line], None
@@ -152,6 +157,16 @@ def _config(file: Path, touched: set[int]) -> dict[str, Any]:
     if known:
         config["added_tokens_decoder"] = {n: entry for n, entry in known.items() if int(n) not in touched}
     return config
+
+
+def _without(config: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
+    """The config without control tokens that the new vocabulary has not: `transformers` would add them again."""
+    vocab = tokenizer.get_vocab(with_added_tokens=True)
+    return {
+        name: value
+        for name, value in config.items()
+        if not (name.endswith("_token") and isinstance(value, str) and value not in vocab)
+    }
 
 
 def _write(path: Path, text: str) -> None:

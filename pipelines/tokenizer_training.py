@@ -6,20 +6,41 @@ it stopped, on a laptop or a cluster. The recipe lies in the run's folder, for t
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from corpus.sources.base import Source
 from corpus.store import Store
 from pipelines.inputs import sources_of
 from pipelines.recipe import FORMATS
+from tokenizer_train.options import TokenizerOptions
 
 PRODUCTS = ("tokenizer.json", "tokenizer_config.json")
+
+
+def checked(options: dict[str, Any]) -> TokenizerOptions:
+    """The options as the recipe will read them; ValueError that names the option as it is typed."""
+    try:
+        return TokenizerOptions.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if str(part) not in ("function-after", "source", "lang")]
+        named = "--" + place[0].replace("_", "-").removesuffix("s") + ": " if place else ""
+        raise ValueError(named + first["msg"].removeprefix("Value error, ")) from None
+
+
+def run_name(out: str) -> str:
+    """The run that makes the folder `out`: called after it, and no other folder's."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "tokenizer"
+    whole = out if "://" in out else str(Path(out).resolve())
+    return f"tokenizer-{stem}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
 
 
 def recipe_text(paths: Sequence[str], name: str, seed: int, tokenizer: dict[str, Any]) -> str:

@@ -67,7 +67,8 @@ class PretokenCounts:
         """Called when the table is 5/8 full, or the arena may not hold what comes next."""
         full = self._used[0] >= room(self._slots)
         size = len(self._slots) * 8 + len(self._arena)
-        if full and size + len(self._slots) * 16 > self._budget and self._used[0]:
+        growth = len(self._slots) * 16 if full else min(len(self._arena), stop - position)
+        if size + growth > self._budget and self._used[0]:
             self.flush()
         elif full:
             larger = np.zeros(len(self._slots) * 2, np.uint64)

@@ -72,7 +72,9 @@ class Vocabulary:
         tokens = [*self._fixed, *self._spelled[256 : size - len(self._fixed) + 256]]
         if len(tokens) != size:
             raise ValueError(f"a vocabulary of {size:,}: between {len(self._fixed):,} and {len(tokens):,} can be made")
-        return {token: number for number, token in enumerate(tokens)}
+        vocab = {token: number for number, token in enumerate(tokens)}
+        assert len(vocab) == size, "two tokens are spelled alike"
+        return vocab
 
     def build(self, size: int) -> Tokenizer:
         """The tokenizer of `size` tokens, as `tokenizers` runs it.
@@ -121,9 +123,10 @@ def learn(
     merges than needed, naming the largest possible size; ValueError if text makes a token that is spelled like a control
     token.
     """
-    commands: tuple[str, ...] = ()
-    if options.latex is not None:
-        commands = chosen(options.latex, pretokens, counts)
+    if not len(counts):
+        raise VocabularyTooLarge("tokenizer: there is no text to learn from, or all of it has the weight 0")
+    commands = () if options.latex is None else chosen(options.latex, pretokens, counts)
+    if Pretokenizer.of(options).latex:
         pretokens, counts = without_commands(pretokens, counts, commands)
     fixed = len(options.control_tokens) + len(commands)
     smallest, largest = min(options.vocab_sizes), max(options.vocab_sizes)
@@ -146,10 +149,13 @@ def learn(
             f"tokenizer: the text gives a vocabulary of {found:,} at most, {largest:,} was asked for. "
             f"Lower `vocab_sizes`, lower `min_frequency` (now {options.min_frequency}), or give more text."
         )
-    spelled = set(learned.tokens)
+    spelled = {*map(to_characters, learned.tokens), *commands}
     for token in options.control_tokens:
-        if token.encode() in spelled:
-            raise ValueError(f"tokenizer: text makes a token {token!r}, which is a control token: spell that otherwise")
+        if token in spelled:
+            raise ValueError(
+                f"tokenizer: the control token {token!r} is spelled as a byte, a LaTeX command or a learned token is in "
+                f"tokenizer.json: spell it otherwise, such as <|name|>"
+            )
     return Vocabulary(options, commands, learned)
 
 

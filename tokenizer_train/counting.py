@@ -87,7 +87,8 @@ def _weights(docs: pa.Table, options: TokenizerOptions) -> npt.NDArray[np.uint64
         if values and name in docs.column_names:
             column = docs.column(name).cast(pa.string()).to_pylist()
             weights *= [values.get(value, 1.0) for value in column]
-    return np.round(weights * UNIT).astype(np.uint64)
+    # The product of two small weights is still more than nothing.
+    return np.where(weights > 0, np.maximum(np.round(weights * UNIT), 1), 0).astype(np.uint64)
 
 
 def _tell(docs: pa.Table, weights: npt.NDArray[np.uint64] | None, totals: dict[str, dict[str, float]]) -> None:
@@ -155,7 +156,9 @@ def choose_min_count(
     sums = {name: np.sum([histogram[name] for histogram in histograms], axis=0) for name in histograms[0]}
     above = np.cumsum(sums["cells"][::-1])[::-1] * cell_bytes  # [i + 1]: for what reaches steps[i]
     fits = np.flatnonzero((above[1:] <= int(options.memory)) & (steps >= options.min_count))
-    place = int(fits[0]) if len(fits) else len(steps) - 1
+    if not len(fits):
+        raise ValueError(f"tokenizer: `memory` of {int(options.memory):,} bytes holds no pretoken at all: raise it")
+    place = int(fits[0])
     return {
         "min_count": int(steps[place]),
         "raised_for_memory": int(steps[place]) > options.min_count,

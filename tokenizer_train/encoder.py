@@ -36,14 +36,18 @@ _CHUNK_BYTES = 4_000_000
 class Encoder:
     """Encodes text with a tokenizer.json. `bos`, `eos`, `pad`: ids of those control tokens, None if it has none.
 
-    `threads`: 0 takes all cores. One encoder may be used by one thread at a time.
+    `threads`: 0 takes all cores. One encoder may be used by one thread at a time. The tokenizer is taken over: it encodes
+    whole texts from then on, nothing cut off or filled up, and control tokens in them as text.
     """
 
     def __init__(self, tokenizer: Tokenizer, threads: int = 0) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
         self._threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-        self.vocab_size: int = tokenizer.get_vocab_size(with_added_tokens=True)
+        self.vocab_size: int = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        """One more than the largest id: rows of an embedding. Some published vocabularies have gaps."""
         self.bos: int | None = tokenizer.token_to_id(BOS)
         self.eos: int | None = tokenizer.token_to_id(EOS)
         self.pad: int | None = tokenizer.token_to_id(PAD)
@@ -80,23 +84,24 @@ class Encoder:
         """The ids of each text, without control tokens: LargeList<uint16 or uint32>, as long as `text`."""
         if self._fast is None:
             return self._encode_slowly(text)
-        if self._fast.nfc:
-            text = normalise(text)
-        special = self._with_added_tokens(text)
+        composed = normalise(text) if self._fast.nfc else text
+        special = self._with_added_tokens(text, composed)
         if special is None or not pc.any(special).as_py():
-            return self._encode_fast(text)
+            return self._encode_fast(composed)
         rows = np.flatnonzero(special.to_numpy(zero_copy_only=False))
         rest = np.flatnonzero(~special.to_numpy(zero_copy_only=False))
-        parts = [self._encode_fast(text.take(rest)), self._encode_slowly(text.take(rows))]
+        parts = [self._encode_fast(composed.take(rest)), self._encode_slowly(text.take(rows))]
         back = np.argsort(np.concatenate([rest, rows]), kind="stable")
         return pa.concat_arrays(parts).take(pa.array(back))
 
-    def _with_added_tokens(self, text: pa.LargeStringArray) -> pa.BooleanArray | None:
-        """Which texts hold a token that `tokenizers` takes out before it cuts."""
+    def _with_added_tokens(self, text: pa.LargeStringArray, composed: pa.LargeStringArray) -> pa.BooleanArray | None:
+        """Which texts hold a token that `tokenizers` takes out before it cuts: some before it normalises, some after."""
         assert self._fast is not None
         if not self._fast.added:
             return None
-        return pc.match_substring_regex(text, "|".join(map(re.escape, self._fast.added)))
+        pattern = "|".join(map(re.escape, self._fast.added))
+        found = pc.match_substring_regex(text, pattern)
+        return found if composed is text else pc.or_(found, pc.match_substring_regex(composed, pattern))
 
     def _encode_fast(self, text: pa.LargeStringArray) -> pa.LargeListArray:
         assert self._fast is not None

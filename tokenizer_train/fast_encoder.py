@@ -1,7 +1,7 @@
 """The fast encoder: one per thread, with all that thread knows of pretokens.
 
-What it knows grows with the text up to a million and a half pretokens, 100 MB; then it forgets all of it and learns
-again, so memory is bounded and results never depend on what it knew.
+What it knows grows with the text up to a million pretokens, about 130 MB; then it forgets all of it and learns again, so
+memory is bounded, and results never depend on what it knew.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tokenizer_train.encode_kernel import (
 
 T = TypeVar("T", bound=np.generic)
 
-MOST_PRETOKENS: Final = 1_500_000
+MOST_PRETOKENS: Final = 1_000_000
 MOST_BYTES: Final = 64_000_000
 """Of long pretokens, or of ids of pretokens with many."""
 _FIRST_POWER: Final = 14

@@ -81,7 +81,7 @@ def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
     """
     file = _find(Path(path))
     data = file.read_bytes()
-    if data[:1] == b"{":
+    if data.lstrip()[:1] == b"{":
         content = _json(data, file)
         if "model" in content:
             if pattern is not None:
@@ -156,8 +156,10 @@ def _pattern(given: str | None, ranks: int, file: Path) -> str:
         return PATTERNS.get(given, given)
     if ranks in _BY_RANKS:
         return PATTERNS[_BY_RANKS[ranks]]
+    # Llama's tokenizer.model is called after its folder.
+    called = file.parent.name if file.name.startswith("tokenizer.model") else file.name
     for part, name in _BY_NAME:
-        if part in str(file).lower().replace("-", "").replace("_", ""):
+        if part in called.lower().replace("-", "").replace("_", ""):
             return PATTERNS[name]
     raise ValueError(
         f"{file}: {ranks:,} ranks of no known family, so how it cuts text is unknown. "

@@ -78,7 +78,7 @@ def make_tokens(special_tokens: Sequence[str], most_tokens: int) -> tuple[Tokens
         length=np.zeros(most_tokens + 2, np.int32),
         latest=np.full(most_tokens + 2, -1, np.int64),
         offsets=np.zeros(most_tokens + 3, np.int64),
-        data=np.zeros(max(32 * most_tokens, 1 << 16), np.uint8),
+        data=np.zeros(32 * most_tokens + (1 << 16) + sum(map(len, first)), np.uint8),
         slots=new_slots(max(10, (2 * (most_tokens + len(first))).bit_length())),
     )
     joined = np.frombuffer(b"".join(first), np.uint8)

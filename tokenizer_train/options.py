@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
 SPECIAL_TOKENS = [
     "<|pad|>",
@@ -47,14 +47,20 @@ class LatexOptions(BaseModel):
         return value
 
 
+def _in_thousandths(weight: float) -> float:
+    if 0 < weight < 0.001:
+        raise ValueError("weights are counted in thousandths: 0, or at least 0.001")
+    return weight
+
+
 class Weights(BaseModel):
     """`weights: {source: {web: 1, code: 2}, lang: {hi: 4}}`: a document counts as often as the product says; others once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    source: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}
+    source: dict[str, Annotated[float, Field(ge=0, le=1000), AfterValidator(_in_thousandths)]] = {}
     """By the source's name in the recipe."""
-    lang: dict[str, Annotated[float, Field(ge=0, le=1000)]] = {}
+    lang: dict[str, Annotated[float, Field(ge=0, le=1000), AfterValidator(_in_thousandths)]] = {}
     """By the column `lang`, which the stage `language` adds."""
 
 
@@ -86,13 +92,13 @@ class TokenizerOptions(BaseModel):
     """Pairs that occur less often are not merged."""
     max_token_length: int = Field(default=64, ge=3)
     """Tokens are shorter than so many bytes (as `tokenizers` counts; two bytes may always be one token)."""
-    train_bytes: ByteSize = ByteSize(2_000_000_000)
+    train_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(2_000_000_000)
     """Learn from about this much curated text, spread evenly over all of it."""
     weights: Weights = Weights()
     """A mixture to learn from: how much a document counts, by its source and language."""
     min_count: int = Field(default=1, ge=1)
     """Pretokens that occur less often are not learned from; raised where `memory` asks for it, and the report says so."""
-    memory: ByteSize = ByteSize(4_000_000_000)
+    memory: Annotated[ByteSize, Field(gt=0)] = ByteSize(4_000_000_000)
     """What counting (each task) and learning may take, about. Results depend on it only through `min_count`."""
 
     @property

@@ -67,7 +67,8 @@ class Pretokenizer(BaseModel):
     def of(cls, options: TokenizerOptions) -> Pretokenizer:
         """The pretokenizer of a finished tokenizer with these options."""
         if options.pretokenizer is not None:
-            return PRESETS[options.pretokenizer].model_copy(update={"latex": options.latex is not None})
+            preset = PRESETS[options.pretokenizer]
+            return preset.model_copy(update={"latex": preset.latex or options.latex is not None})
         plain = not options.split_punctuation
         return cls(
             split_digits=options.split_digits,
@@ -141,7 +142,7 @@ class Pretokenizer(BaseModel):
 
     @classmethod
     def of_pattern(cls, pattern: str) -> Pretokenizer | None:
-        """The pretokenizer whose expression is `pattern`, if it is of this family; None if it is not."""
+        """The pretokenizer whose expression is `pattern`, if options or a preset make it; None if they do not."""
         return _by_pattern().get(_normal(pattern))
 
 

@@ -170,7 +170,10 @@ def operate(tokenizer: Tokenizer, changes: Changes) -> Operated:
     swaps = {vocabulary.find(old): new for old, new in changes.swap.items()}
     if len(swaps) != len(changes.swap):
         raise ValueError("swap: one token is named twice")
-    wanted = unused | {vocabulary.find(name) for name in changes.drop} | set(swaps)
+    named = {vocabulary.find(name) for name in changes.drop}
+    if both := sorted(named & set(swaps)):
+        raise ValueError(f"id {both[0]}: is to be dropped, and to be swapped")
+    wanted = unused | named | set(swaps)
     end = old_size if changes.size is None else min(old_size, changes.size)
     if beyond := [text for number, text in swaps.items() if number >= end]:
         raise ValueError(f"swap: {beyond[0]!r} would take an id that a vocabulary of {end:,} does not have")

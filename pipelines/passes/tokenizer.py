@@ -6,11 +6,13 @@ import hashlib
 import json
 from collections.abc import Generator, Sequence
 from functools import partial
+from typing import Any
 
 from corpus.part import Part
 from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
+from pipelines.pruning import told_pruning
 from tokenizer_train.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
 from tokenizer_train.options import TokenizerOptions
 
@@ -39,10 +41,12 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     merged = yield Step.of("add up counts", merge_tasks(paths, spilled, options, buckets))
     tables = [FileEntry.from_json(file) for entry in merged for file in entry["files"]]
     chosen = choose_min_count([entry["histogram"] for entry in merged], options, CELL_BYTES)
-    run = partial(_train, tuple(curated), [file.path for file in tables], chosen["min_count"], options)
+    mixture = _mixture(counted)
+    _check_weights(options, mixture)
+    run = partial(_train, tuple(curated), [file.path for file in tables], chosen, options)
     cells = sum(file.bytes for file in tables)
     entries = yield Step.of("learn merges", [Task("train", run, cells, all_cpus=True)])
-    result = Result(summary={**entries[0]["summary"], **chosen, "mixture": _mixture(counted)})
+    result = Result(summary={**entries[0]["summary"], **chosen, "mixture": mixture})
     result.files = [*tables, *(FileEntry.from_json(file) for file in entries[0]["files"])]
     return result
 
@@ -58,14 +62,33 @@ def _mixture(counted: Sequence[Entry]) -> dict[str, dict[str, float]]:
     return sums
 
 
+def _check_weights(options: TokenizerOptions, mixture: dict[str, dict[str, float]]) -> None:
+    """A weight for a name that no document has is a slip of the pen."""
+    for kind, weights in (("source", options.weights.source), ("lang", options.weights.lang)):
+        known = sorted(name.partition(": ")[2] for name in mixture if name.startswith(f"{kind}: "))
+        for name in weights:
+            if name not in known:
+                there = ", ".join(known[:30]) or "none: no document has this column (the stage `language` adds `lang`)"
+                raise ValueError(
+                    f"tokenizer: weights: {kind}: no curated document has the {kind} {name!r}; there are {there}"
+                )
+
+
 def _train(
-    curated: Sequence[Part], tables: Sequence[str], least: int, options: TokenizerOptions, context: TaskContext
+    curated: Sequence[Part],
+    tables: Sequence[str],
+    chosen: dict[str, Any],
+    options: TokenizerOptions,
+    context: TaskContext,
 ) -> Entry:
-    from tokenizer_train.bpe import learn, tokenizer_config
+    from tokenizer_train.bpe import VocabularyTooLarge, learn, tokenizer_config
     from tokenizer_train.counting import read_counts
     from tokenizer_train.encoder import Encoder
 
-    vocabulary = learn(*read_counts(context.store, tables, least), options)
+    try:
+        vocabulary = learn(*read_counts(context.store, tables, chosen["min_count"]), options)
+    except VocabularyTooLarge as error:
+        raise VocabularyTooLarge(f"{error}{told_pruning(chosen)}") from None
     files: list[FileEntry] = []
     fertility = {}
     largest = max(options.vocab_sizes)
