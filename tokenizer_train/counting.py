@@ -156,7 +156,7 @@ def choose_min_count(
     sums = {name: np.sum([histogram[name] for histogram in histograms], axis=0) for name in histograms[0]}
     above = np.cumsum(sums["cells"][::-1])[::-1] * cell_bytes  # [i + 1]: for what reaches steps[i]
     fits = np.flatnonzero((above[1:] <= int(options.memory)) & (steps >= options.min_count))
-    if not len(fits):
+    if not len(fits) or (sums["cells"].any() and not above[fits[0] + 1]):
         raise ValueError(f"tokenizer: `memory` of {int(options.memory):,} bytes holds no pretoken at all: raise it")
     place = int(fits[0])
     return {

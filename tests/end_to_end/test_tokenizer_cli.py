@@ -112,11 +112,17 @@ def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpu
     [
         (["--vocab-size", "90000"], "gives a vocabulary of .* at most, 90,000 was asked for"),
         (["--vocab-size", "400"], "400 has no room for 256 bytes, 12 control tokens and 280 LaTeX commands"),
-        (["--pretokenizer", "claude"], "pretokenizer"),
+        (["--vocab-size", "900", "--memory", "20KB"], "were left out, because `memory` holds no more"),
+        (["--memory", "10"], "holds no pretoken at all"),
+        (["--memory", "0"], "--memory: .*greater than 0"),
+        (["--pretokenizer", "claude"], "--pretokenizer: .*falcon-h1"),
         (["--pretokenizer", "qwen", "--split-digits", "each"], "leave out split_digits"),
         (["--latex", "frac"], "not a LaTeX command"),
         (["--weight", "nothing=2"], "no such source; there are corpus"),
         (["--weight", "lang:de=x"], "expected NAME=NUMBER"),
+        (["--weight", "lang:de=2"], "no curated document has the lang 'de'"),
+        (["--weight", "corpus=0.0001"], "at least 0.001"),
+        (["--weight", "corpus=0"], "no text to learn from, or all of it has the weight 0"),
         (["--memory", "much"], "memory"),
     ],
 )
@@ -129,6 +135,24 @@ def test_mistakes_are_said_in_words(eyas: Eyas, corpus: Path, tmp_path: Path, op
     assert told.code == 1
     assert re.search(message, told.err), told.err
     assert "Traceback" not in told.err
+
+
+def test_a_report_on_text_files(eyas: Eyas, trained: Path, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for number, line in enumerate((corpus / "0.jsonl").read_text().splitlines()):
+        (tmp_path / "docs" / f"{number}.txt").write_text(json.loads(line)["text"])
+    told = eyas("tokenizer", "report", trained, "--corpus", tmp_path / "docs", "--out", tmp_path / "r.html")
+    assert told.code == 0, told.err
+
+
+def test_encode_refuses_what_would_be_read_again_or_holds_nothing(eyas: Eyas, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "bad.jsonl").write_text("{}\n")
+    told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "docs" / "ids")
+    assert "choose a folder outside of it" in told.err
+    told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "ids")
+    assert told.code == 1
+    assert "no document with text to encode; the first record" in told.err
 
 
 def test_paths_that_hold_nothing(eyas: Eyas, tmp_path: Path) -> None:

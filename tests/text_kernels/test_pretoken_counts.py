@@ -97,6 +97,23 @@ def test_what_is_spilled_adds_up_and_the_budget_is_kept() -> None:
     assert spilled == naive(texts)
 
 
+def test_long_pretokens_count_towards_the_budget() -> None:
+    spilled: Counter[bytes] = Counter()
+
+    def spill(pretoken: pa.LargeBinaryArray, counts: np.ndarray) -> None:
+        assert pretoken.nbytes < 12_000_000
+        for row, count in zip(pretoken.to_pylist(), counts.tolist(), strict=True):
+            spilled[row] += count
+
+    table = PretokenCounts(budget=10_000_000, spill=spill)
+    texts = [chr(97 + i % 26) * (1_000_000 + i) for i in range(40)]
+    for text in texts:
+        table.add(pa.array([text], pa.large_string()), RULES)
+    assert spilled
+    table.flush()
+    assert spilled == Counter(text.encode() for text in texts)
+
+
 def test_adding_counts_made_elsewhere() -> None:
     first, second = PretokenCounts(), PretokenCounts()
     first.add(pa.array(["a b a longer-than-sixteen-bytes c"], pa.large_string()), RULES)

@@ -140,6 +140,36 @@ def test_options_that_cannot_be_are_refused(changes: dict[str, object], message:
         options(**changes)
 
 
+@pytest.mark.parametrize("name", ["\\frac", "\u0120", "A", "\u0120the"])
+def test_a_control_token_spelled_like_another_token_is_refused(name: str) -> None:
+    wanted = options(special_tokens=[*SPECIAL_TOKENS, name], vocab_sizes=[1000])
+    with pytest.raises(ValueError, match="is spelled as a byte, a LaTeX command or a learned token"):
+        train_bpe(TRAINING, wanted)
+
+
+def test_commands_are_taken_from_the_text_by_frequency() -> None:
+    texts = [*TRAINING, *[r"\alpha \beta\beta \rare \gamma\gamma\gamma {\beta}"] * 50]
+    wanted = options(latex={"inject": "corpus", "max_commands": 3, "min_count": 60}, vocab_sizes=[600])
+    found = train_bpe(texts, wanted)
+    counts = {
+        name: sum(text.count(name) for text in texts) for name in (r"\beta", r"\gamma", r"\infty", r"\in", r"\alpha")
+    }
+    assert counts[r"\beta"] == counts[r"\gamma"] == 150
+    assert found.commands[:2] == (r"\beta", r"\gamma")
+    assert len(found.commands) == 3
+    tokenizer_ = found.build(600)
+    assert tokenizer_.get_vocab_size() == 600
+    assert tokenizer_.encode(r"\beta\gamma").tokens == [r"\beta", r"\gamma"]
+    assert tokenizer_.encode(r"\rare").tokens[0] == "\\"
+
+
+@pytest.mark.parametrize("latex", [None, {"inject": "builtin"}])
+def test_no_token_is_a_stub_of_a_command(latex: object) -> None:
+    texts = [*TRAINING, *[r"\alphabet \alphabeta \mathopen"] * 500]
+    vocabulary = train_bpe(texts, options(latex=latex, pretokenizer="falcon-h1", vocab_sizes=[700])).vocab(700)
+    assert [token for token in vocabulary if token.startswith("\\") and token not in BUILTIN] == ["\\"]
+
+
 def test_transformers_loads_the_folder_and_gives_the_same_ids(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
     (tmp_path / "tokenizer.json").write_text(tokenizer().to_str(pretty=True))

@@ -82,12 +82,12 @@ def test_ranges_and_spills_change_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     whole, _, entries = count(tmp_path / "a", parts_of(Store(str(tmp_path / "a")), texts, []))
     assert sum(len(entry["files"]) for entry in entries) == 1
     monkeypatch.setattr(counting, "bucket_number", lambda parts, options: 7)
-    pieces, told, entries = count(tmp_path / "b", parts_of(Store(str(tmp_path / "b")), texts, [5, 5, 900]), memory=1)
+    pieces, told, entries = count(tmp_path / "b", parts_of(Store(str(tmp_path / "b")), texts, [5, 5, 900]), memory=9000)
     assert sum(len(entry["files"]) for entry in entries) >= 3
-    # At a budget of one byte everything is below the least count that fits; the tables themselves are whole.
     assert told["raised_for_memory"]
     assert told["pretokens"] == len(whole)
-    assert not pieces
+    assert pieces == {key: value for key, value in whole.items() if value >= told["min_count"]}
+    assert pieces
 
 
 def test_weights_are_a_mixture(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hostile import HOSTILE, TRAINING
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from tokenizer_train import Encoder, encoder, fast_encoder, train_bpe
 from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
@@ -115,6 +116,41 @@ def test_added_tokens_that_are_no_control_tokens_are_found_in_text() -> None:
     found.validate(full=True)
     assert found.to_pylist() == [own.encode(text, add_special_tokens=False).ids for text in texts]
     assert own.token_to_id("<tool>") in found.to_pylist()[0]
+
+
+def test_added_tokens_are_found_before_text_is_composed() -> None:
+    """`>` and U+0338 compose to U+226F: looked for afterwards, the token before would be gone."""
+    own = like_published("qwen", normalizers.NFC())
+    own.add_tokens([AddedToken("<think>", normalized=False), AddedToken("caf\u00e9", normalized=True)])
+    own.encode_special_tokens = True
+    texts = ["<think>\u0338 x", "a <think> b", "cafe\u0301", "caf\u00e9", "e\u0301"]
+    ours = Encoder(Tokenizer.from_str(own.to_str()))
+    assert ours.slow_because is None
+    assert ours.encode(column(texts)).to_pylist() == [own.encode(text, add_special_tokens=False).ids for text in texts]
+
+
+def test_a_vocabulary_with_gaps_has_room_for_its_largest_id() -> None:
+    data = json.loads(content())
+    vocab = data["model"]["vocab"]
+    data["model"]["vocab"] = {token: number + (70_000 if number > 500 else 0) for token, number in vocab.items()}
+    ours = Encoder.from_bytes(json.dumps(data).encode())
+    own = Tokenizer.from_str(json.dumps(data))
+    assert ours.vocab_size == 70_600
+    assert ours.id_type == pa.uint32()
+    found = ours.encode(column(TRAINING[:4])).to_pylist()
+    assert found == [own.encode(text, add_special_tokens=False).ids for text in TRAINING[:4]]
+    assert max(map(max, found)) > 70_000
+
+
+def test_what_a_file_says_of_truncation_and_padding_is_not_done() -> None:
+    own = Tokenizer.from_str(content().decode())
+    whole = [own.encode(text, add_special_tokens=False).ids for text in TRAINING[:3]]
+    own.enable_truncation(4)
+    own.enable_padding(length=9)
+    own.add_tokens(["fox"])
+    found = Encoder.from_bytes(own.to_str().encode()).encode(column(TRAINING[:3])).to_pylist()
+    assert [len(ids) for ids in found][1:] == [len(ids) for ids in whole][1:]
+    assert len(found[0]) > 9
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
