@@ -195,20 +195,13 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for seed in range(arguments.seeds):
             jobs.append(Job(name, seed, arguments.size, arguments.width, steps, held, deadline))
     jobs.sort(key=lambda job: job.seed)  # stable: a deadline costs the last seeds first
-    # Processes of one thread: two threads that wait for each other are 5 times slower where others compute too.
-    with ProcessPoolExecutor(arguments.threads, mp_context=multiprocessing.get_context("spawn")) as pool:
-        runs: dict[str, list[dict[str, list[float]]]] = {name: [] for name in VARIANTS}
-        for job, bits in zip(jobs, pool.map(learn, jobs), strict=True):
-            runs[job.name] += [bits] if bits else []
-            print(f"{job.name}, seed {job.seed}: {'done' if bits else 'too late'}", file=sys.stderr)
+    runs = run_all(jobs, arguments.threads)
     seeds = min(map(len, runs.values()))
     if not seeds:
         raise ValueError("not one seed was done for all tokenizers: raise --minutes or lower --train-megabytes")
+    groups = {**{name: [name] for name in scored}, "all four": [one for one in TRAINED if one in scored]}
     noise: dict[str, float | None] = {}
-    for group, parts in {
-        **{name: [name] for name in scored},
-        "all four": [one for one in TRAINED if one in scored],
-    }.items():
+    for group, parts in groups.items():
         sizes = np.array([len(text.encode()) for part in parts for text in scored[part]], np.float64)
         bits_sn = {n: np.array([[b for part in parts for b in one[part]] for one in runs[n][:seeds]]) for n in VARIANTS}
         compared, noise[group] = compare(bits_sn, sizes)
@@ -224,6 +217,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "seed_noise": noise,
         "tokenizers": results,
     }
+
+
+def run_all(jobs: Sequence[Job], threads: int) -> dict[str, list[dict[str, list[float]]]]:
+    """What `learn` returns, by tokenizer and seed, of the jobs that were not too late.
+
+    In processes of one thread: two threads that wait for each other are 5 times slower where others compute too.
+    """
+    runs: dict[str, list[dict[str, list[float]]]] = {job.name: [] for job in jobs}
+    with ProcessPoolExecutor(threads, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for job, bits in zip(jobs, pool.map(learn, jobs), strict=True):
+            runs[job.name] += [bits] if bits else []
+            print(f"{job.name}, seed {job.seed}: {'done' if bits else 'too late'}", file=sys.stderr)
+    return runs
 
 
 def _first(texts: Sequence[str], size: float) -> list[str]:
