@@ -176,13 +176,14 @@ def _letters_end(
     """After ideographs come ideographs, after other letters (or a mark) other letters; marks after both."""
     wanted = IDEOGRAPH if first == IDEOGRAPH else LETTER
     while position < stop:
-        if wanted == LETTER and position + 8 <= len(data):
-            letters = ascii_letters(data, position)
+        if data[position] < 0x80 and position + 8 <= len(data):
+            letters = ascii_letters(data, position) if wanted == LETTER else 0
+            if letters == 0:
+                break
             position += letters
             if position >= stop:
                 return stop
-            if letters == 8:
-                continue
+            continue
         code, width = _code(data, position)
         kind = table[code]
         if kind != wanted and kind != MARK:

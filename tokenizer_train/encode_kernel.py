@@ -129,6 +129,8 @@ def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: C
     for number in range(before, used[PRETOKENS]):
         start, length = new_start[number - before], new_length[number - before]
         if looks_up:
+            ahead = min(number + 8, used[PRETOKENS] - 1) - before
+            prefetch(slots, place(slots, keys(data, new_start[ahead], new_length[ahead])[2]))
             first, second, hashed = keys(data, start, length)
             at = find(slots, vocabulary, data, start, length, first, second, place(slots, hashed))
             if slots[at + LENGTH] != 0:
