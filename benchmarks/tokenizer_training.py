@@ -16,6 +16,7 @@ import os
 import resource
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -153,51 +154,45 @@ def _claim(report: Report, name: str, timed: Timed, megabytes: float, goals: dic
 
 
 def _large(report: Report, options: Options, megabytes: float) -> None:
-    command = [sys.executable, "-m", "benchmarks.tokenizer_training", "--once", str(megabytes)]
-    told = json.loads(
-        subprocess.run([*command, "--corpus", str(options.corpus)], capture_output=True, text=True, check=True).stdout
-    )
-    report.checked.append(
-        f"{told['megabytes']:,.0f} MB to 131,072: {told['pretokens']:,} pretokens of {told['cells']:,} bytes; counting "
-        f"{told['counting']:.1f} s, merging {told['merging']:.1f} s; peak memory of the process while merging "
-        f"{told['peak_gb']:.2f} GB, {told['before_gb']:.2f} GB before it"
-    )
-    report.alone("merge loop at 131K, below 2 GB", 2.0 / max(told["peak_gb"], 1e-9), "x", 1.0)
-
-
-def once(options: Options, megabytes: float) -> dict[str, Any]:
-    """Counts, drops the text, merges; memory is that of this process from then on."""
-    own = PRESETS["falcon-h1"].rules
-    begun = time.perf_counter()
-    size = 0
-    table = PretokenCounts()
-    copies = 0
-    # The corpus may be smaller than asked for: further rounds count it with its words spelled backwards.
-    while size < megabytes * 1e6:
-        texts = read_texts(Options(options.corpus, megabytes, 1))
-        if copies:
-            texts = [" ".join(word[::-1] for word in text.split(" ")) for text in texts]
-        column = text_column(texts)
-        table.add(column, own)
-        size += column.nbytes
-        copies += 1
+    """Counts here, and merges in a process of its own, whose peak is then that of the merge loop and what it needs."""
+    column = text_column(read_texts(Options(options.corpus, megabytes, 1)))
+    table = counted(column, PRESETS["falcon-h1"].rules, 2)
+    size = column.nbytes / 1e6
+    if size < 0.95 * megabytes:  # the rest from the Python environment's own text
+        more = text_column(read_texts(Options(Path(sysconfig.get_path("purelib")), megabytes - size, 1)))
+        table.add(more, PRESETS["falcon-h1"].rules)
+        size += more.nbytes / 1e6
     pretokens, counts = table.counts()
-    del texts, column, table
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-    counting, before = time.perf_counter() - begun, _memory("VmRSS")
-    begun = time.perf_counter()
-    learned = learn_merges(pretokens, counts, 131_072)
-    cells = pretokens.nbytes
-    return {
-        "megabytes": size / 1e6,
-        "pretokens": len(pretokens),
-        "cells": cells,
-        "counting": counting,
-        "merging": time.perf_counter() - begun,
-        "before_gb": before,
-        "peak_gb": _memory("VmHWM"),
-        "tokens": len(learned.tokens),
-    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/counts.arrow"
+        written = pa.table({"pretoken": pretokens, "count": counts})
+        with pa.ipc.new_file(file, written.schema) as writer:
+            writer.write_table(written)
+        command = [sys.executable, "-m", "benchmarks.tokenizer_training", "--merge", file]
+        told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    report.checked.append(
+        f"{size:,.0f} MB to 131,072: {told['pretokens']:,} pretokens of {told['bytes']:,} bytes, merged in "
+        f"{told['seconds']:.1f} s; the process took {told['peak_gb']:.2f} GB at most, {told['before_gb']:.2f} GB before it"
+    )
+    report.alone("merging 131K below 2 GB", 2.0 / told["peak_gb"], "x", 1.0)
+
+
+def merge(file: str) -> dict[str, Any]:
+    """Reads counts, merges to 131,072, tells time and memory."""
+    with pa.memory_map(file) as mapped:
+        whole = pa.ipc.open_file(mapped).read_all().combine_chunks()
+        pretokens, counts = whole.column("pretoken").combine_chunks(), whole.column("count").to_numpy()
+        learn_merges(pretokens[:1000], counts[:1000], 300)  # compiles, or loads what is compiled
+        before, begun = _memory("VmRSS"), time.perf_counter()
+        learned = learn_merges(pretokens, counts, 131_072, min_frequency=2)
+        return {
+            "pretokens": len(pretokens),
+            "bytes": pretokens.nbytes - 8 * len(pretokens),
+            "tokens": len(learned.tokens),
+            "seconds": time.perf_counter() - begun,
+            "before_gb": before,
+            "peak_gb": _memory("VmHWM"),
+        }
 
 
 def _memory(name: str) -> float:
@@ -212,11 +207,10 @@ def _memory(name: str) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--large", type=float, metavar="N")
-    parser.add_argument("--once", type=float)
+    parser.add_argument("--merge", metavar="FILE", help=argparse.SUPPRESS)
     own, rest = parser.parse_known_args(argv)
-    if own.once is not None:
-        corpus = Path(rest[rest.index("--corpus") + 1])
-        print(json.dumps(once(Options(corpus, own.once, 1), own.once)))
+    if own.merge is not None:
+        print(json.dumps(merge(own.merge)))
         return 0
     return run(__doc__ or "", lambda options: measure(options, own.large), rest)
 

@@ -127,12 +127,12 @@ def make_pairs(words: Words, tokens: Tokens, sizes: npt.NDArray[np.int64], min_f
     return Pairs(
         pair=_roomy(pair, room),
         begin=_roomy(begins[:-1].astype(np.int64), room),
-        length=_roomy(places[wanted], room),
-        extent=_roomy(places[wanted], room),
+        length=_roomy(places[wanted].astype(np.int32), room),
+        extent=_roomy(places[wanted].astype(np.int32), room),
         shared=np.zeros(room, np.uint8),
         places=list_of_places,
         heap_count=_roomy(counts[wanted][order], room),
-        heap_entry=_roomy(order.astype(np.int64), room),
+        heap_entry=_roomy(order.astype(np.int32), room),
     )
 
 

@@ -49,9 +49,9 @@ class Pairs(NamedTuple):
     """left << 32 | right."""
     begin: npt.NDArray[np.int64]
     """Where in `places` its list begins."""
-    length: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int32]
     """Places in it where the pair still stands; they come first."""
-    extent: npt.NDArray[np.int64]
+    extent: npt.NDArray[np.int32]
     """All places in it."""
     shared: npt.NDArray[np.uint8]
     """1: the pair has, or had, other entries, see `merge_loop`."""
@@ -59,7 +59,7 @@ class Pairs(NamedTuple):
     """All lists, one after the other."""
     heap_count: npt.NDArray[np.uint64]
     """A heap of entries: counts, at least as large as the true ones, largest first …"""
-    heap_entry: npt.NDArray[np.int64]
+    heap_entry: npt.NDArray[np.int32]
     """… then the smaller pair, then the older entry."""
 
 

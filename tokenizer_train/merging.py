@@ -99,7 +99,7 @@ def _token_bytes(tokens: Tokens, start: int, stop: int) -> list[bytes]:
 
 
 def _make_room(pairs: Pairs, scratch: Scratch, sizes: npt.NDArray[np.int64], needed: int) -> None:
-    """Room for `needed` more entries and places, and half as much again: large arrays are moved by pages, not by bytes."""
+    """Room for `needed` more entries and places, and an eighth as much again: large arrays are moved by pages, not by bytes."""
     for array in pairs:
         used = int(sizes[PLACES if array is pairs.places else ENTRIES])
         _grow(array, used + needed)
@@ -109,4 +109,4 @@ def _make_room(pairs: Pairs, scratch: Scratch, sizes: npt.NDArray[np.int64], nee
 
 def _grow(array: npt.NDArray[Any], wanted: int) -> None:
     if len(array) < wanted:
-        array.resize(wanted + wanted // 2, refcheck=False)
+        array.resize(wanted + wanted // 8, refcheck=False)
