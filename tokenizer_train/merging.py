@@ -99,7 +99,7 @@ def _token_bytes(tokens: Tokens, start: int, stop: int) -> list[bytes]:
 
 
 def _make_room(pairs: Pairs, scratch: Scratch, sizes: npt.NDArray[np.int64], needed: int) -> None:
-    """Room for `needed` more entries and places, and an eighth as much again: large arrays are moved by pages, not by bytes."""
+    """Room for `needed` more entries and places, and an eighth more: large arrays are moved by pages, not by bytes."""
     for array in pairs:
         used = int(sizes[PLACES if array is pairs.places else ENTRIES])
         _grow(array, used + needed)
