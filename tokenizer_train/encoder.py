@@ -3,7 +3,7 @@
 Byte-level BPE with a pattern that has a kernel (ours, GPT-2's, Llama-3's, Qwen's) runs on `encode_kernel`; anything else
 runs on `tokenizers`, and `Encoder.slow_because` says why. Control tokens are never recognised in text: a scraped page
 that spells <|end_of_text|> is encoded as the characters it is. Ids come as uint16 where the vocabulary allows, else
-uint32: half the bytes of every shard up to 65,536 tokens. 75 MB/s on one core, 25 to 40 times `tokenizers`.
+uint32: half the bytes of every shard up to 65,536 tokens. 110 MB/s on one core once words have been met, 45 before.
 """
 
 from __future__ import annotations
