@@ -30,7 +30,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from benchmarks.common import Options, Report, Timed, in_turns, installed, read_texts, run, text_column
 from text_kernels.pretoken_counts import PretokenCounts
-from text_kernels.pretokens import Rules
+from text_kernels.pretoken_rules import Rules
 from tokenizer_train.alphabet import to_characters
 from tokenizer_train.merging import learn_merges
 from tokenizer_train.pretokenizer import PRESETS, Pretokenizer

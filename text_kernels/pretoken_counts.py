@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from text_kernels.jit import kernel
+from text_kernels.pretoken_rules import Rules, kinds
 from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, WIDTH, fill, find, keys, new_slots, place, rehash, room
-from text_kernels.pretokens import Rules, kinds, pretoken_end
+from text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
 from text_kernels.utf8 import buffers
 
 _FIRST_POWER: Final = 16
@@ -117,13 +118,18 @@ def _count(
     """Goes on at `reached` (document, byte); False if it stopped there for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
+    ends, scratch = np.empty(MOST_ENDS, np.int64), np.empty(SCRATCH, np.uint8)
     position = reached[1]
     done = True
     document = reached[0]
     while document < len(offsets) - 1:
         position, stop = max(position, offsets[document]), offsets[document + 1]
+        ahead, many = 0, 0
         while position < stop:
-            end = pretoken_end(data, position, stop, table, rules)
+            if ahead == many:
+                ahead, many = 0, next_ends(data, position, stop, table, rules, scratch, ends, 0)
+            end = ends[ahead]
+            ahead += 1
             length = end - position
             first, second, hashed = keys(data, position, length)
             at = find(slots, arena, data, position, length, first, second, place(slots, hashed))

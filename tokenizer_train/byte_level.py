@@ -14,18 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel, part
+from text_kernels.jit import kernel
+from text_kernels.pretoken_rules import Rules
 from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots, place
-from text_kernels.pretokens import Rules
 from text_kernels.utf8 import buffers
 from tokenizer_train.alphabet import BYTE_OF, CHARACTERS, to_bytes
+from tokenizer_train.pair_table import RANK_BITS, SYMBOL_BITS, pair_table, rank_of
 from tokenizer_train.pretokenizer import PRESETS, Pretokenizer
 
-NO_RANK: Final = 2**31 - 1
-FREE: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
-MOST_TOKENS: Final = 2**20 - 1
-MOST_MERGES: Final = 2**24
-_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+MOST_TOKENS: Final = 2**SYMBOL_BITS - 1
+MOST_MERGES: Final = 2**RANK_BITS
 
 
 class NotByteLevel(ValueError):
@@ -40,8 +38,8 @@ class Model(NamedTuple):
     byte_pairs: npt.NDArray[np.int32]
     """The rank of each pair of bytes, at first << 8 | second; NO_RANK: they are not merged."""
     pairs: npt.NDArray[np.uint64]
-    """An open-addressing table: left << 44 | right << 24 | rank, or FREE. Half the size of one with room to spare, because
-    a pretoken that is new looks for thirty pairs, and each look may miss the cache."""
+    moves: npt.NDArray[np.uint16]
+    """A `pair_table`."""
     made: npt.NDArray[np.int32]
     """By rank: the id of the token that is made."""
     slots: npt.NDArray[np.uint64]
@@ -111,53 +109,29 @@ def _pretokenizer(found: dict[str, Any] | None) -> Pretokenizer:
 
 def _pair_tables(
     merges: list[Any], vocab: dict[str, int]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-    """`byte_pairs`, `pairs` and `made` of a `Model`."""
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
+    """`byte_pairs`, `pairs`, `moves` and `made` of a `Model`."""
     left, right, made = (np.empty(len(merges), np.int32) for _ in range(3))
     for rank, merge in enumerate(merges):
         first, second = merge.split(" ") if isinstance(merge, str) else merge
         left[rank], right[rank], made[rank] = vocab[first], vocab[second], vocab[first + second]
-    pairs = np.full(1 << max(4, (3 * len(merges) // 2).bit_length()), FREE)
-    _fill_pairs(left, right, pairs)
+    pairs, moves = pair_table(left, right)
     byte_ids = np.array([vocab[character] for character in CHARACTERS], np.int32)
     byte_pairs = np.empty(1 << 16, np.int32)
-    _fill_byte_pairs(byte_ids, pairs, byte_pairs)
-    return byte_pairs, pairs, made
-
-
-@part
-def find_pair(pairs: npt.NDArray[np.uint64], left: int, right: int) -> int:
-    """Where in `pairs` the pair is, or belongs."""
-    key = (np.uint64(left) << np.uint64(20)) | np.uint64(right)
-    mask = len(pairs) - 1
-    at = int(np.int64((key * _SPREAD) >> np.uint64(32))) & mask
-    while pairs[at] != FREE and pairs[at] >> np.uint64(24) != key:
-        at = (at + 1) & mask
-    return at
-
-
-@part
-def rank_of(pairs: npt.NDArray[np.uint64], left: int, right: int) -> int:
-    """The rank of the pair; NO_RANK if it is not merged."""
-    found = pairs[find_pair(pairs, left, right)]
-    return NO_RANK if found == FREE else int(np.int64(found & np.uint64(MOST_MERGES - 1)))
-
-
-@kernel
-def _fill_pairs(left: npt.NDArray[np.int32], right: npt.NDArray[np.int32], pairs: npt.NDArray[np.uint64]) -> None:
-    """Of the same pair twice the later rank holds, as in `tokenizers`."""
-    for rank in range(len(left)):
-        key = (np.uint64(left[rank]) << np.uint64(20)) | np.uint64(right[rank])
-        pairs[find_pair(pairs, left[rank], right[rank])] = (key << np.uint64(24)) | np.uint64(rank)
+    _fill_byte_pairs(byte_ids, pairs, moves, byte_pairs)
+    return byte_pairs, pairs, moves, made
 
 
 @kernel
 def _fill_byte_pairs(
-    byte_ids: npt.NDArray[np.int32], pairs: npt.NDArray[np.uint64], byte_pairs: npt.NDArray[np.int32]
+    byte_ids: npt.NDArray[np.int32],
+    pairs: npt.NDArray[np.uint64],
+    moves: npt.NDArray[np.uint16],
+    byte_pairs: npt.NDArray[np.int32],
 ) -> None:
     for first in range(256):
         for second in range(256):
-            byte_pairs[first << 8 | second] = rank_of(pairs, byte_ids[first], byte_ids[second])
+            byte_pairs[first << 8 | second] = rank_of(pairs, moves, byte_ids[first], byte_ids[second])
 
 
 def _vocabulary_table(vocab: dict[str, int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:

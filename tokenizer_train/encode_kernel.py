@@ -2,8 +2,9 @@
 
 Nearly all pretokens have been met before, so encoding is finding them. Numbers are given in the order of first meeting,
 so what is frequent has low numbers, and the last walk reads a few cache lines again and again. The table's slots are
-asked for a batch ahead (`prefetch`), because each is elsewhere in memory; new pretokens are merged all together, while
-the merge table is in the cache. The trade: scratch of 24 bytes for each byte of a chunk, of which a fifth is ever touched.
+asked for a batch ahead (`prefetch`), because each is elsewhere in memory; new pretokens are merged all together, four at
+a time, while the merge table is in the cache. The trade: scratch of 24 bytes for each byte of a chunk, of which a fifth
+is ever touched.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from text_kernels.jit import kernel, part
+from text_kernels.pretoken_rules import Rules
 from text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
-from text_kernels.pretokens import Rules, pretoken_end
+from text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
 from text_kernels.wide_loads import prefetch
 from tokenizer_train.byte_level import Model
-from tokenizer_train.merge_pretoken import SHORT, merge_long, merge_short
+from tokenizer_train.merge_lanes import LANES, NO_KEY, STRIDE, WIDEST, fill_lane, lowest_key, merge_in_lane, read_lane
+from tokenizer_train.merge_long import merge_long
 
 BATCH: Final = 64
 MOST_IN_VALUE: Final = 3
@@ -78,15 +81,16 @@ def number_pretokens(
 
     `before`: pretokens known before this chunk. The arena has room for the chunk. Goes on where `reached` says.
     """
-    starts, lengths, at = np.empty(BATCH, np.int64), np.empty(BATCH, np.int64), np.empty(BATCH, np.int64)
-    firsts, seconds = np.empty(BATCH, np.uint64), np.empty(BATCH, np.uint64)
+    ends, starts, lengths, at = np.empty((4, BATCH + MOST_ENDS), np.int64)
+    scratch = np.empty(SCRATCH, np.uint8)
+    firsts, seconds = np.empty((2, BATCH + MOST_ENDS), np.uint64)
     # Taken out of their tuples once: numba counts references to an array each time, in every turn of a loop.
     slots, arena, used = known.slots, known.arena, known.used
     order, new_start, new_length = chunk.order, chunk.new_start, chunk.new_length
     most = len(slots) // WIDTH * 5 // 8
     document, position, count = reached[DOCUMENT], reached[POSITION], reached[COUNT]
     while document < len(offsets) - 1:
-        if used[PRETOKENS] + BATCH > most:
+        if used[PRETOKENS] + len(ends) > most:
             reached[DOCUMENT], reached[POSITION], reached[COUNT] = document, position, count
             return False
         waiting = 0
@@ -94,13 +98,14 @@ def number_pretokens(
             stop = offsets[document + 1]
             begun = waiting
             while waiting < BATCH and position < stop:
-                end = pretoken_end(data, position, stop, table, rules)
-                firsts[waiting], seconds[waiting], hashed = keys(data, position, end - position)
-                starts[waiting], lengths[waiting] = position, end - position
-                at[waiting] = place(slots, hashed)
-                prefetch(slots, at[waiting])
-                waiting += 1
-                position = end
+                more = next_ends(data, position, stop, table, rules, scratch, ends, waiting)
+                for i in range(waiting, more):
+                    length = ends[i] - position
+                    firsts[i], seconds[i], hashed = keys(data, position, length)
+                    starts[i], lengths[i], at[i] = position, length, place(slots, hashed)
+                    prefetch(slots, at[i])
+                    position = ends[i]
+                waiting = more
             pretokens[document] += waiting - begun
             document += 1 if position >= stop else 0
         for i in range(waiting):
@@ -121,11 +126,10 @@ def number_pretokens(
 @kernel
 def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: Chunk, before: int) -> None:
     """The values of the pretokens that are numbered `before` and above; `known.ids` has room for the chunk."""
-    found, links = np.empty(SHORT, np.int32), np.empty(3 * SHORT + 1, np.int32)
-    byte_ids, byte_pairs, pairs, made = model.byte_ids, model.byte_pairs, model.pairs, model.made
     slots, vocabulary, looks_up = model.slots, model.data, len(model.data) > 0
     values, ids, used = known.values, known.ids, known.used
     new_start, new_length = chunk.new_start, chunk.new_length
+    queues, waiting = np.empty((3, used[PRETOKENS] - before), np.int32), np.zeros(3, np.int64)
     for number in range(before, used[PRETOKENS]):
         start, length = new_start[number - before], new_length[number - before]
         if looks_up:
@@ -136,12 +140,56 @@ def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: C
             if slots[at + LENGTH] != 0:
                 values[number] = (np.uint64(1) << _NUMBER) | slots[at + VALUE]
                 continue
-        if length <= SHORT:
-            many = merge_short(byte_ids, byte_pairs, pairs, made, data, start, length, found, links)
-            values[number] = _value(found, many, ids, used)
-        else:
+        if length > WIDEST:
             long = merge_long(model, data, start, length)
             values[number] = _value(long, len(long), ids, used)
+        else:
+            which = 0 if length <= 16 else 1 if length <= 32 else 2
+            queues[which, waiting[which]] = number
+            waiting[which] += 1
+    for which in range(3):
+        _merge_queue(data, model, known, chunk, before, queues[which, : waiting[which]], 16 << which)
+
+
+@part
+def _merge_queue(
+    data: npt.NDArray[np.uint8],
+    model: Model,
+    known: Known,
+    chunk: Chunk,
+    before: int,
+    queue: npt.NDArray[np.int32],
+    width: int,
+) -> None:
+    """The values of the pretokens of these numbers, which have at most `width` bytes: 16, 32 or 64."""
+    byte_ids, byte_pairs, pairs, moves, made = model.byte_ids, model.byte_pairs, model.pairs, model.moves, model.made
+    values, ids, used = known.values, known.ids, known.used
+    new_start, new_length = chunk.new_start, chunk.new_length
+    symbols, lasts, firsts, keys = np.empty((4, LANES * STRIDE), np.int32)
+    keys[:] = NO_KEY
+    found = np.empty(WIDEST, np.int32)
+    inside, lengths = np.full(LANES, -1), np.zeros(LANES, np.int64)
+    taken, done = 0, 0
+    while done < len(queue):
+        for lane in range(LANES):
+            base = lane * STRIDE
+            key = lowest_key(keys, base, width)
+            if key != NO_KEY:
+                merge_in_lane(pairs, moves, made, key, base, symbols, keys, lasts, firsts)
+                continue
+            if inside[lane] >= 0:
+                many = read_lane(lengths[lane], base, symbols, firsts, found)
+                values[inside[lane]] = _value(found, many, ids, used)
+                inside[lane] = -1
+                done += 1
+            if taken < len(queue):
+                number = queue[taken]
+                taken += 1
+                inside[lane], lengths[lane] = number, new_length[number - before]
+                fill_lane(
+                    byte_ids, byte_pairs, data, new_start[number - before], lengths[lane], width, base,
+                    symbols, keys, lasts, firsts,
+                )  # fmt: skip
 
 
 @part

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from text_kernels.pretoken_rules import kinds
 from text_kernels.pretoken_table import new_slots
-from text_kernels.pretokens import kinds
 from tokenizer_train.byte_level import ByteLevel
 from tokenizer_train.encode_kernel import (
     ARENA,

@@ -18,7 +18,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from tokenizers import Regex, pre_tokenizers
 
-from text_kernels.pretokens import ANY, NOTHING, ONE_SPACE, Rules, pretokens
+from text_kernels.pretoken_rules import ANY, NOTHING, ONE_SPACE, Rules
+from text_kernels.pretokens import pretokens
 from tokenizer_train.options import LatexOptions, TokenizerOptions
 
 _LATEX = r"\\[A-Za-z]+"

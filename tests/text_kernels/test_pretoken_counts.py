@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from text_kernels.pretoken_counts import PretokenCounts
-from text_kernels.pretokens import ANY, Rules, pretokens
+from text_kernels.pretoken_rules import ANY, Rules
+from text_kernels.pretokens import pretokens
 from text_kernels.utf8 import buffers
 
 RULES = Rules(
