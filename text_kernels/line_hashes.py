@@ -76,8 +76,8 @@ def _lines(
         filled = gap = closed = False
         while position <= stop:
             if position == stop:
-                # The text ends: what is open ends with it.
-                end = end if closed else stop
+                # The text ends: what is open ends with it, and a paragraph takes a last empty line without a break.
+                end = end if closed and not paragraphs else stop
                 closed, code, width, blank = True, 0, 1, False
             else:
                 code, width = decode(data, position)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,8 @@ _FOUND = pa.schema([("id", pa.uint64()), ("high", pa.uint64()), ("low", pa.uint6
 
 class LineDedup(SpanStage):
     """Cuts out lines or paragraphs that an earlier document has too; drops documents left short."""
+
+    version: ClassVar[int] = 2
 
     unit: Literal["line", "paragraph"] = "line"
     """What is compared: lines, or paragraphs between empty lines."""

@@ -174,10 +174,9 @@ def every_code_point(seed: int) -> str:
     return "".join(chance.choice(before) + code + chance.choice(after) for code in codes)
 
 
-@pytest.mark.parametrize("pretokenizer", [H1, PRESETS["llama-3"], Pretokenizer(split_cjk=True)], ids=str)
-def test_on_every_code_point(pretokenizer: Pretokenizer) -> None:
+def test_on_every_code_point() -> None:
     text = every_code_point(0)
-    assert by_kernel(pretokenizer, [text])[0] == cut(pretokenizer, text)
+    assert by_kernel(H1, [text])[0] == cut(H1, text)
 
 
 @pytest.mark.slow

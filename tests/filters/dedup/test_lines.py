@@ -83,6 +83,12 @@ def test_what_is_left_is_what_the_twin_leaves(
     assert all(fate.kept for fate in fates)
 
 
+def test_a_paragraph_takes_the_empty_line_that_ends_the_text(tmp_path: Path) -> None:
+    stage = LineDedup(unit="paragraph", min_characters=5, least_words=0)
+    fates = run(stage, tmp_path, ["a line of text", "a line of text\n\n  "], cuts=[])
+    assert [fate.text for fate in fates] == ["a line of text", ""]
+
+
 def test_documents_left_short_are_dropped_and_say_whose_copy_they_were(tmp_path: Path) -> None:
     notice = "Copyright by the authors of this page, all rights reserved"
     texts = [
