@@ -1,12 +1,13 @@
-"""The shard format: Arrow IPC files of fixed-size rows, readable by anything that reads Arrow.
+"""The shard format: Arrow IPC files of fixed-size rows, readable by anything that reads Arrow (docs/shards.md: to the byte).
 
 Columns of a row: `input_ids` (fixed_size_list<uint16 or uint32>[T], padding at the end), `lengths` (list<int32>: the
 pieces of documents in the row, in order; their sum may be less than T, the rest is padding), `documents` (list<uint64>:
 the id of each piece's document) and `offsets` (list<int64>: where in its document, in tokens, the piece begins).
 So a token of a training step leads back to a document, and attention, convolution and state know where to start anew.
 
-File metadata under `eyas`: JSON with format, sequence_length, vocab_size, special ids, the tokenizer's sha256.
-`index.json` names every file with rows, tokens, text bytes and sha256; its `digest` stands for the whole set.
+File metadata under `eyas`: JSON with what the set has in common (`ShardMeta`) and the file's `source`: all documents of a
+file are of one source, so that a loader can mix sources by weight. `index.json` names every file with its counts and
+sha256; its `digest` stands for the whole set. The trade: nothing is compressed, so that rows can be memory-mapped.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pyarrow import ipc
 
 from corpus.store import FileEntry, Store, digest_of
 
-FORMAT = "eyas-shard-1"
-_ROWS_PER_BATCH = 256
+FORMAT = "eyas-shard-2"
+ROWS_PER_BATCH = 256
+"""Rows of every record batch of a file but the last."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,14 @@ class ShardMeta:
     vocab_size: int
     pad: int
     bos: int | None
+    """The token that begins every document; None: none does."""
     eos: int | None
+    """The token that ends every document; None: none does."""
     tokenizer: str
     """sha256 of tokenizer.json."""
+    packing: str = "best_fit"
+    recipe: str = ""
+    """A digest of all that the shards were made of: sources, stages and their options."""
     format: str = FORMAT
 
     @property
@@ -44,36 +51,40 @@ class ShardMeta:
         """The Arrow type of a token id."""
         return pa.uint16() if self.vocab_size <= 1 << 16 else pa.uint32()
 
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema of a file."""
+    def schema(self, source: str) -> pa.Schema:
+        """The Arrow schema of a file of `source`."""
         fields = [
             ("input_ids", pa.list_(self.id_type, self.sequence_length)),
             ("lengths", pa.list_(pa.int32())),
             ("documents", pa.list_(pa.uint64())),
             ("offsets", pa.list_(pa.int64())),
         ]
-        return pa.schema(fields, metadata={"eyas": json.dumps(asdict(self), sort_keys=True)})
+        told = json.dumps({**asdict(self), "source": source}, sort_keys=True)
+        return pa.schema(fields, metadata={"eyas": told})
 
     @classmethod
-    def of(cls, schema: pa.Schema, path: str) -> ShardMeta:
-        """Reads it back from a file's schema; ValueError if the file is no shard of this format."""
+    def of(cls, schema: pa.Schema, path: str) -> tuple[ShardMeta, str]:
+        """`(meta, source)` from a file's schema; ValueError if the file is no shard of this format."""
         raw = (schema.metadata or {}).get(b"eyas")
         if raw is None:
             raise ValueError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
         data = json.loads(raw)
         if data.get("format") != FORMAT:
             raise ValueError(f"{path}: shard format {data.get('format')!r}, this version reads {FORMAT!r}")
-        return cls(**data)
+        source = str(data.pop("source"))
+        meta = cls(**data)
+        if schema.remove_metadata() != meta.schema(source).remove_metadata():
+            raise ValueError(f"{path}: its columns are not those of a shard of {meta.sequence_length:,} {meta.id_type}")
+        return meta, source
 
 
-def write_shard(store: Store, path: str, meta: ShardMeta, batches: Iterable[pa.RecordBatch]) -> FileEntry:
-    """Writes one file of rows; uncompressed, so that it can be memory-mapped."""
-    with store.create(path) as output, ipc.new_file(output.sink, meta.schema) as writer:
+def write_shard(store: Store, path: str, meta: ShardMeta, source: str, batches: Iterable[pa.RecordBatch]) -> FileEntry:
+    """Writes one file of rows; uncompressed, so that it can be memory-mapped. Batches hold multiples of ROWS_PER_BATCH."""
+    with store.create(path) as output, ipc.new_file(output.sink, meta.schema(source)) as writer:
         output.rows = 0
         for batch in batches:
-            for start in range(0, batch.num_rows, _ROWS_PER_BATCH):
-                writer.write_batch(batch.slice(start, _ROWS_PER_BATCH))
+            for start in range(0, batch.num_rows, ROWS_PER_BATCH):
+                writer.write_batch(batch.slice(start, ROWS_PER_BATCH))
             output.rows += batch.num_rows
     return output.published()
 
@@ -83,10 +94,14 @@ class IndexedFile:
     """One file of a set."""
 
     path: str
+    source: str
     rows: int
+    documents: int
+    """Documents that begin in it; each is there whole."""
     tokens: int
     """Tokens without padding."""
     text_bytes: int
+    bytes: int
     sha256: str
 
 
@@ -123,6 +138,11 @@ class Index:
         return self.meta.sequence_length
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the sources that have rows, in the order of their first files."""
+        return tuple(dict.fromkeys(file.source for file in self.files if file.rows))
+
+    @property
     def digest(self) -> str:
         """A digest of the whole set: of the format and of all that is said of every file, in order."""
         return digest_of({"meta": asdict(self.meta), "files": [asdict(file) for file in self.files]})
@@ -141,7 +161,9 @@ class Index:
         data = store.read_json("index.json")
         try:
             if data["format"] != FORMAT:
-                raise ValueError(f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}")
+                raise ValueError(
+                    f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}; make the shards again"
+                )
             meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
             index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
             stated = data["digest"]
@@ -154,6 +176,7 @@ class Index:
 
 def row_batch(
     meta: ShardMeta,
+    source: str,
     ids: np.ndarray,
     counts: np.ndarray,
     lengths: np.ndarray,
@@ -168,4 +191,4 @@ def row_batch(
         pa.ListArray.from_arrays(bounds, pa.array(documents, pa.uint64())),
         pa.ListArray.from_arrays(bounds, pa.array(offsets, pa.int64())),
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=meta.schema)
+    return pa.RecordBatch.from_arrays(columns, schema=meta.schema(source))

@@ -1,7 +1,7 @@
-"""Curated documents to shards: encode, pack, write, and count every token on the way.
+"""Curated documents to shards: encode, pack, write.
 
-Parts are grouped by bytes alone, so the files are the same whatever the number of workers. The promise that is checked
-on every file: tokens in = tokens out, and no document shorter than a row is split.
+Parts of one source are packed together in groups of `group_bytes`; each group makes one file. Which documents share a
+file depends on the parts and the options alone, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -17,28 +17,35 @@ import pyarrow.compute as pc
 
 from corpus.part import Part
 from corpus.task import Entry, Step, Task, TaskContext
-from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from shards.options import ShardOptions
-from shards.packing import Pieces, best_fit, split
+from shards.packing import I64, Packed, fill_rows, pack
+from shards.packing_report import comparison, histogram
 from tokenizer_train.encoder import Encoder
 
-_ROWS = 4096
+_BLOCK_TOKENS = 1 << 22
 
 
-def plan_packing(curated: Sequence[Part], options: ShardOptions, tokenizer: str, folder: str) -> list[Step]:
-    """One task per group of curated parts, each writing one shard into `folder`. `tokenizer`: path in the store."""
+def plan_packing(
+    curated: Sequence[Part], options: ShardOptions, tokenizer: str, folder: str, recipe: str = ""
+) -> list[Step]:
+    """One task per group of curated parts, each writing one shard into `folder`.
+
+    `tokenizer`: path in the store; `recipe`: a digest of what the shards are made of.
+    """
     groups: list[list[Part]] = []
-    size = 0
-    for part in curated:
-        if not groups or size + part.text_bytes > options.group_bytes:
-            groups.append([])
-            size = 0
-        groups[-1].append(part)
-        size += part.text_bytes
+    for source in dict.fromkeys(part.source for part in curated):
+        size = 0
+        for part in (one for one in curated if one.source == source):
+            if size == 0 or size + part.text_bytes > options.group_bytes:
+                groups.append([])
+                size = 0
+            groups[-1].append(part)
+            size += max(part.text_bytes, 1)
     tasks = [
         Task(
             f"train-{number:05d}",
-            partial(pack_group, tuple(group), options, tokenizer, f"{folder}/train-{number:05d}.arrow"),
+            partial(pack_group, tuple(group), options, tokenizer, f"{folder}/train-{number:05d}.arrow", recipe),
             sum(part.text_bytes for part in group),
         )
         for number, group in enumerate(groups)
@@ -46,33 +53,44 @@ def plan_packing(curated: Sequence[Part], options: ShardOptions, tokenizer: str,
     return [Step.of("pack", tasks)]
 
 
-def pack_group(parts: Sequence[Part], options: ShardOptions, tokenizer: str, path: str, context: TaskContext) -> Entry:
+def pack_group(
+    parts: Sequence[Part], options: ShardOptions, tokenizer: str, path: str, recipe: str, context: TaskContext
+) -> Entry:
     """Encodes and packs the documents of `parts` into the shard `path`; returns its counts."""
     with context.store.open(tokenizer) as file:
         encoder = Encoder.from_bytes(file.read(), tokenizer)
-    meta = shard_meta(encoder, options, context.store.read_json(f"{tokenizer.rsplit('/', 1)[0]}/index.json")["sha256"])
+    digest = context.store.read_json(f"{tokenizer.rsplit('/', 1)[0]}/index.json")["sha256"]
+    meta = shard_meta(encoder, options, digest, recipe)
     ids, tokens, lengths, text_bytes = _encode(parts, options, encoder, context)
-    pieces = split(lengths, options.sequence_length)
-    packed = best_fit(pieces.length, options.sequence_length)
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
-    entry = write_shard(context.store, path, meta, _rows(meta, ids, tokens, starts, pieces, packed.order, packed.row))
-    _check(path, int(lengths.sum()), int(pieces.length.sum()), packed.rows, entry.rows)
+    packed = pack(lengths, options.sequence_length, options.packing)
+    source = parts[0].source
+    rows = _rows(meta, source, ids, tokens, lengths, packed)
+    entry = write_shard(context.store, path, meta, source, rows)
+    _check(path, len(tokens), int(packed.length.sum()), packed.rows, entry.rows)
     return {
         "files": [entry.to_json()],
+        "source": source,
         "documents": len(lengths),
         "tokens": len(tokens),
         "text_bytes": text_bytes,
-        "pieces": len(pieces.length),
-        "split": int((lengths > options.sequence_length).sum()),
-        "lost": len(tokens) - int(pieces.length.sum()),
+        "pieces": len(packed.length),
+        "split": int((np.bincount(packed.document, minlength=1) > 1).sum()),
+        "longer": int((lengths > options.sequence_length).sum()),
+        "lost": len(tokens) - int(packed.length.sum()),
         "padding": packed.rows * options.sequence_length - len(tokens),
+        "ways": comparison(lengths, options.sequence_length),
+        "histogram": histogram(lengths),
     }
 
 
-def shard_meta(encoder: Encoder, options: ShardOptions, tokenizer_sha256: str) -> ShardMeta:
+def shard_meta(encoder: Encoder, options: ShardOptions, tokenizer_sha256: str, recipe: str = "") -> ShardMeta:
     """The metadata of shards made with this encoder."""
     if encoder.pad is None:
         raise ValueError("the tokenizer has no <|pad|> token: packing needs one")
+    if options.bos and encoder.bos is None:
+        raise ValueError("the tokenizer has no <|begin_of_text|> token: use one that has, or set shards.bos: false")
+    if options.eos and encoder.eos is None:
+        raise ValueError("the tokenizer has no <|end_of_text|> token: use one that has, or set shards.eos: false")
     return ShardMeta(
         sequence_length=options.sequence_length,
         vocab_size=encoder.vocab_size,
@@ -80,19 +98,21 @@ def shard_meta(encoder: Encoder, options: ShardOptions, tokenizer_sha256: str) -
         bos=encoder.bos if options.bos else None,
         eos=encoder.eos if options.eos else None,
         tokenizer=tokenizer_sha256,
+        packing=options.packing,
+        recipe=recipe,
     )
 
 
 def _encode(
     parts: Sequence[Part], options: ShardOptions, encoder: Encoder, context: TaskContext
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], npt.NDArray[np.int64], int]:
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], I64, int]:
     """Document ids, all tokens one after another with their control tokens, tokens per document, text bytes."""
     ids, tokens, lengths, text_bytes = [], [], [], 0
     for part in parts:
         for docs in part.tables(context.store, ["id", "text"]):
             text = docs.column("text").combine_chunks()
             text_bytes += pc.sum(pc.binary_length(text)).as_py() or 0
-            flat, counts = _with_control(encoder.encode(text), encoder, options)
+            flat, counts = with_control(encoder.encode(text), encoder, options)
             ids.append(docs.column("id").to_numpy())
             tokens.append(flat)
             lengths.append(counts)
@@ -101,9 +121,8 @@ def _encode(
     return np.concatenate(ids), np.concatenate(tokens), np.concatenate(lengths), text_bytes
 
 
-def _with_control(
-    found: pa.LargeListArray, encoder: Encoder, options: ShardOptions
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+def with_control(found: pa.LargeListArray, encoder: Encoder, options: ShardOptions) -> tuple[npt.NDArray[Any], I64]:
+    """`(tokens, counts)`: the ids of all texts one after another, each between its control tokens."""
     values, offsets = found.values.to_numpy(), found.offsets.to_numpy()
     before, after = int(options.bos), int(options.eos)
     counts = np.diff(offsets) + before + after
@@ -121,30 +140,20 @@ def _with_control(
 
 
 def _rows(
-    meta: ShardMeta,
-    ids: npt.NDArray[np.uint64],
-    tokens: npt.NDArray[Any],
-    starts: npt.NDArray[np.int64],
-    pieces: Pieces,
-    order: npt.NDArray[np.int64],
-    row: npt.NDArray[np.int64],
+    meta: ShardMeta, source: str, ids: npt.NDArray[np.uint64], tokens: npt.NDArray[Any], lengths: I64, packed: Packed
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of rows, a few thousand at a time."""
-    sorted_row = row[order]
-    rows = int(sorted_row[-1]) + 1 if len(sorted_row) else 0
-    for first in range(0, rows, _ROWS):
-        last = min(first + _ROWS, rows)
-        chosen = order[np.searchsorted(sorted_row, first) : np.searchsorted(sorted_row, last)]
-        length, at = pieces.length[chosen], row[chosen] - first
-        counts = np.bincount(at, minlength=last - first)
-        piece_end = np.cumsum(length)
-        row_start = np.concatenate([[0], piece_end])[np.concatenate([[0], np.cumsum(counts)[:-1]])]
-        column = piece_end - length - row_start[at]
+    """Batches of rows, about _BLOCK_TOKENS at a time: multiples of ROWS_PER_BATCH, which the loader counts on."""
+    starts = (np.cumsum(lengths) - lengths)[packed.document] + packed.offset
+    step = max(_BLOCK_TOKENS // meta.sequence_length // ROWS_PER_BATCH, 1) * ROWS_PER_BATCH
+    for first in range(0, packed.rows, step):
+        last = min(first + step, packed.rows)
+        mine = slice(*np.searchsorted(packed.row, [first, last]).tolist())
         block = np.full((last - first, meta.sequence_length), meta.pad, tokens.dtype)
-        within = np.arange(int(length.sum())) - np.repeat(piece_end - length, length)
-        source = np.repeat(starts[pieces.document[chosen]] + pieces.offset[chosen], length) + within
-        block[np.repeat(at, length), np.repeat(column, length) + within] = tokens[source]
-        yield row_batch(meta, block, counts, length, ids[pieces.document[chosen]], pieces.offset[chosen])
+        fill_rows(tokens, starts[mine], packed.length[mine], packed.row[mine], first, block)
+        counts = np.bincount(packed.row[mine] - first, minlength=last - first)
+        yield row_batch(
+            meta, source, block, counts, packed.length[mine], ids[packed.document[mine]], packed.offset[mine]
+        )
 
 
 def _check(path: str, tokens_in: int, tokens_out: int, rows: int, written: int | None) -> None:
@@ -160,5 +169,16 @@ def index_of(meta: ShardMeta, entries: Iterable[Entry], folder: str) -> Index:
     for entry in entries:
         file = entry["files"][0]
         name = str(file["path"]).removeprefix(f"{folder}/")
-        files.append(IndexedFile(name, file["rows"], entry["tokens"], entry["text_bytes"], file["sha256"]))
+        files.append(
+            IndexedFile(
+                path=name,
+                source=entry["source"],
+                rows=file["rows"],
+                documents=entry["documents"],
+                tokens=entry["tokens"],
+                text_bytes=entry["text_bytes"],
+                bytes=file["bytes"],
+                sha256=file["sha256"],
+            )
+        )
     return Index(meta, tuple(sorted(files, key=lambda file: file.path)))

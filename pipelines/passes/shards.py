@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
-from corpus.store import FileEntry
+from corpus.store import FileEntry, digest_of
 from corpus.task import Entry, Step
 from pipelines.passes.base import PassState, Result
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
-    """One task per group of parts, then index.json."""
+    """One task per group of parts of a source, then index.json."""
     from shards.pack import index_of, plan_packing, shard_meta
+    from shards.packing_report import added
     from tokenizer_train.encoder import Encoder
 
     options = state.plan.recipe.options.shards
     assert options is not None
-    curated = state.of_kind("curated").parts
+    curated = state.of_kind("curated")
+    # Of what the shards are made, wherever it lies: the same curated documents and options are the same recipe.
+    recipe = digest_of([[file.sha256 for file in curated.files], options.model_dump(mode="json")])
     path = "tokenizer/tokenizer.json"
     entries: list[Entry] = []
-    for step in plan_packing(curated, options, path, "shards"):
+    for step in plan_packing(curated.parts, options, path, "shards", recipe):
         entries += yield step
     with state.store.open(path) as file:
         encoder = Encoder.from_bytes(file.read(), path)
-    meta = shard_meta(encoder, options, state.of_kind("tokenizer").summary["sha256"])
+    meta = shard_meta(encoder, options, state.of_kind("tokenizer").summary["sha256"], recipe)
     index = index_of(meta, entries, "shards")
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
     documents = sum(entry["documents"] for entry in entries)
-    if documents != sum(part.rows for part in curated):
-        raise RuntimeError(f"shards: {documents} documents packed of {sum(part.rows for part in curated)} curated")
+    expected = sum(part.rows for part in curated.parts)
+    if documents != expected:
+        raise RuntimeError(f"shards: {documents} documents packed of {expected} curated; the books do not balance")
     result.files.append(state.store.write_json("shards/index.json", index.to_json()))
-    names = ("documents", "tokens", "pieces", "split", "padding", "lost")
+    names = ("documents", "tokens", "pieces", "split", "longer", "padding", "lost")
     totals = {name: sum(entry[name] for entry in entries) for name in names}
     slots = index.rows * index.sequence_length
+    ways, lengths = added(entries)
     result.summary = {
         **totals,
         "rows": index.rows,
+        "files": len(index.files),
         "sequence_length": index.sequence_length,
+        "packing": index.meta.packing,
         "padding_share": totals["padding"] / max(slots, 1),
         "bytes_per_token": index.text_bytes / max(index.tokens, 1),
         "digest": index.digest,
+        "ways": ways,
+        "histogram": lengths,
+        "sources": _by_source(entries, index.sequence_length),
     }
     return result
+
+
+def _by_source(entries: list[Entry], sequence_length: int) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        mine = found.setdefault(entry["source"], {"name": entry["source"], "documents": 0, "tokens": 0, "rows": 0})
+        mine["documents"] += entry["documents"]
+        mine["tokens"] += entry["tokens"]
+        mine["rows"] += (entry["tokens"] + entry["padding"]) // sequence_length
+    return list(found.values())

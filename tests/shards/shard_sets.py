@@ -31,10 +31,12 @@ def tokenizer() -> bytes:
     return train_bpe(texts, options).build(300).to_str().encode()
 
 
-def rows_by_hand(folder: Path, files: Sequence[int], meta: ShardMeta = META) -> Index:
+def rows_by_hand(
+    folder: Path, files: Sequence[int], meta: ShardMeta = META, sources: Sequence[str] | None = None
+) -> Index:
     """Files of so many rows each: row r of the set holds two documents, 2r (3 tokens) and 2r + 1 (r % 5 tokens + 1)."""
     store, first, indexed = Store(str(folder)), 0, []
-    for number, rows in enumerate(files):
+    for number, (rows, source) in enumerate(zip(files, sources or ["s"] * len(files), strict=True)):
         numbers = np.arange(first, first + rows)
         second = numbers % 5 + 1
         ids = np.full((rows, meta.sequence_length), meta.pad, np.int64)
@@ -43,9 +45,10 @@ def rows_by_hand(folder: Path, files: Sequence[int], meta: ShardMeta = META) -> 
         ids[(column >= 3) & (column < 3 + second[:, None])] = 7
         lengths = np.stack([np.full(rows, 3), second], 1).ravel()
         docs = np.stack([2 * numbers, 2 * numbers + 1], 1).ravel().astype(np.uint64)
-        batch = row_batch(meta, ids, np.full(rows, 2), lengths, docs, np.zeros(2 * rows, np.int64))
-        entry = write_shard(store, f"train-{number:05d}.arrow", meta, [batch])
-        indexed.append(IndexedFile(entry.path, rows, int(lengths.sum()), int(lengths.sum()), entry.sha256))
+        batch = row_batch(meta, source, ids, np.full(rows, 2), lengths, docs, np.zeros(2 * rows, np.int64))
+        entry = write_shard(store, f"train-{number:05d}.arrow", meta, source, [batch])
+        tokens = int(lengths.sum())
+        indexed.append(IndexedFile(entry.path, source, rows, 2 * rows, tokens, tokens, entry.bytes, entry.sha256))
         first += rows
     index = Index(meta, tuple(indexed))
     store.write_json("index.json", index.to_json())

@@ -17,13 +17,14 @@ from shards.format import FORMAT, Index, ShardMeta
 
 
 def test_the_schema_says_what_every_column_is() -> None:
-    assert META.schema.names == ["input_ids", "lengths", "documents", "offsets"]
-    assert META.schema.field("input_ids").type == pa.list_(pa.uint16(), 8)
-    assert META.schema.field("lengths").type == pa.list_(pa.int32())
-    assert META.schema.field("documents").type == pa.list_(pa.uint64())
-    assert META.schema.field("offsets").type == pa.list_(pa.int64())
-    assert json.loads(META.schema.metadata[b"eyas"]) == {
+    assert META.schema("s").names == ["input_ids", "lengths", "documents", "offsets"]
+    assert META.schema("s").field("input_ids").type == pa.list_(pa.uint16(), 8)
+    assert META.schema("s").field("lengths").type == pa.list_(pa.int32())
+    assert META.schema("s").field("documents").type == pa.list_(pa.uint64())
+    assert META.schema("s").field("offsets").type == pa.list_(pa.int64())
+    assert json.loads(META.schema("s").metadata[b"eyas"]) == {
         "format": FORMAT, "sequence_length": 8, "vocab_size": 1000, "pad": 0, "bos": 1, "eos": 11, "tokenizer": "f" * 64,
+        "packing": "best_fit", "recipe": "", "source": "s",
     }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def test_plain_pyarrow_and_polars_read_a_shard(tmp_path: Path) -> None:
     path = tmp_path / index.files[0].path
     with pa.memory_map(str(path)) as source:
         reader = pa.ipc.open_file(source)
-        assert ShardMeta.of(reader.schema, str(path)) == META
+        assert ShardMeta.of(reader.schema, str(path)) == (META, "s")
         assert reader.num_record_batches == 3
         table = reader.read_all()
     table.validate(full=True)
@@ -86,7 +87,10 @@ def test_an_edited_index_is_refused(tmp_path: Path, edit: str) -> None:
     ("content", "message"),
     [
         (None, "no index.json, so this is not a folder of shards"),
-        ('{"format": "eyas-shard-0"}', "format 'eyas-shard-0', this version reads 'eyas-shard-1'"),
+        (
+            '{"format": "eyas-shard-0"}',
+            "format 'eyas-shard-0', this version reads 'eyas-shard-2'; make the shards again",
+        ),
         ('{"format": "eyas', "not valid JSON"),
         ("[1]", "not an index of shards"),
         (f'{{"format": "{FORMAT}", "rows": 3}}', "not an index of shards"),
@@ -102,6 +106,6 @@ def test_a_folder_without_a_good_index_is_refused_in_words(tmp_path: Path, conte
 def test_a_file_that_is_no_shard_is_refused() -> None:
     with pytest.raises(ValueError, match=r"x\.arrow: not an Eyas shard"):
         ShardMeta.of(pa.schema([("input_ids", pa.int64())]), "x.arrow")
-    other = META.schema.with_metadata({"eyas": json.dumps({"format": "eyas-shard-9"})})
+    other = META.schema("s").with_metadata({"eyas": json.dumps({"format": "eyas-shard-9"})})
     with pytest.raises(ValueError, match=r"x\.arrow: shard format 'eyas-shard-9'"):
         ShardMeta.of(other, "x.arrow")

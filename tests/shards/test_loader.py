@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from shard_sets import META, rows_by_hand
 
 from shards import ShardLoader
-from shards.loader import Batch, permute
+from shards.loader import Batch
+from shards.order import permute
 
 
 @pytest.fixture(scope="module")

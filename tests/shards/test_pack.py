@@ -99,7 +99,7 @@ def test_more_rows_than_are_held_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     texts = ["the cat " * chance.randrange(1, 30) for _ in range(400)]
     whole, _, _ = packed(tmp_path / "a", texts, ShardOptions(sequence_length=16))
     # The loader counts on 256 rows in every record batch but the last of a file.
-    monkeypatch.setattr(pack, "_ROWS", 256)
+    monkeypatch.setattr(pack, "_BLOCK_TOKENS", 1)
     blocks, _, _ = packed(tmp_path / "b", texts, ShardOptions(sequence_length=16))
     assert whole.rows > 256
     assert blocks == whole

@@ -1,4 +1,4 @@
-"""Packing: every token once, no row too full, short documents whole, and as few rows as the naive best fit."""
+"""Packing: every token once, no row too full, short documents whole, and as few rows as the naive twins take."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.packing import best_fit, split
+from shards.packing import Packed, cropped, fill_rows, pack, split
+from shards.packing_report import CROPPED, added, comparison, histogram
 
 CASES = st.integers(1, 40).flatmap(lambda row: st.tuples(st.just(row), st.lists(st.integers(0, 3 * row), max_size=40)))
+WAYS = ("best_fit", "first_fit", "concat")
 
 
-def naive_rows(lengths: list[int], capacity: int) -> list[int]:
+def pieces_of(lengths: list[int], capacity: int) -> list[int]:
+    return [min(capacity, length - start) for length in lengths for start in range(0, length, capacity)]
+
+
+def naive_best_fit(pieces: list[int], capacity: int) -> list[int]:
     """Rooms of the rows that best-fit decreasing opens: each piece into the row with the least room that fits."""
     rooms: list[int] = []
-    for length in sorted(lengths, reverse=True):
+    for length in sorted(pieces, reverse=True):
         fitting = [room for room in rooms if room >= length]
         if fitting:
             rooms.remove(min(fitting))
@@ -25,46 +31,129 @@ def naive_rows(lengths: list[int], capacity: int) -> list[int]:
     return sorted(rooms)
 
 
+def naive_first_fit(pieces: list[int], capacity: int) -> list[int]:
+    """The row of each piece."""
+    rooms: list[int] = []
+    found = []
+    for length in pieces:
+        row = next((i for i, room in enumerate(rooms) if room >= length), len(rooms))
+        rooms += [capacity] * (row == len(rooms))
+        rooms[row] -= length
+        found.append(row)
+    return found
+
+
+def used(packed: Packed) -> list[int]:
+    return np.bincount(packed.row, weights=packed.length, minlength=packed.rows).astype(int).tolist()
+
+
 @settings(deadline=None, max_examples=200)
 @given(CASES)
 def test_splitting_loses_nothing_and_leaves_short_documents_whole(case: tuple[int, list[int]]) -> None:
     row, lengths = case
-    pieces = split(np.array(lengths, np.int64), row)
+    documents, offsets, sizes = split(np.array(lengths, np.int64), row)
     for document, length in enumerate(lengths):
-        own = pieces.document == document
-        assert pieces.length[own].sum() == length
-        assert pieces.offset[own].tolist() == list(range(0, length, row))
-        assert (pieces.length[own][:-1] == row).all()
+        own = documents == document
+        assert sizes[own].sum() == length
+        assert offsets[own].tolist() == list(range(0, length, row))
+        assert (sizes[own][:-1] == row).all()
         assert own.sum() == 1 or length > row or length == 0
-    assert (pieces.length > 0).all()
-    assert (pieces.length <= row).all()
+    assert (sizes > 0).all()
+    assert (sizes <= row).all()
+
+
+@pytest.mark.parametrize("how", WAYS)
+@settings(deadline=None, max_examples=150)
+@given(case=CASES)
+def test_every_way_keeps_every_token_and_fills_no_row_too_full(how: str, case: tuple[int, list[int]]) -> None:
+    capacity, lengths = case
+    packed = pack(np.array(lengths, np.int64), capacity, how)
+    assert (packed.length > 0).all()
+    assert max(used(packed), default=0) <= capacity
+    assert packed.row.tolist() == sorted(packed.row.tolist())
+    assert set(packed.row.tolist()) == set(range(packed.rows))
+    for document, length in enumerate(lengths):
+        own = packed.document == document
+        mine = sorted(zip(packed.offset[own].tolist(), packed.length[own].tolist(), strict=True))
+        covered = 0
+        for offset, size in mine:
+            assert offset == covered
+            covered += size
+        assert covered == length
+        assert how == "concat" or len(mine) <= 1 or length > capacity
 
 
 @settings(deadline=None, max_examples=200)
 @given(CASES)
-def test_packing_is_that_of_the_naive_twin(case: tuple[int, list[int]]) -> None:
-    capacity, drawn = case
-    lengths = [length % capacity + 1 for length in drawn]
-    packed = best_fit(np.array(lengths, np.int64), capacity)
-    used = np.bincount(packed.row, weights=lengths, minlength=packed.rows) if lengths else np.zeros(0)
-    assert len(packed.row) == len(lengths)
-    assert sorted((capacity - used).astype(int).tolist()) == naive_rows(lengths, capacity)
-    assert sorted(packed.order.tolist()) == list(range(len(lengths)))
+def test_rows_are_those_of_the_naive_twins(case: tuple[int, list[int]]) -> None:
+    capacity, lengths = case
+    array, pieces = np.array(lengths, np.int64), pieces_of(lengths, capacity)
+    best = pack(array, capacity, "best_fit")
+    assert sorted(capacity - size for size in used(best)) == naive_best_fit(pieces, capacity)
     # By row, and within a row in the order they were put in: longest first.
-    keys = [(int(packed.row[i]), -lengths[i]) for i in packed.order]
+    keys = list(zip(best.row.tolist(), (-best.length).tolist(), strict=True))
     assert keys == sorted(keys)
+    first, rows = pack(array, capacity, "first_fit"), naive_first_fit(pieces, capacity)
+    assert first.length.tolist() == [pieces[i] for i in sorted(range(len(pieces)), key=lambda i: rows[i])]
+    assert first.row.tolist() == sorted(rows)
+    joined = pack(array, capacity, "concat")
+    assert used(joined)[:-1] == [capacity] * max(joined.rows - 1, 0)
+    assert joined.rows == -(-sum(lengths) // capacity)
+
+
+@settings(deadline=None, max_examples=100)
+@given(CASES)
+def test_cropping_is_that_of_the_naive_twin(case: tuple[int, list[int]]) -> None:
+    capacity, lengths = case
+    rooms: list[int] = []
+    lost = 0
+    for length in lengths:
+        if length:
+            if not rooms or rooms[-1] == 0:
+                rooms.append(capacity)
+            lost += max(length - rooms[-1], 0)
+            rooms[-1] -= min(length, rooms[-1])
+    assert cropped(np.array(lengths, np.int64), capacity) == (lost, len(rooms))
+
+
+@settings(deadline=None, max_examples=60)
+@given(CASES, st.sampled_from(WAYS))
+def test_rows_are_filled_with_the_tokens_of_their_pieces(case: tuple[int, list[int]], how: str) -> None:
+    capacity, lengths = case
+    array = np.array(lengths, np.int64)
+    packed = pack(array, capacity, how)
+    tokens = np.arange(1, sum(lengths) + 1).astype(np.uint32)
+    starts = (np.cumsum(array) - array)[packed.document] + packed.offset if lengths else np.zeros(0, np.int64)
+    out = np.zeros((packed.rows, capacity), np.uint32)
+    fill_rows(tokens, starts, packed.length, packed.row, 0, out)
+    wanted: list[list[int]] = [[] for _ in range(packed.rows)]
+    for start, length, row in zip(starts, packed.length, packed.row, strict=True):
+        wanted[row] += tokens[start : start + length].tolist()
+    assert out.tolist() == [row + [0] * (capacity - len(row)) for row in wanted]
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 3, 4, 5, 255, 256, 257])
 def test_pieces_as_long_as_a_row_and_of_one_token(capacity: int) -> None:
-    assert best_fit(np.full(5, capacity, np.int64), capacity).rows == 5
-    assert best_fit(np.ones(3 * capacity, np.int64), capacity).rows == 3
+    assert pack(np.full(5, capacity, np.int64), capacity, "best_fit").rows == 5
+    assert pack(np.ones(3 * capacity, np.int64), capacity, "best_fit").rows == 3
 
 
 def test_padding_of_realistic_lengths_is_a_fraction_of_a_percent() -> None:
     """Log-normal lengths as of web text, mean about 900 tokens, in rows of 2,048."""
     lengths = np.random.default_rng(0).lognormal(6.3, 1.0, 20_000).astype(np.int64) + 1
-    pieces = split(lengths, 2048)
-    packed = best_fit(pieces.length, 2048)
-    padding = 1 - lengths.sum() / (packed.rows * 2048)
-    assert 0 <= padding < 0.005
+    ways = comparison(lengths, 2048)
+    assert 0 <= ways["best_fit"]["padding"] / (ways["best_fit"]["rows"] * 2048) < 0.005
+    assert ways["best_fit"]["padding"] <= ways["first_fit"]["padding"]
+    assert ways["concat"]["short_split"] > 1000
+    assert ways["best_fit"]["short_split"] == ways["first_fit"]["short_split"] == 0
+    assert [ways[how]["lost"] for how in WAYS] == [0, 0, 0]
+    assert ways[CROPPED]["lost"] > 0.2 * lengths.sum()
+
+
+def test_groups_add_up() -> None:
+    lengths = np.array([0, 1, 2, 3, 4, 900, 16], np.int64)
+    assert histogram(lengths) == [2, 2, 1, 0, 1, 0, 0, 0, 0, 1]
+    entries = [{"ways": comparison(part, 16), "histogram": histogram(part)} for part in (lengths, lengths[:3])]
+    ways, sizes = added(entries)
+    assert sizes == [4, 3, 1, 0, 1, 0, 0, 0, 0, 1]
+    assert ways["concat"]["rows"] == entries[0]["ways"]["concat"]["rows"] + 1

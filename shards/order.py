@@ -1,0 +1,163 @@
+"""The order of rows: a pure function of (index, seed, mixture, step), the same for any number of ranks.
+
+A stream is the rows of one source, or without a mixture of all; each of its epochs visits them in a pseudo-random
+permutation that is *computed*, not stored: a four-round Feistel cipher over row numbers (Luby and Rackoff 1988), walked
+until it lands inside. So any step can be entered at once, however many lie before it. `fold` makes a rolling hash of it,
+by which two runs can be told apart, or found to have seen the same rows in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from corpus.chance import GOLDEN, MASK, mix
+from shards.format import Index
+from shards.mixture import Draws, Phase, check_phases
+
+I64 = npt.NDArray[np.int64]
+
+
+class Order:
+    """Which rows of a set each step sees. `mixture`: None takes every row as often as any other.
+
+    Raises ValueError for a mixture that names a source without rows, or does not name one that has rows from step 0 on.
+    """
+
+    def __init__(
+        self, index: Index, batch_size: int, seed: int, mixture: Sequence[Phase] | None = None, shuffle: bool = True
+    ) -> None:
+        self.index, self.batch_size, self.seed, self.shuffle = index, batch_size, seed, shuffle
+        firsts = np.cumsum([0, *(file.rows for file in index.files)])
+        self.mixture = None if mixture is None else tuple(mixture)
+        self.names: tuple[str, ...] = ("all",) if mixture is None else index.sources
+        self._streams: list[tuple[I64, I64]] = []
+        """Of each stream: where in it its files begin, and the number of their first row in the set; sizes at the end."""
+        for name in self.names:
+            mine = [i for i, f in enumerate(index.files) if f.rows and (mixture is None or f.source == name)]
+            sizes = np.array([index.files[i].rows for i in mine], np.int64)
+            self._streams.append((np.concatenate([[0], np.cumsum(sizes)]), firsts[mine]))
+        self.sizes = np.array([int(begins[-1]) for begins, _ in self._streams], np.int64)
+        """Rows of each stream."""
+        self._draws = self._mixed(mixture) if mixture is not None else None
+
+    def _mixed(self, mixture: Sequence[Phase]) -> Draws:
+        check_phases(mixture)
+        named = {name for phase in mixture for name in phase.weights}
+        if unknown := sorted(named - set(self.names)):
+            raise ValueError(
+                f"the mixture names {', '.join(map(repr, unknown))}, but the shards have rows of "
+                f"{', '.join(map(repr, self.names))} only"
+            )
+        # A share is of tokens, and a draw is a row: sources whose rows are fuller need fewer of them.
+        fill = np.array([self.tokens(name) for name in self.names]) / self.sizes
+        weights = [np.array([phase.weights.get(name, 0.0) for name in self.names]) / fill for phase in mixture]
+        return Draws(weights, [phase.from_step * self.batch_size for phase in mixture], self.seed)
+
+    def tokens(self, name: str) -> int:
+        """Tokens of a stream, without padding."""
+        return sum(f.tokens for f in self.index.files if self.mixture is None or f.source == name)
+
+    def rows_of(self, step: int) -> I64:
+        """The rows of the set that all ranks together see at `step`, in order."""
+        first = step * self.batch_size
+        if self._draws is None:
+            source, nth = np.zeros(self.batch_size, np.int64), np.arange(first, first + self.batch_size)
+        else:
+            source, nth = self._draws.between(first, first + self.batch_size)
+        epoch, within = nth // self.sizes[source], nth % self.sizes[source]
+        rows = np.empty(len(nth), np.int64)
+        for one, number in {(int(s), int(e)) for s, e in zip(source, epoch, strict=True)}:
+            chosen = (source == one) & (epoch == number)
+            rows[chosen] = self._rows(one, number, within[chosen])
+        return rows
+
+    def _rows(self, stream: int, epoch: int, within: I64) -> I64:
+        """Row numbers of the set for places in one epoch of a stream."""
+        if self.shuffle:
+            salt = int(mix(np.array([stream], np.uint64))[0])
+            key = mix(np.array([((self.seed + epoch * GOLDEN) & MASK) ^ salt], np.uint64))[0]
+            within = permute(within.astype(np.uint64), int(self.sizes[stream]), int(key))
+        begins, firsts = self._streams[stream]
+        file = np.searchsorted(begins, within, side="right") - 1
+        return np.asarray(firsts[file] + within - begins[file])
+
+    def seen(self, steps: int) -> I64:
+        """How many rows of each stream the steps before `steps` draw."""
+        total = steps * self.batch_size
+        return np.array([total], np.int64) if self._draws is None else self._draws.before(total)
+
+    def first_hash(self) -> int:
+        """The hash of no steps: it depends on the set, seed, batch size and way of ordering."""
+        return fold(int(self.index.digest[:16], 16), np.array([self.seed & (MASK >> 1), self.batch_size, self.shuffle]))
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a run draws of one source."""
+
+    source: str
+    rows: int
+    share: float
+    """Of the rows drawn."""
+    epochs: float
+    tokens: int
+    """Tokens that the source has."""
+    epoch_tokens: float
+    """Tokens of the whole run that pass while the source passes once; infinite if it is not drawn."""
+
+
+def shares(order: Order, steps: int) -> list[Share]:
+    """What `steps` steps draw of each source."""
+    seen = order.seen(steps)
+    total = max(int(seen.sum()), 1)
+    per_row = order.index.tokens / max(order.index.rows, 1)
+    found = []
+    for name, rows, size in zip(order.names, seen.tolist(), order.sizes.tolist(), strict=True):
+        epochs = rows / size
+        passed = total * per_row / epochs if rows else float("inf")
+        found.append(Share(name, rows, rows / total, epochs, order.tokens(name), passed))
+    return found
+
+
+WINDOW_TOKENS_PER_PARAMETER = 100e9 / 7e9
+"""The memorisation window: how many tokens ago a model's memory of a text fades. About 100 GT at 7 B parameters, taken to
+grow with parameters (Falcon-H1's report, figure 9)."""
+
+
+def repeated_too_soon(found: Sequence[Share], parameters: int) -> list[str]:
+    """A warning for each source that comes again while a model of so many parameters still remembers it."""
+    window = WINDOW_TOKENS_PER_PARAMETER * parameters
+    return [
+        f"source {one.source!r} is repeated {one.epochs:.1f} times, every {one.epoch_tokens:,.0f} tokens: within the "
+        f"memorisation window of about {window:,.0f} tokens of a model of this size. Lower its weight, or add text to it."
+        for one in found
+        if one.epochs > 1 and one.epoch_tokens < window
+    ]
+
+
+def fold(state: int, rows: npt.NDArray[np.int64]) -> int:
+    """The rolling hash after a step that saw `rows`, in this order; `state`: the hash before it."""
+    with np.errstate(over="ignore"):
+        places = np.arange(1, len(rows) + 1).astype(np.uint64) * np.uint64(GOLDEN)
+        step = np.bitwise_xor.reduce(mix(rows.astype(np.uint64) + places))
+    return int(mix(np.array([(state + GOLDEN) & MASK], np.uint64) ^ step)[0])
+
+
+def permute(numbers: npt.NDArray[np.uint64], size: int, key: int) -> I64:
+    """The images of `numbers` (each below `size`) under the permutation of 0 … size-1 that `key` names."""
+    half = np.uint64(max((max(size - 1, 1).bit_length() + 1) // 2, 1))
+    low = np.uint64((1 << int(half)) - 1)
+    values = numbers.astype(np.uint64)
+    outside = np.ones(len(values), np.bool_)
+    while outside.any():
+        left, right = values[outside] >> half, values[outside] & low
+        for number in range(4):
+            round_key = np.uint64((key + (number + 1) * GOLDEN) & MASK)
+            left, right = right, left ^ (mix(right ^ round_key) & low)
+        values[outside] = (left << half) | right
+        outside = values >= np.uint64(size)
+    return values.astype(np.int64)
