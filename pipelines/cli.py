@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.explain_cli import EXAMPLES as EXPLAIN_EXAMPLES
+from pipelines.explain_cli import explain
+from pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
+from pipelines.plain import plain
+from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
 from pipelines.tokenizer_cli import tokenizer_app
 
 if TYPE_CHECKING:
@@ -24,6 +29,11 @@ app = typer.Typer(
 )
 
 app.add_typer(tokenizer_app, name="tokenizer")
+app.add_typer(shards_app, name="shards")
+app.command(epilog=EXPLAIN_EXAMPLES)(explain)
+app.command(epilog=PACK_EXAMPLES)(pack)
+app.command(epilog=TRAIN_EXAMPLES)(train)
+app.command(epilog=GENERATE_EXAMPLES)(generate)
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]
@@ -221,60 +231,6 @@ def fit(
         console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
-@app.command(
-    epilog=_examples("eyas explain runs/quickstart 4294967301", "eyas explain runs/quickstart numpy/README.md")
-)
-def explain(
-    run: RunArgument,
-    document: Annotated[str, typer.Argument(help="A document's id, its origin, or the end of its origin.")],
-) -> None:
-    """Tell one document's fate: each stage's decision, its score, threshold and reason."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from corpus.store import Store
-    from pipelines.explain import explain as find
-
-    console = Console()
-    for fate in find(Store(run), document):
-        console.print(f"document {fate.id}", style="bold", highlight=False)
-        if fate.origin:
-            console.print(f"origin   {_plain(fate.origin)}", highlight=False, markup=False, soft_wrap=True)
-        if fate.parents:
-            console.print(f"made of  {', '.join(map(str, fate.parents))}", highlight=False)
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for name in ("stage", "decision", "reason", "score", "threshold", "detail"):
-            table.add_column(name, overflow="fold")
-        for row in fate.decisions:
-            decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
-            detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
-            table.add_row(
-                row["stage"],
-                decision,
-                row["reason"] or "",
-                _number(row["score"]),
-                _number(row["threshold"]),
-                Text(_plain(detail)),
-            )
-        console.print(table)
-        console.print(
-            "fate     " + ("curated" if fate.survived else "not among the curated documents"), highlight=False
-        )
-        if fate.excerpt:
-            console.print(_plain(fate.excerpt), style="dim", highlight=False, markup=False)
-        console.print()
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _plain(text: str) -> str:
-    """Scraped text without control characters: a terminal must not obey it."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-
-
 @app.command(epilog=_examples("eyas report runs/quickstart"))
 def report(run: RunArgument) -> None:
     """Write a run's report again (report.html: one page, no network needed to read it)."""
@@ -282,90 +238,6 @@ def report(run: RunArgument) -> None:
     from pipelines.report import rewrite_report
 
     typer.echo(rewrite_report(Store(run)))
-
-
-@app.command(
-    epilog=_examples(
-        "eyas train runs/quickstart --steps 500 --out model-500", "eyas train shards/ --preset 90m --out model-90m"
-    )
-)
-def train(
-    shards: Annotated[str, typer.Argument(help="A run's folder, or a folder of shards.", metavar="RUN_OR_SHARDS")],
-    out: Annotated[str, typer.Option(help="Folder for the model; a run killed earlier is resumed there.")],
-    preset: Annotated[str | None, typer.Option(help="Shape of the model.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps.", min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows per step.", min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of initialisation and order.")] = 0,
-) -> None:
-    """Train a model on shards, outside a recipe: another size, more steps."""
-    import os
-
-    from rich.console import Console
-
-    from pipelines.passes.model import train_on
-    from trainer.options import TrainOptions
-
-    given = {"preset": preset, "steps": steps, "batch_size": batch_size, "learning_rate": learning_rate}
-    options = TrainOptions.model_validate({name: value for name, value in given.items() if value is not None})
-    folder = shards.rstrip("/")
-    if not _exists(f"{folder}/index.json"):
-        folder = f"{folder}/shards"
-    console = Console()
-    with console.status("training …") as status:
-
-        def show(line: dict[str, Any]) -> None:
-            text = f"step {line['step']:>5}  loss {line['loss']:.4f}  {line.get('tokens_per_s', 0):,.0f} tokens/s"
-            status.update(text)
-            if line["step"] % 10 == 0 or not console.is_terminal:
-                console.print(text, highlight=False)
-
-        summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show)
-    console.print(
-        f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; "
-        f"model in {out}",
-        highlight=False,
-    )
-
-
-def _exists(path: str) -> bool:
-    from corpus.store import Store
-
-    folder, _, name = path.rpartition("/")
-    return Store(folder).exists(name)
-
-
-@app.command(
-    epilog=_examples(
-        'eyas generate runs/quickstart "The function returns"', 'eyas generate runs/quickstart "def " --temperature 0'
-    )
-)
-def generate(
-    run: RunArgument,
-    prompt: Annotated[str, typer.Argument(help="The text to go on from.")] = "",
-    model: Annotated[str | None, typer.Option(help="Folder of the model (default: RUN/model).")] = None,
-    max_tokens: Annotated[int, typer.Option(help="Longest continuation.", min=1)] = 100,
-    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token each time.", min=0.0)] = 0.8,
-    top_k: Annotated[int, typer.Option(help="Choose among so many tokens; 0: all.", min=0)] = 50,
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
-) -> None:
-    """Let a trained model continue a text."""
-    from trainer import generate as continuation
-
-    pieces = continuation(
-        model or f"{run.rstrip('/')}/model",
-        f"{run.rstrip('/')}/tokenizer",
-        prompt,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        top_k=top_k,
-        seed=seed,
-    )
-    typer.echo(prompt, nl=False)
-    for piece in pieces:
-        typer.echo(_plain(piece), nl=False)
-        sys.stdout.flush()
-    typer.echo()
 
 
 @app.command(epilog=_examples("eyas stages", "eyas stages minhash_dedup"))
@@ -428,7 +300,7 @@ def main() -> None:
         message = str(error) or type(error).__name__
         if not isinstance(error, ValueError | RuntimeError | OSError):
             message = f"{type(error).__name__}: {message}"
-        typer.secho(f"eyas: {_plain(message)}", err=True, fg="red")
+        typer.secho(f"eyas: {plain(message)}", err=True, fg="red")
         trace = getattr(error, "traceback", "")
         if trace or not isinstance(error, ValueError):
             typer.secho("(EYAS_TRACEBACK=1 shows the traceback)", err=True, dim=True)

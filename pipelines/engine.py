@@ -15,9 +15,9 @@ from typing import Any
 
 from corpus.ledger import READ, BooksError
 from corpus.stage import CorpusStage
-from corpus.store import FileEntry, Store
+from corpus.store import Store
 from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.executors import Executor, entry_path
+from pipelines.executors import Executor, finished_entries
 from pipelines.passes import work_of
 from pipelines.passes.base import PassState, Result
 from pipelines.planning import PRODUCTS, Pass, Plan
@@ -151,7 +151,7 @@ class Engine:
 
     def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
         """Entries of all tasks of a step, in the order of its tasks."""
-        entries = self._finished(planned, step)
+        entries = finished_entries(self._store, planned.folder, step)
         waiting = [task for task in step.tasks if task.key not in entries]
         self._observer.step_started(step, list(entries.values()))
         if waiting:
@@ -171,18 +171,6 @@ class Engine:
         earlier = self._plan.passes[: self._plan.passes.index(planned)]
         stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
         return {name: f"{folder}/{made}" for folder, stage in stages for name, made in stage.makes().items()}
-
-    def _finished(self, planned: Pass, step: Step) -> dict[str, Entry]:
-        """Entries that an earlier run left and whose files are all there."""
-        names = set(self._store.list(f"{planned.folder}/entries/{step.name}"))
-        found = {}
-        for task in step.tasks:
-            if f"{task.key}.json" in names:
-                entry: Entry = self._store.read_json(entry_path(planned.folder, step.name, task.key))
-                files = entry.get("files") if isinstance(entry, dict) else None
-                if files is not None and all(self._store.holds(FileEntry.from_json(file)) for file in files):
-                    found[task.key] = entry
-        return found
 
     def _check_tolerance(self) -> None:
         read = quarantined = 0

@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from corpus.task import Entry, Task, TaskContext
+from corpus.store import FileEntry, Store
+from corpus.task import Entry, Step, Task, TaskContext
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -55,6 +56,19 @@ def execute(step: str, task: Task, context: TaskContext) -> Entry:
 def entry_path(folder: str, step: str, key: str) -> str:
     """Where the entry of a task lies."""
     return f"{folder}/entries/{step}/{key}.json"
+
+
+def finished_entries(store: Store, folder: str, step: Step) -> dict[str, Entry]:
+    """Entries of a step that an earlier run left and whose files are all there, by the key of their task."""
+    names = set(store.list(f"{folder}/entries/{step.name}"))
+    found = {}
+    for task in step.tasks:
+        if f"{task.key}.json" in names:
+            entry: Entry = store.read_json(entry_path(folder, step.name, task.key))
+            files = entry.get("files") if isinstance(entry, dict) else None
+            if files is not None and all(store.holds(FileEntry.from_json(file)) for file in files):
+                found[task.key] = entry
+    return found
 
 
 class InlineExecutor:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from corpus.chance import MASK
 from corpus.store import Store
 from shards.format import Index
-from shards.mixture import Phase
+from shards.options import Phase
 from shards.order import Order, fold
 from shards.reader import Pieces, Reader
 
@@ -66,7 +66,7 @@ class Batch:
 class ShardLoader:
     """An endless iterator over the shards in a folder; see the module. `batch_size` must be a multiple of `world_size`.
 
-    `mixture`: phases of weights by source (`shards.mixture`); None takes every row as often as any other. `shuffle`: in
+    `mixture`: phases of weights by source (`shards.options`); None takes every row as often as any other. `shuffle`: in
     each epoch of a source its rows come in another order; False: as they lie. `verify`: "full" reads every file and compares
     its sha256 before the first batch (each rank its share), "sizes" only looks at their lengths. `cache`: a folder for
     copies of files on object storage. Raises ValueError, naming the file, for shards that are not what index.json says.

@@ -13,35 +13,14 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from corpus.chance import GOLDEN, MASK, mix
+from shards.options import Phase
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 _HALVINGS: Final = 80
 """Of an interval of time, until nothing lies between its ends that a float64 can tell apart."""
-
-
-class Phase(BaseModel):
-    """Weights from a step on: `{from_step: 1000, weights: {web: 0.7, code: 0.3}}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    weights: dict[str, float] = Field(min_length=1)
-    """Shares of tokens by source; they are scaled to add up to 1. A source that is not named gives nothing."""
-    from_step: int = Field(default=0, ge=0)
-    """The first step that draws by these weights."""
-
-    @field_validator("weights")
-    @classmethod
-    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
-        for source, weight in value.items():
-            if not 0 < weight < float("inf"):
-                raise ValueError(
-                    f"weight {weight} of source {source!r}: expected a number above 0 (leave it out for none)"
-                )
-        return value
 
 
 def check_phases(phases: Sequence[Phase]) -> None:

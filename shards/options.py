@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 Packing = Literal["best_fit", "first_fit", "concat"]
 
@@ -27,3 +27,24 @@ class ShardOptions(BaseModel):
     group_bytes: ByteSize = Field(default=ByteSize(256_000_000), gt=0, validate_default=True)
     """Curated text of one source that is packed together, and makes one shard file. More packs tighter and holds more
     memory: about ten times as much."""
+
+
+class Phase(BaseModel):
+    """Weights from a step on: `{from_step: 1000, weights: {web: 0.7, code: 0.3}}`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    weights: dict[str, float] = Field(min_length=1)
+    """Shares of tokens by source; they are scaled to add up to 1. A source that is not named gives nothing."""
+    from_step: int = Field(default=0, ge=0)
+    """The first step that draws by these weights."""
+
+    @field_validator("weights")
+    @classmethod
+    def _positive(cls, value: dict[str, float]) -> dict[str, float]:
+        for source, weight in value.items():
+            if not 0 < weight < float("inf"):
+                raise ValueError(
+                    f"weight {weight} of source {source!r}: expected a number above 0 (leave it out for none)"
+                )
+        return value

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from corpus.chance import GOLDEN, MASK, mix
 from shards.format import Index
-from shards.mixture import Draws, Phase, check_phases
+from shards.mixture import Draws, check_phases
+from shards.options import Phase
 
 I64 = npt.NDArray[np.int64]
 

@@ -58,7 +58,7 @@ def pack_group(
 ) -> Entry:
     """Encodes and packs the documents of `parts` into the shard `path`; returns its counts."""
     with context.store.open(tokenizer) as file:
-        encoder = Encoder.from_bytes(file.read(), tokenizer)
+        encoder = Encoder.from_bytes(file.read(), tokenizer, threads=context.cpus)
     digest = context.store.read_json(f"{tokenizer.rsplit('/', 1)[0]}/index.json")["sha256"]
     meta = shard_meta(encoder, options, digest, recipe)
     ids, tokens, lengths, text_bytes = _encode(parts, options, encoder, context)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shards.options import Phase
 from trainer.config import PRESETS, HybridConfig
 
 
@@ -37,6 +38,10 @@ class TrainOptions(BaseModel):
     """Rows per forward pass; gradients of a step's pieces are summed. None: 2 on a CPU, where small
     pieces stay in cache (tiny, rows of 1,024, 2 cores: 5.3k tokens/s against 4.8k with all 8 rows at once and
     4.0k with 1); else batch_size. Does not change the result beyond rounding."""
+
+    mixture: list[Phase] | None = None
+    """Shares of tokens by source, which may change at a step: `[{weights: {web: 0.7, code: 0.3}}, {from_step: 800,
+    weights: {code: 1}}]`. None: every row of the shards as often as any other."""
 
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
     """Peak learning rate of AdamW. Multipliers make it independent of width. Falcon-side scripts use 1.28e-3 at

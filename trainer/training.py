@@ -58,8 +58,9 @@ class Loader(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-# What may differ between a checkpoint and the run that goes on from it. WSD allows a longer run.
-_MAY_CHANGE = {"steps", "checkpoint_every", "device", "dtype", "micro_batch"}
+# What may differ between a checkpoint and the run that goes on from it. WSD allows a longer run; of a mixture only what
+# comes after the checkpoint may change, which the loader sees to.
+_MAY_CHANGE = {"steps", "checkpoint_every", "device", "dtype", "micro_batch", "mixture"}
 
 
 def train(

@@ -6,11 +6,12 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Generator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from corpus.store import FileEntry
+from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
 from trainer.options import TrainOptions
@@ -62,11 +63,33 @@ def train_on(
 ) -> dict[str, Any]:
     """Trains on the shards folder `shards` into `folder`; returns the trainer's summary."""
     from shards.loader import ShardLoader
+    from shards.order import repeated_too_soon
+    from shards.order import shares as shares_of
     from trainer.training import train
 
-    loader = ShardLoader(shards, options.batch_size, seed)
+    loader = ShardLoader(shards, options.batch_size, seed, mixture=options.mixture, verify="full")
+    _check_tokenizer(shards, loader.index.meta.tokenizer)
     folder.mkdir(parents=True, exist_ok=True)
-    return train(loader, options, str(folder), seed, threads=threads, progress=progress)
+    summary = train(loader, options, str(folder), seed, threads=threads, progress=progress)
+    found = shares_of(loader.order, options.steps)
+    summary["order_hash"] = loader.order_hash
+    summary["sources"] = [asdict(one) for one in found if one.rows]
+    summary["repeated_too_soon"] = repeated_too_soon(found, summary["parameters"])
+    return summary
+
+
+def _check_tokenizer(shards: str, made_with: str) -> None:
+    """ValueError if a run's tokenizer is not the one that its shards were made with."""
+    folder, _, name = shards.rstrip("/").rpartition("/")
+    run = Store(folder or ".")
+    if name == "shards" and run.exists("tokenizer/tokenizer.json"):
+        path = run.path("tokenizer/tokenizer.json")
+        found = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
+        if found != made_with:
+            raise ValueError(
+                f"{path}: another tokenizer (sha256 {found[:16]}…) than that of the shards ({made_with[:16]}…): its ids "
+                f"mean other tokens. Put the right one there, or make the shards again"
+            )
 
 
 def _samples(model: Path, tokenizer: Path, seed: int) -> list[dict[str, str]]:

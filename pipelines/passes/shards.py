@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from corpus.store import FileEntry, digest_of
+from corpus.store import FileEntry, Store, digest_of
 from corpus.task import Entry, Step
 from pipelines.passes.base import PassState, Result
+from shards.options import ShardOptions
+
+if TYPE_CHECKING:
+    from shards.format import ShardMeta
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     """One task per group of parts of a source, then index.json."""
-    from shards.pack import index_of, plan_packing, shard_meta
-    from shards.packing_report import added
+    from shards.pack import plan_packing, shard_meta
     from tokenizer_train.encoder import Encoder
 
     options = state.plan.recipe.options.shards
     assert options is not None
     curated = state.of_kind("curated")
-    # Of what the shards are made, wherever it lies: the same curated documents and options are the same recipe.
-    recipe = digest_of([[file.sha256 for file in curated.files], options.model_dump(mode="json")])
+    recipe = recipe_digest(curated, options)
     path = "tokenizer/tokenizer.json"
     entries: list[Entry] = []
     for step in plan_packing(curated.parts, options, path, "shards", recipe):
@@ -28,13 +30,25 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     with state.store.open(path) as file:
         encoder = Encoder.from_bytes(file.read(), path)
     meta = shard_meta(encoder, options, state.of_kind("tokenizer").summary["sha256"], recipe)
-    index = index_of(meta, entries, "shards")
+    return published(state.store, "shards", meta, entries, sum(part.rows for part in curated.parts))
+
+
+def recipe_digest(curated: Result, options: ShardOptions) -> str:
+    """Of what shards are made, wherever it lies: the same curated documents and options are the same recipe."""
+    return digest_of([[file.sha256 for file in curated.files], options.model_dump(mode="json")])
+
+
+def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], documents: int) -> Result:
+    """Writes the index of the shards in `folder`, which hold `documents` documents; RuntimeError if they do not."""
+    from shards.pack import index_of
+    from shards.packing_report import added
+
+    index = index_of(meta, entries, folder)
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
-    documents = sum(entry["documents"] for entry in entries)
-    expected = sum(part.rows for part in curated.parts)
-    if documents != expected:
-        raise RuntimeError(f"shards: {documents} documents packed of {expected} curated; the books do not balance")
-    result.files.append(state.store.write_json("shards/index.json", index.to_json()))
+    packed = sum(entry["documents"] for entry in entries)
+    if packed != documents:
+        raise RuntimeError(f"{folder}: {packed} documents packed of {documents} curated; the books do not balance")
+    result.files.append(store.write_json(f"{folder}/index.json", index.to_json()))
     names = ("documents", "tokens", "pieces", "split", "longer", "padding", "lost")
     totals = {name: sum(entry[name] for entry in entries) for name in names}
     slots = index.rows * index.sequence_length

@@ -1,0 +1,95 @@
+"""What a training step saw: the rows, documents, addresses, scores and clusters behind each of its tokens.
+
+The way back is short because nothing was forgotten on the way: step → rows (`shards.order`), row → pieces (columns of the
+shard), document → origin and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these
+documents are read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from corpus.documents import partition_of
+from corpus.store import Store
+from shards.format import Index
+from shards.options import Phase
+from shards.order import Order
+from shards.reader import Reader
+
+
+@dataclass
+class Piece:
+    """A piece of a document in a row: `tokens` of it from its token `offset` on."""
+
+    row: int
+    document: int
+    offset: int
+    tokens: int
+
+
+@dataclass
+class Seen:
+    """A document that a step saw, with everything the run knows of it."""
+
+    id: int
+    source: str
+    origin: str | None
+    columns: dict[str, Any]
+    """Scores, language, cluster: what stages added, without the text."""
+    excerpt: str
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StepSeen:
+    """A step: its rows in order, their pieces in order, and the documents by id."""
+
+    step: int
+    rows: list[int]
+    pieces: list[Piece]
+    documents: dict[int, Seen]
+
+
+def explain_step(
+    store: Store, step: int, batch_size: int, seed: int, mixture: Sequence[Phase] | None, shuffle: bool = True
+) -> StepSeen:
+    """What `step` (from 0) saw of the shards of the run in `store`, in all its ranks."""
+    if step < 0:
+        raise ValueError(f"step {step}: the first step is 0")
+    shards = Store(f"{store.url.rstrip('/')}/shards")
+    index = Index.load(shards)
+    rows = Order(index, batch_size, seed, mixture, shuffle).rows_of(step)
+    found = Reader(shards, index).pieces(rows)
+    row_of = [int(row) for row, count in zip(rows, found.counts, strict=True) for _ in range(count)]
+    documents, offsets, lengths = (values.tolist() for values in (found.documents, found.offsets, found.lengths))
+    pieces = [Piece(*values) for values in zip(row_of, documents, offsets, lengths, strict=True)]
+    return StepSeen(step, rows.tolist(), pieces, _documents(store, sorted({piece.document for piece in pieces})))
+
+
+def _documents(store: Store, ids: list[int]) -> dict[int, Seen]:
+    by_part: dict[int, list[int]] = defaultdict(list)
+    for document in ids:
+        by_part[partition_of(document)].append(document)
+    found: dict[int, Seen] = {}
+    for number, mine in by_part.items():
+        wanted = pa.array(mine, pa.uint64())
+        path = f"curated/part-{number:05d}.parquet"
+        for row in store.read_table(path, filters=pc.field("id").isin(wanted)).to_pylist():
+            known = {name: row.pop(name) for name in ("id", "source", "origin", "text")}
+            found[known["id"]] = Seen(known["id"], known["source"], known["origin"], row, known["text"][:200])
+        ledger = store.read_table(f"ledger/part-{number:05d}.parquet", filters=pc.field("id").isin(wanted))
+        for row in ledger.to_pylist():
+            if (seen := found.get(row.pop("id"))) is not None:
+                seen.decisions.append(row)
+    if missing := sorted(set(ids) - set(found)):
+        raise ValueError(
+            f"{store.root}: the shards hold document {missing[0]}, but the curated documents do not: the shards are of "
+            f"another run"
+        )
+    return found
