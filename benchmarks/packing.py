@@ -1,4 +1,4 @@
-"""Best-fit-decreasing packing into rows of 2,048 tokens: tokens/s of `split` and `best_fit` on one core.
+"""Best-fit-decreasing packing into rows of 2,048 tokens: tokens/s on one core, from lengths to rows of token ids.
 
 There is no peer for the large case, whose goal is absolute. The naive Python twin packs a small sample beside ours,
 and must fill as many rows, with the same room left in each. Document lengths are those of the corpus in words, drawn
@@ -17,14 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import Options, Report, in_turns, read_texts, run, text_column
-from shards.packing import best_fit, split
+from shards.packing import fill_rows, pack
+from shards.packing_report import comparison
 from text_kernels.words import words
 
-ROW = 2048
+ROW, LONG_ROW = 2048, 8192
 UNIT = "M tokens/s"
 LEAST_RATE = 20.0
 LEAST_RATIO = 1.0
 DOCUMENTS_PER_MEGABYTE = 100_000
+BLOCK = 2048
 SAMPLE = 20_000
 """Documents for the twin: inserting into a list makes its time grow with their square."""
 
@@ -34,14 +36,22 @@ I64 = npt.NDArray[np.int64]
 def measure(options: Options) -> Report:
     lengths = draw_lengths(read_texts(options), max(1, int(DOCUMENTS_PER_MEGABYTE * options.megabytes)))
     report = Report()
-    timed = in_turns({"ours": partial(ours, lengths)}, options.rounds)
+    timed = in_turns({"ours": partial(ours, lengths), "rows": partial(into_rows, lengths)}, options.rounds)
     tokens = int(lengths.sum())
     name = f"packing, {len(lengths):,} documents"
-    report.alone(name, timed.rate("ours", tokens / 1e6), UNIT, LEAST_RATE)
+    report.alone(f"{name}: which row", timed.rate("ours", tokens / 1e6), UNIT, LEAST_RATE)
+    report.alone(f"{name}: to rows of ids", timed.rate("rows", tokens / 1e6), UNIT, LEAST_RATE)
     rooms: I64 = timed.results["ours"]
     mean, padding = tokens / len(lengths), rooms.mean() / ROW
     report.checked.append(f"{name} of {mean:,.0f} tokens on average: {len(rooms):,} rows, padding {padding:.3%}")
     _against_twin(report, lengths[:SAMPLE], options.rounds)
+    for length in (ROW, LONG_ROW):
+        told = [
+            f"{how} pads {one['padding'] / (one['rows'] * length):.3%}, splits {one['split']:,} documents "
+            f"({one['short_split']:,} of them short), loses {one['lost'] / tokens:.1%}"
+            for how, one in comparison(lengths, length).items()
+        ]
+        report.checked.append(f"rows of {length:,}: " + "; ".join(told))
     return report
 
 
@@ -66,10 +76,22 @@ def draw_lengths(texts: Sequence[str], documents: int) -> I64:
 
 def ours(lengths: I64) -> I64:
     """Room left in each row."""
-    pieces = split(lengths, ROW)
-    packed = best_fit(pieces.length, ROW)
-    used = np.bincount(packed.row, weights=pieces.length, minlength=packed.rows)
+    packed = pack(lengths, ROW, "best_fit")
+    used = np.bincount(packed.row, weights=packed.length, minlength=packed.rows)
     return ROW - used.astype(np.int64)
+
+
+def into_rows(lengths: I64) -> int:
+    """The same, and every token copied into its row, a few thousand rows at a time; how many rows."""
+    packed = pack(lengths, ROW, "best_fit")
+    tokens = np.zeros(int(lengths.sum()), np.uint16)
+    starts = (np.cumsum(lengths) - lengths)[packed.document] + packed.offset
+    block = np.empty((BLOCK, ROW), np.uint16)
+    for first in range(0, packed.rows, BLOCK):
+        mine = slice(*np.searchsorted(packed.row, [first, first + BLOCK]).tolist())
+        block.fill(1)
+        fill_rows(tokens, starts[mine], packed.length[mine], packed.row[mine], first, block)
+    return packed.rows
 
 
 def twin(lengths: Sequence[int]) -> list[int]:

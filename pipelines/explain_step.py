@@ -65,7 +65,8 @@ def explain_step(
     shards = Store(f"{store.url.rstrip('/')}/shards")
     index = Index.load(shards)
     rows = Order(index, batch_size, seed, mixture, shuffle).rows_of(step)
-    found = Reader(shards, index).pieces(rows)
+    reader = Reader(shards, index)
+    found = reader.pieces(reader.addresses(rows))
     row_of = [int(row) for row, count in zip(rows, found.counts, strict=True) for _ in range(count)]
     documents, offsets, lengths = (values.tolist() for values in (found.documents, found.offsets, found.lengths))
     pieces = [Piece(*values) for values in zip(row_of, documents, offsets, lengths, strict=True)]

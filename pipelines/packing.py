@@ -39,7 +39,7 @@ def pack_run(
         missing = "curated documents" if curated is None else "tokenizer"
         raise ValueError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
     path = "tokenizer/tokenizer.json"
-    recipe = recipe_digest(curated, options)
+    recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
     entries: list[Entry] = []
     with locked(store):
         for step in plan_packing(curated.parts, options, path, folder, recipe):

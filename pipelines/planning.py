@@ -83,7 +83,7 @@ class Plan:
             "bytes": self.bytes,
             "partitions": [partition.to_json() for partition in self.partitions],
             "passes": [
-                {"kind": p.kind, "label": p.label, "digest": p.digest, "folder": p.folder, "stages": _specs(p.stages)}
+                {"kind": p.kind, "label": p.label, "digest": p.digest, "folder": p.folder, "stages": specs(p.stages)}
                 for p in self.passes
             ],
         }
@@ -119,7 +119,7 @@ def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
     return taken
 
 
-def _specs(stages: Sequence[NamedStage]) -> list[Any]:
+def specs(stages: Sequence[NamedStage]) -> list[Any]:
     """All that the results of stages depend on: which class, which version, which options, which files it loads."""
     found = []
     for named in stages:
@@ -156,7 +156,7 @@ def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
             columns = {**columns, **named.stage.columns_added(), **parents}
         generator = generators if kind == "generate" else 0
         digest = digest_of(
-            [digest, kind, _specs(group), generator, None if kind == "documents" else recipe.options.seed]
+            [digest, kind, specs(group), generator, None if kind == "documents" else recipe.options.seed]
         )
         passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
     return passes

@@ -18,8 +18,10 @@ from corpus.chance import GOLDEN, MASK, mix
 from shards.format import Index
 from shards.mixture import Draws, check_phases
 from shards.options import Phase
+from text_kernels.jit import kernel, part
 
 I64 = npt.NDArray[np.int64]
+_GOLDEN = np.uint64(GOLDEN)
 
 
 class Order:
@@ -62,16 +64,16 @@ class Order:
         """Tokens of a stream, without padding."""
         return sum(f.tokens for f in self.index.files if self.mixture is None or f.source == name)
 
-    def rows_of(self, step: int) -> I64:
-        """The rows of the set that all ranks together see at `step`, in order."""
-        first = step * self.batch_size
+    def rows_of(self, step: int, steps: int = 1) -> I64:
+        """The rows of the set that all ranks together see at `step`, in order, and at the steps after it."""
+        first, last = step * self.batch_size, (step + steps) * self.batch_size
         if self._draws is None:
-            source, nth = np.zeros(self.batch_size, np.int64), np.arange(first, first + self.batch_size)
+            source, nth = np.zeros(last - first, np.int64), np.arange(first, last)
         else:
-            source, nth = self._draws.between(first, first + self.batch_size)
+            source, nth = self._draws.between(first, last)
         epoch, within = nth // self.sizes[source], nth % self.sizes[source]
         rows = np.empty(len(nth), np.int64)
-        for one, number in {(int(s), int(e)) for s, e in zip(source, epoch, strict=True)}:
+        for one, number in np.unique(np.stack([source, epoch], 1), axis=0).tolist():
             chosen = (source == one) & (epoch == number)
             rows[chosen] = self._rows(one, number, within[chosen])
         return rows
@@ -81,7 +83,7 @@ class Order:
         if self.shuffle:
             salt = int(mix(np.array([stream], np.uint64))[0])
             key = mix(np.array([((self.seed + epoch * GOLDEN) & MASK) ^ salt], np.uint64))[0]
-            within = permute(within.astype(np.uint64), int(self.sizes[stream]), int(key))
+            within = permute(within, int(self.sizes[stream]), int(key))
         begins, firsts = self._streams[stream]
         file = np.searchsorted(begins, within, side="right") - 1
         return np.asarray(firsts[file] + within - begins[file])
@@ -140,25 +142,46 @@ def repeated_too_soon(found: Sequence[Share], parameters: int) -> list[str]:
     ]
 
 
-def fold(state: int, rows: npt.NDArray[np.int64]) -> int:
+def fold(state: int, rows: I64) -> int:
     """The rolling hash after a step that saw `rows`, in this order; `state`: the hash before it."""
-    with np.errstate(over="ignore"):
-        places = np.arange(1, len(rows) + 1).astype(np.uint64) * np.uint64(GOLDEN)
-        step = np.bitwise_xor.reduce(mix(rows.astype(np.uint64) + places))
-    return int(mix(np.array([(state + GOLDEN) & MASK], np.uint64) ^ step)[0])
+    return int(_fold(np.uint64(state), rows))
 
 
-def permute(numbers: npt.NDArray[np.uint64], size: int, key: int) -> I64:
+def permute(numbers: I64, size: int, key: int) -> I64:
     """The images of `numbers` (each below `size`) under the permutation of 0 … size-1 that `key` names."""
-    half = np.uint64(max((max(size - 1, 1).bit_length() + 1) // 2, 1))
-    low = np.uint64((1 << int(half)) - 1)
-    values = numbers.astype(np.uint64)
-    outside = np.ones(len(values), np.bool_)
-    while outside.any():
-        left, right = values[outside] >> half, values[outside] & low
-        for number in range(4):
-            round_key = np.uint64((key + (number + 1) * GOLDEN) & MASK)
-            left, right = right, left ^ (mix(right ^ round_key) & low)
-        values[outside] = (left << half) | right
-        outside = values >= np.uint64(size)
-    return values.astype(np.int64)
+    half = max((max(size - 1, 1).bit_length() + 1) // 2, 1)
+    found = np.empty(len(numbers), np.int64)
+    _permute(numbers, np.uint64(size), np.uint64(key), np.uint64(half), found)
+    return found
+
+
+@part
+def _mix(x: np.uint64) -> np.uint64:
+    """`corpus.chance.mix` of one number."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@kernel
+def _fold(state: np.uint64, rows: I64) -> np.uint64:
+    step = np.uint64(0)
+    for i in range(len(rows)):
+        step ^= _mix(np.uint64(rows[i]) + np.uint64(i + 1) * _GOLDEN)
+    return _mix((state + _GOLDEN) ^ step)
+
+
+@kernel
+def _permute(numbers: I64, size: np.uint64, key: np.uint64, half: np.uint64, found: I64) -> None:
+    low = (np.uint64(1) << half) - np.uint64(1)
+    for i in range(len(numbers)):
+        value = np.uint64(numbers[i])
+        while True:
+            left, right = value >> half, value & low
+            for number in range(4):
+                round_key = key + np.uint64(number + 1) * _GOLDEN
+                left, right = right, left ^ (_mix(right ^ round_key) & low)
+            value = (left << half) | right
+            if value < size:
+                break
+        found[i] = np.int64(value)

@@ -27,17 +27,19 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
     def __init__(self, folder: str, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1, **options: Any):
         # Opened here once, so that mistakes show before workers start, and in each worker anew.
         self._arguments = (folder, batch_size, seed, rank, world_size)
-        self._options = {**options, "prefetch": 0}
+        self._options = dict(options)
         first = ShardLoader(*self._arguments, **self._options).state_dict()
         self._options["verify"] = "sizes"
         self._known = {name: first[name] for name in ("index", "seed", "batch_size", "shuffle", "mixture")}
         self._next: int | None = None
+        self._resumed: int | None = None
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:
         worker = get_worker_info()
         first, stride = (worker.id, worker.num_workers) if worker is not None else (0, 1)
         loader = ShardLoader(*self._arguments, **self._options)
-        step = first if self._next is None else self._next
+        step = first if self._resumed is None else self._resumed
+        self._resumed = None  # the state is gone on from once: another iteration begins anew
         if step % stride != first:
             raise ValueError(
                 f"a worker's state stands at step {step}, which {stride} workers share out otherwise: use as many"
@@ -61,4 +63,4 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
         for name, value in self._known.items():
             if state[name] != value:
                 raise ValueError(f"state of another {name}: {state[name]!r}, but this dataset has {value!r}")
-        self._next = int(state["next"])
+        self._next = self._resumed = None if state["next"] is None else int(state["next"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from corpus.store import FileEntry, Store, digest_of
 from corpus.task import Entry, Step
 from pipelines.passes.base import PassState, Result
+from pipelines.planning import specs
+from pipelines.recipe import NamedStage, RecipeOptions
 from shards.options import ShardOptions
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     options = state.plan.recipe.options.shards
     assert options is not None
     curated = state.of_kind("curated")
-    recipe = recipe_digest(curated, options)
+    recipe = recipe_digest(state.plan.recipe.options, state.plan.recipe.stages, options)
     path = "tokenizer/tokenizer.json"
     entries: list[Entry] = []
     for step in plan_packing(curated.parts, options, path, "shards", recipe):
@@ -33,9 +35,10 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     return published(state.store, "shards", meta, entries, sum(part.rows for part in curated.parts))
 
 
-def recipe_digest(curated: Result, options: ShardOptions) -> str:
-    """Of what shards are made, wherever it lies: the same curated documents and options are the same recipe."""
-    return digest_of([[file.sha256 for file in curated.files], options.model_dump(mode="json")])
+def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: ShardOptions) -> str:
+    """Of all that was done to the sources, wherever they lie: stages, tokenizer, packing and seed."""
+    tokenizer = recipe.tokenizer.model_dump(mode="json") if recipe.tokenizer else None
+    return digest_of([specs(stages), tokenizer, options.model_dump(mode="json"), recipe.seed])
 
 
 def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], documents: int) -> Result:
