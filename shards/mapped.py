@@ -19,6 +19,7 @@ from pyarrow import ipc
 
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
 from text_kernels.jit import kernel, part
+from text_kernels.wide_loads import prefetch
 
 I64 = npt.NDArray[np.int64]
 
@@ -76,16 +77,36 @@ def _pointer(_context: Any, address: Any) -> Any:
 
 @kernel
 def copy_ids(addresses: I64, wide: bool, ids: I64) -> None:
-    """Row i of `ids` ([rows, T]) gets the T ids at `addresses[i]`: uint32 if `wide`, else uint16."""
+    """Row i of `ids` ([rows, T]) gets the T ids at `addresses[i]`: uint32 if `wide`, else uint16.
+
+    Rows lie anywhere, and no processor foresees where: so a row is asked for while the one before it is copied.
+    """
+    length = ids.shape[1]
+    size = length * (4 if wide else 2)
     for i in range(len(addresses)):
+        following = carray(_pointer(addresses[min(i + 1, len(addresses) - 1)]), (size,), np.uint8)
+        for line in range(0, size, 64):
+            prefetch(following, line)
         if wide:
-            narrow_32 = carray(_pointer(addresses[i]), (ids.shape[1],), np.uint32)
-            for k in range(ids.shape[1]):
+            narrow_32 = carray(_pointer(addresses[i]), (length,), np.uint32)
+            for k in range(length):
                 ids[i, k] = narrow_32[k]
         else:
-            narrow_16 = carray(_pointer(addresses[i]), (ids.shape[1],), np.uint16)
-            for k in range(ids.shape[1]):
+            narrow_16 = carray(_pointer(addresses[i]), (length,), np.uint16)
+            for k in range(length):
                 ids[i, k] = narrow_16[k]
+
+
+@kernel
+def copy_bytes(addresses: I64, rows: npt.NDArray[np.uint8]) -> None:
+    """Row i of `rows` ([rows, bytes]) gets the bytes at `addresses[i]`."""
+    for i in range(len(addresses)):
+        following = carray(_pointer(addresses[min(i + 1, len(addresses) - 1)]), (rows.shape[1],), np.uint8)
+        for line in range(0, rows.shape[1], 64):
+            prefetch(following, line)
+        row = carray(_pointer(addresses[i]), (rows.shape[1],), np.uint8)
+        for k in range(rows.shape[1]):
+            rows[i, k] = row[k]
 
 
 @part
@@ -120,15 +141,21 @@ def count_pieces(bounds: I64, counts: I64) -> None:
 
 @kernel
 def copy_pieces(
-    bounds: I64, places: I64, lengths: npt.NDArray[np.int32], documents: npt.NDArray[np.uint64], offsets: I64
+    bounds: I64,
+    sizes_at: I64,
+    names_at: I64,
+    starts_at: I64,
+    lengths: npt.NDArray[np.int32],
+    documents: npt.NDArray[np.uint64],
+    offsets: I64,
 ) -> None:
-    """The pieces of rows, one after another. `places`: int64[rows, 3], addresses of lengths, documents and offsets."""
+    """The pieces of rows, one after another; the first four are addresses, by row, and the others are written."""
     count = 0
     for i in range(len(bounds)):
         first, last = _bounds(bounds[i])
-        sizes = carray(_pointer(places[i, 0]), (last,), np.int32)
-        names = carray(_pointer(places[i, 1]), (last,), np.uint64)
-        starts = carray(_pointer(places[i, 2]), (last,), np.int64)
+        sizes = carray(_pointer(sizes_at[i]), (last,), np.int32)
+        names = carray(_pointer(names_at[i]), (last,), np.uint64)
+        starts = carray(_pointer(starts_at[i]), (last,), np.int64)
         for piece in range(first, last):
             lengths[count], documents[count], offsets[count] = sizes[piece], names[piece], starts[piece]
             count += 1

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from corpus.store import Store
 from shards.check import check_bytes, check_size
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile
-from shards.mapped import MappedFile, copy_ids, copy_pieces, count_pieces, write_segments
+from shards.mapped import MappedFile, copy_bytes, copy_ids, copy_pieces, count_pieces, write_segments
 
 I64 = npt.NDArray[np.int64]
 
@@ -46,6 +46,7 @@ class Reader:
         self._files: dict[int, MappedFile] = {}
         self._scratch = None if store.local or cache else tempfile.TemporaryDirectory(prefix="eyas-shards-")
         self._cache = Path(cache or (self._scratch.name if self._scratch else "."))
+        self._wide = index.meta.id_type.bit_width == 32
         self._row_bytes = index.meta.id_type.bit_width // 8 * index.sequence_length
         for file in index.files:
             check_size(store, file)
@@ -56,9 +57,9 @@ class Reader:
             check_bytes(self.store, file)
 
     def addresses(self, rows: I64) -> I64:
-        """int64[rows, 5]: where the ids and the list bounds of each row of the set are, and the columns of its pieces."""
+        """int64[5, rows]: where each row's ids and list bounds are, and its pieces' lengths, documents and offsets."""
         numbers = np.searchsorted(self._ends, rows, side="right")
-        found = np.empty((len(rows), 5), np.int64)
+        found = np.empty((5, len(rows)), np.int64)
         for number in np.unique(numbers).tolist():
             mine = numbers == number
             at = rows[mine] - (self._ends[number - 1] if number else 0)
@@ -66,13 +67,13 @@ class Reader:
             within = at % ROWS_PER_BATCH
             places[:, 0] += within * self._row_bytes
             places[:, 1] += within * 4
-            found[mine] = places
+            found[:, mine] = places.T
         return found
 
     def ask(self, rows: I64) -> None:
         """Has the system read the ids of these rows ahead, and waits for nothing."""
         numbers = np.searchsorted(self._ends, rows, side="right")
-        for number, address in zip(numbers.tolist(), self.addresses(rows)[:, 0].tolist(), strict=True):
+        for number, address in zip(numbers.tolist(), self.addresses(rows)[0].tolist(), strict=True):
             self._file(number).ask(address, self._row_bytes)
 
     def tokens(self, row: int) -> npt.NDArray[Any]:
@@ -85,23 +86,32 @@ class Reader:
 
     def ids(self, addresses: I64) -> I64:
         """int64[rows, T]: the ids of rows, padding included. `addresses`: as `addresses` gives them."""
-        found = np.empty((len(addresses), self.index.sequence_length), np.int64)
-        copy_ids(np.ascontiguousarray(addresses[:, 0]), self.index.meta.id_type.bit_width == 32, found)
+        found = np.empty((addresses.shape[1], self.index.sequence_length), np.int64)
+        copy_ids(addresses[0], self._wide, found)
+        return found
+
+    def stored_ids(self, addresses: I64) -> npt.NDArray[Any]:
+        """[rows, T]: the same in the type of the file, uint16 or uint32."""
+        dtype = self.index.meta.id_type.to_pandas_dtype()
+        found = np.empty((addresses.shape[1], self.index.sequence_length), dtype)
+        copy_bytes(addresses[0], found.view(np.uint8))
         return found
 
     def segments(self, addresses: I64) -> npt.NDArray[np.int32]:
         """int32[rows, T]: the number of the document within its row, -1 for padding."""
-        found = np.empty((len(addresses), self.index.sequence_length), np.int32)
-        write_segments(np.ascontiguousarray(addresses[:, 1]), np.ascontiguousarray(addresses[:, 2]), found)
+        found = np.empty((addresses.shape[1], self.index.sequence_length), np.int32)
+        write_segments(addresses[1], addresses[2], found)
         return found
 
     def pieces(self, addresses: I64) -> Pieces:
         """Which pieces of which documents the rows hold."""
-        bounds, counts = np.ascontiguousarray(addresses[:, 1]), np.empty(len(addresses), np.int64)
-        count_pieces(bounds, counts)
+        counts = np.empty(addresses.shape[1], np.int64)
+        count_pieces(addresses[1], counts)
         total = int(counts.sum())
         found = Pieces(counts, np.empty(total, np.int32), np.empty(total, np.uint64), np.empty(total, np.int64))
-        copy_pieces(bounds, np.ascontiguousarray(addresses[:, 2:]), found.lengths, found.documents, found.offsets)
+        copy_pieces(
+            addresses[1], addresses[2], addresses[3], addresses[4], found.lengths, found.documents, found.offsets
+        )
         return found
 
     def _file(self, number: int) -> MappedFile:

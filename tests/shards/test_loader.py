@@ -98,6 +98,8 @@ def test_a_batch_says_where_documents_begin_and_which_they_are(folder: str) -> N
     batch = ShardLoader(folder, batch_size=13).batch(0)
     assert str(batch.input_ids.dtype) == "torch.int64"
     assert str(batch.segment_ids.dtype) == "torch.int32"
+    assert str(batch.stored_ids.dtype) == "torch.uint16"
+    assert batch.stored_ids.long().tolist() == batch.input_ids.tolist()
     assert batch.input_ids.shape == batch.segment_ids.shape == (13, 8)
     for i, row in enumerate(rows_seen(batch)):
         second = row % 5 + 1
@@ -114,7 +116,10 @@ def test_rows_beyond_the_first_record_batch(tmp_path: Path) -> None:
 
 def test_ids_above_two_bytes_come_through(tmp_path: Path) -> None:
     rows_by_hand(tmp_path, [3], replace(META, vocab_size=100_000))
-    assert sorted(rows_seen(ShardLoader(str(tmp_path), 3).batch(0))) == [0, 1, 2]
+    batch = ShardLoader(str(tmp_path), 3).batch(0)
+    assert sorted(rows_seen(batch)) == [0, 1, 2]
+    assert str(batch.stored_ids.dtype) == "torch.uint32"
+    assert batch.stored_ids.long().tolist() == batch.input_ids.tolist()
 
 
 @pytest.mark.parametrize(
