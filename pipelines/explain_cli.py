@@ -21,7 +21,7 @@ EXAMPLES = examples(
     "eyas explain runs/quickstart --step 12",
     "eyas explain runs/quickstart --step 12 --json | jq '.documents[].origin'",
 )
-_SHOWN = ("lang", "lang_score", "cluster_id", "cluster_size")
+_SHOWN = ("lang", "lang_score", "cluster_size")
 """Columns that a table has room for, where documents have them; `--json` has all."""
 
 

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from corpus.store import Store
-from corpus.svg import HOT, inline_svg
+from corpus.svg import COOL, HOT, inline_svg
 from pipelines.engine import Outcome, load_result
 from pipelines.funnel import funnel
 from pipelines.progress import human
@@ -78,6 +78,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "token_samples": token_samples(outcome) if tokenizer else [],
         "shards": shards.summary if shards else None,
         "model": model.summary if model else None,
+        "length_plot": length_plot(shards.summary) if shards and shards.summary["documents"] else "",
         "loss_curve": loss_curve(outcome.store) if model else "",
     }
 
@@ -94,6 +95,21 @@ def _sources(outcome: Outcome) -> list[dict[str, Any]]:
         found[part.source]["kept"] += part.rows
         found[part.source]["kept_bytes"] += part.text_bytes
     return list(found.values())
+
+
+def length_plot(summary: dict[str, Any]) -> str:
+    """How many documents have how many tokens, in powers of two, and where a row ends; inline SVG."""
+    counts = summary["histogram"]
+
+    def draw(axes: Any) -> None:
+        axes.bar([2**power for power in range(len(counts))], counts, width=[0.9 * 2**p for p in range(len(counts))],
+                 align="edge", color=COOL)  # fmt: skip
+        axes.axvline(summary["sequence_length"], color=HOT, linewidth=1.4)
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel(f"tokens in a document (line: a row of {summary['sequence_length']:,})")
+        axes.set_ylabel("documents")
+
+    return inline_svg(draw, 8, 2.4)
 
 
 def loss_curve(store: Store) -> str:
