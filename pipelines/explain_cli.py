@@ -31,7 +31,8 @@ def explain(
         str | None, typer.Argument(help="A document's id, its origin, or the end of its origin.")
     ] = None,
     step: Annotated[
-        int | None, typer.Option(help="Tell what this step of the recipe's training saw, from 0.", min=0)
+        int | None,
+        typer.Option(help="Tell what this step of the recipe's training saw, from 1.", min=1),
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Of another training than the recipe's.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Of another training than the recipe's.")] = None,
@@ -115,6 +116,8 @@ def _explain_step(
     size = batch_size or (options.train.batch_size if options.train else None)
     if size is None:
         raise ValueError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
+    if batch_size is None and options.train is not None and step > options.train.steps:
+        raise ValueError(f"--step {step}: the recipe trains for {options.train.steps} steps")
     mixture = [Phase(weights=parsed_weights(weight))] if weight else options.train.mixture if options.train else None
     seen = explain_step(store, step, size, options.seed if seed is None else seed, mixture)
     if as_json:

@@ -48,7 +48,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class StepSeen:
-    """A step: its rows in order, their pieces in order, and the documents by id."""
+    """A step, counted from 1: its rows in order, their pieces in order, and the documents by id."""
 
     step: int
     rows: list[int]
@@ -59,12 +59,12 @@ class StepSeen:
 def explain_step(
     store: Store, step: int, batch_size: int, seed: int, mixture: Sequence[Phase] | None, shuffle: bool = True
 ) -> StepSeen:
-    """What `step` (from 0) saw of the shards of the run in `store`, in all its ranks."""
-    if step < 0:
-        raise ValueError(f"step {step}: the first step is 0")
+    """What `step` (from 1, as metrics count) saw of the shards of the run in `store`, in all its ranks."""
+    if step < 1:
+        raise ValueError(f"step {step}: the first step is 1")
     shards = Store(f"{store.url.rstrip('/')}/shards")
     index = Index.load(shards)
-    rows = Order(index, batch_size, seed, mixture, shuffle).rows_of(step)
+    rows = Order(index, batch_size, seed, mixture, shuffle).rows_of(step - 1)
     reader = Reader(shards, index)
     found = reader.pieces(reader.addresses(rows))
     row_of = [int(row) for row, count in zip(rows, found.counts, strict=True) for _ in range(count)]

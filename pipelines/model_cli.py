@@ -63,14 +63,15 @@ def train(
             if line["step"] % 10 == 0 or not console.is_terminal:
                 console.print(text, highlight=False)
 
-        summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show)
+        def warn(warning: str) -> None:
+            console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+
+        summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show, warn)
     console.print(
         f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; "
         f"model in {out}",
         highlight=False,
     )
-    for warning in summary["repeated_too_soon"]:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
 
 
 def generate(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from corpus.store import Store
+from corpus.store import Store, digest_of
 from corpus.task import Entry, TaskContext
 from pipelines.engine import load_result, locked
 from pipelines.executors import Executor, finished_entries
@@ -40,10 +40,12 @@ def pack_run(
         raise ValueError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
     path = "tokenizer/tokenizer.json"
     recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
+    # Entries of an earlier call count only for the very same documents, tokenizer and options.
+    made_of = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
     entries: list[Entry] = []
     with locked(store):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
-            work = f"passes/pack-{recipe[:12]}-{folder}"
+            work = f"passes/pack-{made_of[:16]}"
             found = finished_entries(store, work, step)
             waiting = [task for task in step.tasks if task.key not in found]
             total = sum(task.bytes for task in step.tasks)
@@ -57,4 +59,9 @@ def pack_run(
         with store.open(path) as file:
             encoder = Encoder.from_bytes(file.read(), path)
         meta = shard_meta(encoder, options, tokenizer.summary["sha256"], recipe)
-        return published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
+        summary = published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
+        named = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
+        for name in store.list(folder):
+            if f"{folder}/{name}" not in named:  # of an earlier call with more files
+                store.fs.rm_file(store.path(f"{folder}/{name}"))
+        return summary

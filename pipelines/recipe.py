@@ -22,7 +22,7 @@ from corpus.sources.text_files import TextFiles
 from corpus.stage import Generator, Stage
 from pipelines.registry import UnknownStage, add_search_path, nearest, stage_class
 from pipelines.yaml_file import Location, RecipeError, YamlFile
-from shards.options import ShardOptions
+from shards.options import Phase, ShardOptions
 from tokenizer_train.options import TokenizerOptions
 from trainer.options import TrainOptions
 
@@ -143,6 +143,8 @@ def load(path: str, variables: Mapping[str, str] | None = None, folder: str | No
     given = data.get("plugins")
     plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
     stages = _stages(entries, plugins, file, problems)
+    if options is not None and options.train is not None:
+        _check_mixture(options.train.mixture or [], options, stages, file, problems)
     if problems or options is None:
         raise RecipeError(problems)
     return Recipe(path, file.text, options, stages, folder, dict(variables or {}))
@@ -204,6 +206,19 @@ def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[
                 message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(map(str, known))})"
                 problems.append(file.problem(("stages", number, named.name), message))
         known += [named.label] if isinstance(named.stage, Generator) else []
+
+
+def _check_mixture(
+    mixture: Sequence[Phase], options: RecipeOptions, stages: Sequence[NamedStage], file: YamlFile, problems: list[str]
+) -> None:
+    """A mixture's sources are the recipe's, or what a generator makes."""
+    known = [source.name for source in options.sources]
+    known += [named.label for named in stages if isinstance(named.stage, Generator)]
+    for number, phase in enumerate(mixture):
+        for name in phase.weights:
+            if name not in known:
+                message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(known)})"
+                problems.append(file.problem(("train", "mixture", number, "weights", name), message))
 
 
 def _check_made(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:

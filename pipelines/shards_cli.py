@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -53,6 +53,8 @@ def parsed_weights(given: list[str]) -> dict[str, float]:
             weights[name] = float(share)
         except ValueError as error:
             raise ValueError(f"--weight {one}: expected SOURCE=SHARE, such as web=0.7") from error
+        if not 0 < weights[name] < float("inf"):
+            raise ValueError(f"--weight {one}: expected a share above 0; leave the source out for none of it")
     return weights
 
 
@@ -140,10 +142,11 @@ def mix(
     from shards.order import Order, repeated_too_soon, shares
 
     index = Index.load(Store(shards_folder(shards)))
-    found = shares(Order(index, batch_size, 0, [Phase(weights=parsed_weights(weight))]), steps)
+    order = Order(index, batch_size, 0, [Phase(weights=parsed_weights(weight))])
+    found = shares(order, steps)
     console = Console()
     console.print(shares_table(found))
-    for warning in repeated_too_soon(found, parameters) if parameters else []:
+    for warning in repeated_too_soon(order, steps, parameters) if parameters else []:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
 
 
@@ -178,10 +181,10 @@ def export(
 
     if to not in ("megatron", "datatrove"):
         raise ValueError(f"--to {to}: expected megatron or datatrove")
-    folder, _, name = out.rpartition("/")
+    folder, sign, name = out.rpartition("/")
     if not name:
         raise ValueError(f"--out {out}: expected a name at the end, such as {out}train")
-    target = Store(folder or ".")
+    target = Store(folder or sign or ".")
     written = write(Store(shards_folder(shards)), target, name, to)  # type: ignore[arg-type]
     told = ", ".join(target.path(path) for path in written.paths)
     Console().print(
@@ -191,8 +194,10 @@ def export(
 
 def pack(
     run: Annotated[str, typer.Argument(help="A finished run's folder, such as runs/quickstart.", metavar="RUN")],
-    sequence_length: Annotated[int, typer.Option(help="Tokens in a row.", min=16)] = 2048,
-    packing: Annotated[str, typer.Option(help="best_fit, first_fit or concat.")] = "best_fit",
+    sequence_length: Annotated[int, typer.Option(help="Tokens in a row.", min=16, max=1 << 20)] = 2048,
+    packing: Annotated[
+        str | None, typer.Option(help="best_fit, first_fit or concat. Default: the recipe's, as all else.")
+    ] = None,
     out: Annotated[
         str | None, typer.Option(help="Name of the folder in the run (default: shards-SEQUENCE_LENGTH).")
     ] = None,
@@ -210,14 +215,18 @@ def pack(
     from pipelines.planning import make_plan
     from pipelines.recipe import load
     from pipelines.verbs import make_executor
-    from shards.options import ShardOptions
+    from shards.options import Packing, ShardOptions
 
     store = Store(run)
     if not store.exists("plan.json"):
         raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
     asked = store.read_json("plan.json")
     planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
-    options = ShardOptions.model_validate({"sequence_length": sequence_length, "packing": packing})
+    if packing not in (None, *get_args(Packing)):
+        raise ValueError(f"--packing {packing}: expected one of {', '.join(get_args(Packing))}")
+    base = planned.recipe.options.shards or ShardOptions()
+    changes = {"sequence_length": sequence_length, **({"packing": packing} if packing else {})}
+    options = base.model_copy(update=changes)
     folder = out or f"shards-{sequence_length}"
     executor = make_executor(planned.recipe, store, workers, ray_address)
     console = Console()

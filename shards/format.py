@@ -43,7 +43,7 @@ class ShardMeta:
     """sha256 of tokenizer.json."""
     packing: str = "best_fit"
     recipe: str = ""
-    """A digest of all that the shards were made of: sources, stages and their options."""
+    """A digest of all that was done to the sources: stages and their options, tokenizer, packing, seed."""
     format: str = FORMAT
 
     @property
@@ -69,10 +69,15 @@ class ShardMeta:
         if raw is None:
             raise ValueError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
         data = json.loads(raw)
+        if not isinstance(data, dict):
+            raise ValueError(f"{path}: its `eyas` metadata is no JSON object")
         if data.get("format") != FORMAT:
             raise ValueError(f"{path}: shard format {data.get('format')!r}, this version reads {FORMAT!r}")
-        source = str(data.pop("source"))
-        meta = cls(**data)
+        try:
+            source = str(data.pop("source"))
+            meta = cls(**data)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path}: its `eyas` metadata is not that of {FORMAT} ({error!r})") from error
         if schema.remove_metadata() != meta.schema(source).remove_metadata():
             raise ValueError(f"{path}: its columns are not those of a shard of {meta.sequence_length:,} {meta.id_type}")
         return meta, source

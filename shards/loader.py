@@ -158,11 +158,13 @@ class ShardLoader:
         Weights may differ from those of `state` from its step on.
         """
         mine = self.state_dict()
+        if missing := sorted(set(mine) - set(state)):
+            raise ValueError(f"no state of a loader of this version: it has no {', '.join(missing)}")
         step = int(state["step"])
         for name in ("index", "seed", "batch_size", "shuffle"):
             if state[name] != mine[name]:
                 raise ValueError(f"loader state of another {name}: {state[name]!r}, but this loader has {mine[name]!r}")
-        if _past(state["mixture"], step) != _past(mine["mixture"], step):
+        if step and _past(state["mixture"], step) != _past(mine["mixture"], step):
             raise ValueError(
                 f"loader state of another mixture before step {step}: {state['mixture']}, but this loader has "
                 f"{mine['mixture']}. Weights may change by a phase with from_step: {step} or later"
@@ -171,7 +173,7 @@ class ShardLoader:
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
-            if self._prefetch:
+            if self._prefetch and self.reader.local:
                 self._ask_ahead()
             # A local, for whoever sets `step` or loads a state in between is to be heeded.
             step = self.step

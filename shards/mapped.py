@@ -37,8 +37,10 @@ class MappedFile:
             buffer = pa.py_buffer(self.map)
             reader = ipc.open_file(pa.BufferReader(buffer))
             batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
+        except (ValueError, pa.ArrowInvalid) as error:
             raise ValueError(f"{path}: missing or damaged ({error}); make the shards again") from error
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be mapped: {error.strerror or error}") from error
         if ShardMeta.of(reader.schema, path) != (index.meta, entry.source):
             raise ValueError(f"{path}: belongs to another set of shards than index.json")
         rows = [batch.num_rows for batch in batches]
@@ -47,12 +49,52 @@ class MappedFile:
                 f"{path}: holds {sum(rows):,} rows, but index.json says {entry.rows:,}; make the shards again"
             )
         self.address = buffer.address
+        for number, batch in enumerate(batches):
+            if problem := _unsafe(batch, index.sequence_length, buffer):
+                raise ValueError(
+                    f"{path}: damaged: record batch {number}: {problem}; make the shards again, or copy them anew"
+                )
         self.places = np.array([_addresses(batch) for batch in batches], np.int64).reshape(-1, 5)
 
     def ask(self, address: int, length: int) -> None:
         """Has the system read these bytes ahead, and waits for nothing."""
         begin = (address - self.address) // mmap.PAGESIZE * mmap.PAGESIZE
         self.map.madvise(mmap.MADV_WILLNEED, begin, address - self.address - begin + length)
+
+
+def _unsafe(batch: pa.RecordBatch, length: int, file: pa.Buffer) -> str:
+    """Why a kernel must not read at the batch's addresses; empty if it may."""
+    ids, lists = batch.column("input_ids"), [batch.column(name) for name in ("lengths", "documents", "offsets")]
+    if any(column.null_count for column in batch.columns):
+        return "it has nulls"
+    first = lists[0].offsets.to_numpy()
+    if len(first) != batch.num_rows + 1 or first[0] < 0 or (np.diff(first) < 0).any():
+        return "its lists have impossible bounds"
+    needed = [(ids.values, batch.num_rows * length)]
+    for one in lists:
+        if not np.array_equal(one.offsets.to_numpy(), first):
+            return "its lists differ in length"
+        needed.append((one.values, int(first[-1])))
+    for values, count in needed:
+        held = values.buffers()[1]
+        if count and (held is None or held.size < count * values.type.bit_width // 8):
+            return "its columns are too short"
+        if count and not file.address <= held.address <= file.address + file.size - held.size:
+            return "it is compressed"
+    return ""
+
+
+def allow_files(count: int) -> None:
+    """A mapped file takes a descriptor: raises this process's limit, as far as the system lets it, to `count` more."""
+    try:
+        import resource
+    except ImportError:  # not a Unix: no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
 
 
 def _addresses(batch: pa.RecordBatch) -> list[int]:

@@ -14,22 +14,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from corpus.chance import GOLDEN, MASK, mix
-from shards.options import Phase
+from corpus.chance import GOLDEN, mix
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 _HALVINGS: Final = 80
 """Of an interval of time, until nothing lies between its ends that a float64 can tell apart."""
-
-
-def check_phases(phases: Sequence[Phase]) -> None:
-    """ValueError unless the phases begin at step 0 and follow each other."""
-    if not phases:
-        raise ValueError("a mixture needs at least one phase: {weights: {source: share, …}}")
-    steps = [phase.from_step for phase in phases]
-    if steps[0] != 0 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError(f"phases of a mixture begin at steps {steps}: expected 0 first, and each after the one before")
 
 
 class Draws:
@@ -39,7 +29,8 @@ class Draws:
         """`weights[p]`: of each source in phase p, by rows; `firsts[p]`: the first draw of phase p, ascending from 0."""
         self._weights = [one / one.sum() for one in weights]
         self._firsts = list(firsts)
-        self._keys = np.array([(seed + (i + 1) * GOLDEN) & MASK for i in range(len(weights[0]))], np.uint64)
+        salts = mix(np.arange(1, len(weights[0]) + 1).astype(np.uint64))
+        self._keys = mix(salts ^ np.uint64(seed))  # no two sources' lots are each other's, moved
         self._bases: list[I64] = [np.zeros(len(weights[0]), np.int64)]
         """Draws of each source before each phase."""
         for phase in range(1, len(firsts)):

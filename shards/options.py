@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
@@ -48,3 +49,12 @@ class Phase(BaseModel):
                     f"weight {weight} of source {source!r}: expected a number above 0 (leave it out for none)"
                 )
         return value
+
+
+def check_phases(phases: Sequence[Phase]) -> None:
+    """ValueError unless the phases begin at step 0 and follow each other."""
+    if not phases:
+        raise ValueError("a mixture needs at least one phase: {weights: {source: share, …}}")
+    steps = [phase.from_step for phase in phases]
+    if steps[0] != 0 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+        raise ValueError(f"phases of a mixture begin at steps {steps}: expected 0 first, and each after the one before")

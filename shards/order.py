@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from corpus.chance import GOLDEN, MASK, mix
 from shards.format import Index
-from shards.mixture import Draws, check_phases
-from shards.options import Phase
+from shards.mixture import Draws
+from shards.options import Phase, check_phases
 from text_kernels.jit import kernel, part
 
 I64 = npt.NDArray[np.int64]
@@ -131,14 +131,25 @@ WINDOW_TOKENS_PER_PARAMETER = 100e9 / 7e9
 grow with parameters (Falcon-H1's report, figure 9)."""
 
 
-def repeated_too_soon(found: Sequence[Share], parameters: int) -> list[str]:
-    """A warning for each source that comes again while a model of so many parameters still remembers it."""
+def repeated_too_soon(order: Order, steps: int, parameters: int) -> list[str]:
+    """A warning for each source that comes again while a model of so many parameters still remembers it.
+
+    Phases are looked at one by one: a source that is all there is at the end of a run comes again sooner than on average.
+    """
     window = WINDOW_TOKENS_PER_PARAMETER * parameters
+    per_row = order.index.tokens / max(order.index.rows, 1)
+    epochs = order.seen(steps) / order.sizes
+    bounds = [0] if order.mixture is None else [p.from_step for p in order.mixture if p.from_step < steps]
+    soonest = np.full(len(order.names), np.inf)
+    for first, last in zip(bounds, [*bounds[1:], steps], strict=True):
+        drawn = (order.seen(last) - order.seen(first)) / order.sizes
+        passed = (last - first) * order.batch_size * per_row
+        soonest = np.minimum(soonest, np.where(drawn > 0, passed / np.maximum(drawn, 1e-300), np.inf))
     return [
-        f"source {one.source!r} is repeated {one.epochs:.1f} times, every {one.epoch_tokens:,.0f} tokens: within the "
-        f"memorisation window of about {window:,.0f} tokens of a model of this size. Lower its weight, or add text to it."
-        for one in found
-        if one.epochs > 1 and one.epoch_tokens < window
+        f"source {name!r} is repeated {epoch:.1f} times, at times every {tokens:,.0f} tokens: within the memorisation window "
+        f"of about {window:,.0f} tokens of a model of this size. Lower its weight, or add text to it."
+        for name, epoch, tokens in zip(order.names, epochs.tolist(), soonest.tolist(), strict=True)
+        if epoch > 1 and tokens < window
     ]
 
 

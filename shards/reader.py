@@ -6,9 +6,9 @@ whole, into `cache`, when a row of it is first wanted.
 
 from __future__ import annotations
 
-import os
 import tempfile
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from corpus.store import Store
 from shards.check import check_bytes, check_size
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile
-from shards.mapped import MappedFile, copy_bytes, copy_ids, copy_pieces, count_pieces, write_segments
+from shards.mapped import MappedFile, allow_files, copy_bytes, copy_ids, copy_pieces, count_pieces, write_segments
 
 I64 = npt.NDArray[np.int64]
 
@@ -50,11 +50,20 @@ class Reader:
         self._row_bytes = index.meta.id_type.bit_width // 8 * index.sequence_length
         for file in index.files:
             check_size(store, file)
+        allow_files(len(index.files))
 
     def verify(self, rank: int = 0, world_size: int = 1) -> None:
-        """Compares every file's sha256 with the index, or each rank its share of them; 1.5 GB/s."""
+        """Compares every file's sha256 with the index, or each rank its share of them; 1.5 GB/s. Remote files are fetched."""
         for file in self.index.files[rank::world_size]:
-            check_bytes(self.store, file)
+            if self.local:
+                check_bytes(self.store, file)
+                continue
+            local = self._fetched(file)
+            try:
+                check_bytes(Store(str(local.parent)), replace(file, path=local.name))
+            except ValueError:
+                local.unlink()  # a copy that went bad is no reason to stop: it is fetched anew
+                self._fetched(file)
 
     def addresses(self, rows: I64) -> I64:
         """int64[5, rows]: where each row's ids and list bounds are, and its pieces' lengths, documents and offsets."""
@@ -127,7 +136,7 @@ class Reader:
         local = self._cache / f"{entry.sha256}.arrow"
         if not local.exists() or local.stat().st_size != entry.bytes:
             self._cache.mkdir(parents=True, exist_ok=True)
-            partial = local.with_suffix(f".{os.getpid()}.tmp")
+            partial = local.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")
             try:
                 with partial.open("wb") as output:
                     check_bytes(self.store, entry, output)

@@ -43,6 +43,8 @@ _WIDTHS: Final = np.uint64(0x4322111111111111)
 _BITS: Final = np.uint64(0x15100B0700)
 """Bits of a code point, by its bytes; 8 bits each."""
 _BYTE: Final = np.uint64(0xFF)
+_NOT_ASCII: Final = np.uint64(0x80)
+_LAST_CODE: Final = np.uint64(0x10FFFF)
 _SIX: Final = np.uint64(0x3F)
 
 
@@ -77,7 +79,7 @@ def character_starts(
 ) -> np.uint64:
     """As `ascii_starts`, of any text: bit i is for the character at byte `places[first + i]`, which is written.
 
-    `scratch`: 2 * BLOCK bytes, for the first byte and the kind of each character.
+    `scratch`: 2 * BLOCK bytes, for the first byte (0x80 if it is not ASCII) and the kind of each character.
     """
     if rules.ideographs:
         return _NONE
@@ -90,7 +92,8 @@ def character_starts(
             heads &= heads - _ONE
             eight = load_8(data, place)
             code = _code(eight)
-            scratch[known], scratch[BLOCK + known] = eight & _BYTE, table[np.int64(code)]
+            # Rules ask for ASCII only: one byte stands for all others, so that no two can be taken for a code point.
+            scratch[known], scratch[BLOCK + known] = min(eight & _BYTE, _NOT_ASCII), table[np.int64(code)]
             places[first + known] = place
             # The only letter of a contraction whose first byte does not tell which it is: the block ends before it.
             if code == LONG_S:
@@ -98,12 +101,14 @@ def character_starts(
                 break
             known += 1
         position += BLOCK
+    if known < 2:
+        return _NONE
     letters = bytes_in(scratch, BLOCK, LETTER, 1) | bytes_in(scratch, BLOCK, MARK, 1)
     newlines = bytes_in(scratch, BLOCK, NEWLINE, 1)
     white = newlines | bytes_in(scratch, BLOCK, SPACE, 1)
     starts = _starts(scratch, 0, known, known, letters, bytes_in(scratch, BLOCK, NUMBER, 1), white, newlines, rules)
     # A contraction of two letters may have its second one behind the block.
-    return starts & _first(known - 1) if known > 1 else _NONE
+    return starts & _first(known - 1)
 
 
 @part
@@ -114,7 +119,8 @@ def _code(eight: np.uint64) -> np.uint64:
     code = (lead << np.uint64(18)) | ((eight >> np.uint64(8)) & _SIX) << np.uint64(12)
     code |= ((eight >> np.uint64(16)) & _SIX) << np.uint64(6) | ((eight >> np.uint64(24)) & _SIX)
     bits = (_BITS >> (width << np.uint64(3))) & np.uint64(31)
-    return np.uint64((code >> (np.uint64(24) - np.uint64(6) * width)) & ((_ONE << bits) - _ONE))
+    code = (code >> (np.uint64(24) - np.uint64(6) * width)) & ((_ONE << bits) - _ONE)
+    return min(code, _LAST_CODE)  # bytes that are no UTF-8 must not lead out of the table
 
 
 @part

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shards.options import Phase
+from shards.options import Phase, check_phases
 from trainer.config import PRESETS, HybridConfig
 
 
@@ -79,6 +79,13 @@ class TrainOptions(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Type of the matrix products; weights and the residual stream stay float32. auto: bfloat16 where the
     hardware has it (CUDA from Ampere, CPUs with AMX or AVX512-BF16), else float32."""
+
+    @field_validator("mixture")
+    @classmethod
+    def _phases_follow(cls, value: list[Phase] | None) -> list[Phase] | None:
+        if value is not None:
+            check_phases(value)
+        return value
 
     @field_validator("preset")
     @classmethod

@@ -60,8 +60,12 @@ def train_on(
     seed: int,
     threads: int,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    warn: Callable[[str], None] = lambda warning: None,
 ) -> dict[str, Any]:
-    """Trains on the shards folder `shards` into `folder`; returns the trainer's summary."""
+    """Trains on the shards folder `shards` into `folder`; returns the trainer's summary.
+
+    `warn` is told before the first step what is doubtful about the mixture.
+    """
     from shards.loader import ShardLoader
     from shards.order import repeated_too_soon
     from shards.order import shares as shares_of
@@ -69,20 +73,25 @@ def train_on(
 
     loader = ShardLoader(shards, options.batch_size, seed, mixture=options.mixture, verify="full")
     _check_tokenizer(shards, loader.index.meta.tokenizer)
+    index = loader.index
+    parameters = options.config(index.vocab_size, index.sequence_length).parameters
+    warnings = repeated_too_soon(loader.order, options.steps, parameters)
+    for warning in warnings:
+        warn(warning)
     folder.mkdir(parents=True, exist_ok=True)
     summary = train(loader, options, str(folder), seed, threads=threads, progress=progress)
     found = shares_of(loader.order, options.steps)
     summary["order_hash"] = loader.order_hash
     summary["sources"] = [asdict(one) for one in found if one.rows]
-    summary["repeated_too_soon"] = repeated_too_soon(found, summary["parameters"])
+    summary["repeated_too_soon"] = warnings
     return summary
 
 
 def _check_tokenizer(shards: str, made_with: str) -> None:
     """ValueError if a run's tokenizer is not the one that its shards were made with."""
-    folder, _, name = shards.rstrip("/").rpartition("/")
-    run = Store(folder or ".")
-    if name == "shards" and run.exists("tokenizer/tokenizer.json"):
+    folder, sign, _ = shards.rstrip("/").rpartition("/")
+    run = Store(folder or sign or ".")
+    if run.exists("tokenizer/tokenizer.json"):
         path = run.path("tokenizer/tokenizer.json")
         found = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
         if found != made_with:

@@ -117,7 +117,7 @@ def test_the_mixture_is_what_was_trained_on_and_the_report_tells(run_folder: Pat
 
 
 def test_a_step_leads_back_to_its_documents(eyas: Eyas, run_folder: Path) -> None:
-    ran = eyas("explain", run_folder, "--step", "3", "--json")
+    ran = eyas("explain", run_folder, "--step", "4", "--json")
     assert ran.code == 0, ran.err
     seen = json.loads(ran.out)
     assert len(seen["rows"]) == 4
@@ -132,10 +132,11 @@ def test_a_step_leads_back_to_its_documents(eyas: Eyas, run_folder: Path) -> Non
     phases = [Phase(weights={"one": 0.25, "two": 0.75}), Phase(from_step=2, weights={"one": 1})]
     batch = ShardLoader(str(run_folder / "shards"), 4, seed=3, mixture=phases).batch(3)
     assert [piece["document"] for piece in seen["pieces"]] == [i for row in batch.documents for i in row]
-    table = eyas("explain", run_folder, "--step", "0")
-    assert table.code == 0 and "step 0: 4 rows" in table.out and "docs.jsonl" in table.out
-    for wrong, told in ((["--step", "1", "7"], "say what to explain"), ([], "say what to explain")):
-        assert told in eyas("explain", run_folder, *wrong).err
+    table = eyas("explain", run_folder, "--step", "1")
+    assert table.code == 0 and "step 1: 4 rows" in table.out and "docs.jsonl" in table.out
+    assert "say what to explain" in eyas("explain", run_folder, "--step", "1", "7").err
+    assert "say what to explain" in eyas("explain", run_folder).err
+    assert "trains for 4 steps" in eyas("explain", run_folder, "--step", "5").err
 
 
 def test_packed_once_more_in_rows_of_another_length(eyas: Eyas, folder: Path) -> None:
@@ -167,3 +168,45 @@ def test_a_mixture_is_planned_with_its_epochs(eyas: Eyas, run_folder: Path) -> N
     assert "epochs" in ran.out and "memorisation window" in ran.out
     for weight, told in (("three=1", "names 'three'"), ("one", "expected SOURCE=SHARE"), ("one=-1", "above 0")):
         assert told in eyas("shards", "mix", run_folder, "--weight", weight, *more).err
+
+
+def test_packed_again_after_the_sources_changed(eyas: Eyas, run_folder: Path, tmp_path: Path) -> None:
+    """Entries of an earlier call are of other documents: they must not be taken for these."""
+    place = tmp_path / "again"
+    shutil.copytree(run_folder.parent.parent, place, ignore=shutil.ignore_patterns("runs"))
+    text = (
+        (place / "r.yaml")
+        .read_text()
+        .split("train:")[0]
+        .replace("100KB", "30KB")
+        .replace(str(run_folder.parent.parent), str(place))
+    )
+    (place / "r.yaml").write_text(text)
+
+    def pack() -> dict[str, object]:
+        run(str(place / "r.yaml"), str(place / "runs"), workers=0)
+        ran = eyas("pack", place / "runs/mixed", "--sequence-length", "32", "--workers", "0")
+        assert ran.code == 0, ran.err
+        checked = eyas("shards", "check", place / "runs/mixed/shards-32")
+        assert checked.code == 0, checked.out
+        index: dict[str, object] = json.loads((place / "runs/mixed/shards-32/index.json").read_text())
+        return index
+
+    before = pack()
+    docs = place / "two/docs.jsonl"
+    docs.write_text("\n".join(docs.read_text().replace("two ", "2 ").splitlines()[:50]))
+    after = pack()
+    assert len(after["files"]) < len(before["files"])
+    on_disk = {path.name for path in (place / "runs/mixed/shards-32").iterdir()}
+    assert on_disk == {"index.json", *(file["path"] for file in after["files"])}
+
+
+def test_a_mixture_of_unknown_sources_is_refused_before_anything_runs(
+    eyas: Eyas, run_folder: Path, tmp_path: Path
+) -> None:
+    recipe = (run_folder / "recipe.yaml").read_text()
+    changes = {"{one: 1}}]": "there is no source 'nosuch'", "from_step: 2": "begin at steps [0, 0]"}
+    for what, told in changes.items():
+        (tmp_path / "r.yaml").write_text(recipe.replace(what, what.replace("one", "nosuch").replace("2", "0")))
+        ran = eyas("plan", tmp_path / "r.yaml", "--runs", tmp_path)
+        assert ran.code == 1 and told in ran.err and "r.yaml" in ran.err

@@ -15,7 +15,7 @@ from shard_sets import META, packed, rows_by_hand
 from corpus.store import Store
 from shards import ShardLoader
 from shards.check import check_set
-from shards.format import Index, IndexedFile, row_batch, write_shard
+from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
 from shards.options import ShardOptions
 
 TEXTS = ["the cat sat on the mat " * (i % 7 + 1) for i in range(60)]
@@ -176,3 +176,26 @@ def test_the_index_of_another_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"train-00000\.arrow"):
         ShardLoader(str(tmp_path / "a"), 1, verify="full")
     assert len(problems(tmp_path / "a")) == 2
+
+
+def test_impossible_bounds_are_refused_and_not_followed(tmp_path: Path) -> None:
+    """Kernels read where a file says: a flipped bit of a list's bound must not lead them out of it."""
+    index = rows_by_hand(tmp_path, [300])
+    path = tmp_path / index.files[0].path
+    damaged = bytearray(path.read_bytes())
+    bounds = np.arange(0, 2 * 257, 2, dtype=np.int32).tobytes()
+    damaged[damaged.index(bounds) + 4 * 100 + 3] ^= 0x40
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"train-00000\.arrow: damaged: record batch 0"):
+        ShardLoader(str(tmp_path), 1).batch(0)
+
+
+def test_documents_without_tokens_are_no_broken_promise(tmp_path: Path) -> None:
+    packed(tmp_path, ["the cat", "", "the mat"], ShardOptions(sequence_length=16, bos=False, eos=False))
+    assert problems(tmp_path / "shards") == []
+
+
+def test_metadata_of_another_make_is_a_problem_and_no_crash() -> None:
+    for metadata in ('{"format": "eyas-shard-2"}', "[]"):
+        with pytest.raises(ValueError, match="`eyas` metadata is"):
+            ShardMeta.of(META.schema("s").with_metadata({"eyas": metadata}), "x")

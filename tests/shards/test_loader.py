@@ -94,6 +94,13 @@ def test_the_state_of_another_run_is_refused(folder: str, name: str, value: obje
     assert loader.step == 0
 
 
+def test_a_state_of_another_version_is_refused_in_words(folder: str) -> None:
+    loader = ShardLoader(folder, batch_size=4, seed=3)
+    state = {key: value for key, value in loader.state_dict().items() if key not in ("mixture", "order_hash")}
+    with pytest.raises(ValueError, match="it has no mixture, order_hash"):
+        loader.load_state_dict(state)
+
+
 def test_a_batch_says_where_documents_begin_and_which_they_are(folder: str) -> None:
     batch = ShardLoader(folder, batch_size=13).batch(0)
     assert str(batch.input_ids.dtype) == "torch.int64"

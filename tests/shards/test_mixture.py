@@ -91,9 +91,19 @@ def test_shares_are_of_tokens_and_repetition_is_told(folder: str) -> None:
     }
     assert tokens["web"] / (tokens["web"] + tokens["books"]) == pytest.approx(0.9, abs=0.001)
     assert found["web"].epochs == pytest.approx(found["web"].rows / 9)
-    told = repeated_too_soon(list(found.values()), parameters=1_000_000)
+    told = repeated_too_soon(loader.order, 1000, parameters=1_000_000)
     assert [line.split("'")[1] for line in told] == ["web", "books"]
-    assert repeated_too_soon(list(found.values()), parameters=1) == []
+    assert repeated_too_soon(loader.order, 1000, parameters=1) == []
+
+
+def test_a_source_that_comes_late_is_looked_at_by_its_own_phase(folder: str) -> None:
+    late = mixture((0, {"books": 1.0}), (900, {"web": 1.0}))
+    order = ShardLoader(folder, 8, mixture=late).order
+    (web, books) = repeated_too_soon(order, 1000, parameters=10**6), order.tokens("web")
+    tokens = float(
+        next(line for line in web if "'web'" in line).split("every ")[1].split(" tokens")[0].replace(",", "")
+    )
+    assert tokens == pytest.approx(books, rel=0.2)  # in its phase, one epoch after the other
 
 
 def test_weights_may_change_after_a_state_but_not_before_it(folder: str) -> None:

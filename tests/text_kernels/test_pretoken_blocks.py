@@ -35,6 +35,10 @@ OTHER = [
     "ſ",
     "'ſ",
     "𒐀",
+    "ś",
+    "Ň",
+    "ś?",
+    "ſ?",
     "👩\u200d",
 ]
 FIELDS = {
@@ -91,6 +95,12 @@ def test_blocks_cut_as_single_steps_do(latex: int, before_letters: int) -> None:
         ends = np.empty(len(data), np.int64)
         count = one_by_one(data, offsets, kinds(rules.marks, rules.ideographs), rules, ends)
         np.testing.assert_array_equal(pretokens(column, rules)[0], ends[:count], str(rules))
+
+
+def test_bytes_that_are_no_text_lead_nowhere_else() -> None:
+    data = np.frombuffer(b"\xf7\xbf\xbf\xbf" * 400 + b" the end of it, " * 9, np.uint8)
+    column = pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([0, len(data)])), pa.py_buffer(data))
+    assert pretokens(column, EVERY[0])[0][-1] == len(data)
 
 
 def test_classes_of_ascii_are_those_of_the_table() -> None:
