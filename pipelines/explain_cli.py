@@ -21,8 +21,8 @@ EXAMPLES = examples(
     "eyas explain runs/quickstart --step 12",
     "eyas explain runs/quickstart --step 12 --json | jq '.documents[].origin'",
 )
-_SHOWN = ("lang", "lang_score", "cluster_size")
-"""Columns that a table has room for, where documents have them; `--json` has all."""
+_TAIL, _WIDE = 44, 130
+"""Characters of an origin that a table has room for, and of a terminal that has room for scores; `--json` has all."""
 
 
 def explain(
@@ -89,10 +89,6 @@ def _explain_document(run: str, document: str) -> None:
         console.print()
 
 
-def _cell(value: Any) -> str:
-    return _number(value) if isinstance(value, float) else "" if value is None else str(value)
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
@@ -136,21 +132,38 @@ def _show_step(console: Console, seen: StepSeen) -> None:
         f"step {seen.step}: {len(seen.rows)} rows, {tokens:,} tokens of {len(seen.documents):,} documents",
         highlight=False,
     )
-    shown = [name for name in _SHOWN if any(name in one.columns for one in seen.documents.values())]
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in ("row", "tokens", "from", "document", "source", *shown, "scores", "origin"):
-        table.add_column(name, overflow="fold")
+    wide = console.width >= _WIDE
+    for name in (
+        "row",
+        "tokens",
+        "from",
+        "document",
+        "source",
+        "lang",
+        "copies",
+        *(["scores"] if wide else []),
+        "origin",
+    ):
+        table.add_column(name, overflow="fold", no_wrap=name != "scores")
     last = None
     for piece in seen.pieces:
         one = seen.documents[piece.document]
-        cells = [_cell(one.columns.get(name)) for name in shown]
+        origin = plain(one.origin or "")
         table.add_row(
-            str(piece.row) if piece.row != last else "", f"{piece.tokens:,}", f"{piece.offset:,}", str(one.id), one.source,
-            *cells, _scores(one), Text(plain(one.origin or "")),
-        )  # fmt: skip
+            str(piece.row) if piece.row != last else "",
+            f"{piece.tokens:,}",
+            f"{piece.offset:,}",
+            str(one.id),
+            one.source,
+            one.columns.get("lang") or "",
+            str(one.columns.get("cluster_size") or ""),
+            *([_scores(one)] if wide else []),
+            Text(origin if len(origin) <= _TAIL else f"…{origin[1 - _TAIL :]}"),
+        )
         last = piece.row
     console.print(table)
-    console.print("[dim]eyas explain RUN DOCUMENT tells a document's decisions; --json all of them.[/dim]")
+    console.print("[dim]eyas explain RUN DOCUMENT tells a document's decisions; --json all of them, with scores.[/dim]")
 
 
 def _scores(one: Seen) -> str:
