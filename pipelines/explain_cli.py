@@ -21,8 +21,8 @@ EXAMPLES = examples(
     "eyas explain runs/quickstart --step 12",
     "eyas explain runs/quickstart --step 12 --json | jq '.documents[].origin'",
 )
-_TAIL, _WIDE = 44, 130
-"""Characters of an origin that a table has room for, and of a terminal that has room for scores; `--json` has all."""
+_OTHERS, _WIDE = 64, 130
+"""Characters of a line that are not the origin's, and of a terminal that has room for scores; `--json` has all."""
 
 
 def explain(
@@ -134,6 +134,7 @@ def _show_step(console: Console, seen: StepSeen) -> None:
     )
     table = Table(header_style="bold", box=None, pad_edge=False)
     wide = console.width >= _WIDE
+    room = max(console.width - _OTHERS - (40 if wide else 0), 16)
     for name in (
         "row",
         "tokens",
@@ -159,7 +160,7 @@ def _show_step(console: Console, seen: StepSeen) -> None:
             one.columns.get("lang") or "",
             str(one.columns.get("cluster_size") or ""),
             *([_scores(one)] if wide else []),
-            Text(origin if len(origin) <= _TAIL else f"…{origin[1 - _TAIL :]}"),
+            Text(origin if len(origin) <= room else f"…{origin[1 - room :]}"),
         )
         last = piece.row
     console.print(table)

@@ -9,7 +9,7 @@ from thread to thread took longer than making them. The trade: a batch is one co
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -132,11 +132,20 @@ class ShardLoader:
         self._rows: dict[int, I64] = {}
         self._addresses: dict[int, I64] = {}
         self.step = 0
-        self._hash = self.order.first_hash()
+        self._hash, self._hashed = self.order.first_hash(), 0
 
     @property
     def order_hash(self) -> str:
         """A hash of all rows that all ranks saw before `step`, in order: equal in two runs that saw the same."""
+        while self._hashed < self.step:
+            # A block at once, when it is asked for: step by step it costs a tenth of making a batch.
+            last = min(self.step, (self._hashed // self._block_steps + 1) * self._block_steps)
+            rows = self._block(self._hashed // self._block_steps)
+            begin = self._hashed % self._block_steps * self.batch_size
+            self._hash = fold(
+                self._hash, rows[begin : begin + (last - self._hashed) * self.batch_size], self.batch_size
+            )
+            self._hashed = last
         return f"{self._hash:016x}"
 
     def state_dict(self) -> dict[str, Any]:
@@ -169,18 +178,15 @@ class ShardLoader:
                 f"loader state of another mixture before step {step}: {state['mixture']}, but this loader has "
                 f"{mine['mixture']}. Weights may change by a phase with from_step: {step} or later"
             )
-        self.step, self._hash = step, int(state["order_hash"], 16)
+        self.step = self._hashed = step
+        self._hash = int(state["order_hash"], 16)
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
             if self._prefetch and self.reader.local:
                 self._ask_ahead()
-            # A local, for whoever sets `step` or loads a state in between is to be heeded.
-            step = self.step
-            rows = self.rows_of(step)
-            batch = self._batch(step, rows)
-            self._hash = fold(self._hash, rows)
-            self.step = step + 1
+            batch = self.batch(self.step)
+            self.step += 1
             yield batch
 
     def _ask_ahead(self) -> None:
@@ -194,37 +200,37 @@ class ShardLoader:
     def rows_of(self, step: int) -> I64:
         """The rows of the whole set that all ranks together see at `step`, in order."""
         number, within = divmod(step, self._block_steps)
-        # Computed alone, a row's number takes as long as copying the row; a thousand of them together take no time.
-        rows = _held(self._rows, number, lambda: self.order.rows_of(number * self._block_steps, self._block_steps))
-        return rows[within * self.batch_size : (within + 1) * self.batch_size]
+        return self._block(number)[within * self.batch_size : (within + 1) * self.batch_size]
 
     def batch(self, step: int) -> Batch:
         """The batch of this rank at `step`."""
-        return self._batch(step, self.rows_of(step))
-
-    def _batch(self, step: int, rows: I64) -> Batch:
+        rows = self.rows_of(step)
         if self.world_size > 1:
             rows = rows[self.rank :: self.world_size]
         if not self.reader.local:
             # Only the files of this step: those of a whole block are much to wait for.
             return Batch(self.reader, step, rows, self.reader.addresses(rows))
         number, within = divmod(step, self._block_steps)
-        addresses = _held(self._addresses, number, lambda: self._block_addresses(number))
+        addresses = self._addresses.get(number)
+        if addresses is None:
+            mine = self._block(number).reshape(self._block_steps, self.batch_size)[:, self.rank :: self.world_size]
+            addresses = _hold(self._addresses, number, self.reader.addresses(mine.ravel()))
         return Batch(self.reader, step, rows, addresses[:, within * len(rows) : (within + 1) * len(rows)])
 
-    def _block_addresses(self, number: int) -> I64:
-        rows = _held(self._rows, number, lambda: self.order.rows_of(number * self._block_steps, self._block_steps))
-        mine = rows.reshape(self._block_steps, self.batch_size)[:, self.rank :: self.world_size]
-        return self.reader.addresses(mine.ravel())
+    def _block(self, number: int) -> I64:
+        """The rows of a block of steps: alone, a row's number takes as long to compute as the row to copy."""
+        rows = self._rows.get(number)
+        if rows is None:
+            rows = _hold(self._rows, number, self.order.rows_of(number * self._block_steps, self._block_steps))
+        return rows
 
 
-def _held(held: dict[int, I64], number: int, make: Callable[[], I64]) -> I64:
-    """`held[number]`, made if need be; two are held, for steps are taken in order and read ahead."""
-    if number not in held:
-        if len(held) > 1:
-            held.pop(next(iter(held)))
-        held[number] = make()
-    return held[number]
+def _hold(held: dict[int, I64], number: int, made: I64) -> I64:
+    """Two are held, for steps are taken in order and read ahead."""
+    if len(held) > 1:
+        held.pop(next(iter(held)))
+    held[number] = made
+    return made
 
 
 def _past(mixture: list[dict[str, Any]] | None, step: int) -> list[dict[str, Any]] | None:

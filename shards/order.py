@@ -153,9 +153,12 @@ def repeated_too_soon(order: Order, steps: int, parameters: int) -> list[str]:
     ]
 
 
-def fold(state: int, rows: I64) -> int:
-    """The rolling hash after a step that saw `rows`, in this order; `state`: the hash before it."""
-    return int(_fold(np.uint64(state), rows))
+def fold(state: int, rows: I64, batch_size: int | None = None) -> int:
+    """The rolling hash after steps that saw `batch_size` of `rows` each (None: one step that saw all), in this order.
+
+    `state`: the hash before them.
+    """
+    return int(_fold(np.uint64(state), rows, batch_size or max(len(rows), 1)))
 
 
 def permute(numbers: I64, size: int, key: int) -> I64:
@@ -175,11 +178,13 @@ def _mix(x: np.uint64) -> np.uint64:
 
 
 @kernel
-def _fold(state: np.uint64, rows: I64) -> np.uint64:
-    step = np.uint64(0)
-    for i in range(len(rows)):
-        step ^= _mix(np.uint64(rows[i]) + np.uint64(i + 1) * _GOLDEN)
-    return _mix((state + _GOLDEN) ^ step)
+def _fold(state: np.uint64, rows: I64, batch_size: int) -> np.uint64:
+    for first in range(0, len(rows), batch_size):
+        step = np.uint64(0)
+        for i in range(batch_size):
+            step ^= _mix(np.uint64(rows[first + i]) + np.uint64(i + 1) * _GOLDEN)
+        state = _mix((state + _GOLDEN) ^ step)
+    return state
 
 
 @kernel

@@ -46,6 +46,7 @@ class Reader:
         self._files: dict[int, MappedFile] = {}
         self._scratch = None if store.local or cache else tempfile.TemporaryDirectory(prefix="eyas-shards-")
         self._cache = Path(cache or (self._scratch.name if self._scratch else "."))
+        self._length = index.sequence_length
         self._wide = index.meta.id_type.bit_width == 32
         self._row_bytes = index.meta.id_type.bit_width // 8 * index.sequence_length
         for file in index.files:
@@ -95,7 +96,7 @@ class Reader:
 
     def ids(self, addresses: I64) -> I64:
         """int64[rows, T]: the ids of rows, padding included. `addresses`: as `addresses` gives them."""
-        found = np.empty((addresses.shape[1], self.index.sequence_length), np.int64)
+        found = np.empty((addresses.shape[1], self._length), np.int64)
         copy_ids(addresses[0], self._wide, found)
         return found
 
@@ -108,7 +109,7 @@ class Reader:
 
     def segments(self, addresses: I64) -> npt.NDArray[np.int32]:
         """int32[rows, T]: the number of the document within its row, -1 for padding."""
-        found = np.empty((addresses.shape[1], self.index.sequence_length), np.int32)
+        found = np.empty((addresses.shape[1], self._length), np.int32)
         write_segments(addresses[1], addresses[2], found)
         return found
 
