@@ -2,7 +2,8 @@
 
 There is no peer for the large case, whose goal is absolute. The naive Python twin packs a small sample beside ours,
 and must fill as many rows, with the same room left in each. Document lengths are those of the corpus in words, drawn
-with repetition and scattered by 10 %: a million documents, which no corpus of a few megabytes has.
+with repetition and scattered by 10 %: a million documents, which no corpus of a few megabytes has. What each way of packing
+pads, splits and loses is told of the documents as they are, in tokens.
 
     python -m benchmarks.packing --megabytes 10 --json packing.json
 """
@@ -20,6 +21,8 @@ from benchmarks.common import Options, Report, in_turns, read_texts, run, text_c
 from shards.packing import fill_rows, pack
 from shards.packing_report import comparison
 from text_kernels.words import words
+from tokenizer_train import Encoder, train_bpe
+from tokenizer_train.options import TokenizerOptions
 
 ROW, LONG_ROW = 2048, 8192
 UNIT = "M tokens/s"
@@ -27,6 +30,8 @@ LEAST_RATE = 20.0
 LEAST_RATIO = 1.0
 DOCUMENTS_PER_MEGABYTE = 100_000
 BLOCK = 2048
+BATCH = 20_000
+MOST = 1_000_000
 SAMPLE = 20_000
 """Documents for the twin: inserting into a list makes its time grow with their square."""
 
@@ -34,7 +39,8 @@ I64 = npt.NDArray[np.int64]
 
 
 def measure(options: Options) -> Report:
-    lengths = draw_lengths(read_texts(options), max(1, int(DOCUMENTS_PER_MEGABYTE * options.megabytes)))
+    texts = read_texts(options)
+    lengths = draw_lengths(texts, min(MOST, max(1, int(DOCUMENTS_PER_MEGABYTE * options.megabytes))))
     report = Report()
     timed = in_turns({"ours": partial(ours, lengths), "rows": partial(into_rows, lengths)}, options.rounds)
     tokens = int(lengths.sum())
@@ -45,14 +51,29 @@ def measure(options: Options) -> Report:
     mean, padding = tokens / len(lengths), rooms.mean() / ROW
     report.checked.append(f"{name} of {mean:,.0f} tokens on average: {len(rooms):,} rows, padding {padding:.3%}")
     _against_twin(report, lengths[:SAMPLE], options.rounds)
-    for length in (ROW, LONG_ROW):
-        told = [
-            f"{how} pads {one['padding'] / (one['rows'] * length):.3%}, splits {one['split']:,} documents "
-            f"({one['short_split']:,} of them short), loses {one['lost'] / tokens:.1%}"
-            for how, one in comparison(lengths, length).items()
-        ]
-        report.checked.append(f"rows of {length:,}: " + "; ".join(told))
+    real = token_lengths(texts)
+    report.checked += [told(real, length) for length in (ROW, LONG_ROW)]
     return report
+
+
+def token_lengths(texts: Sequence[str]) -> I64:
+    """Tokens of each text, control tokens included, by a tokenizer trained on the spot."""
+    size = min(16_384, max(600, sum(map(len, texts)) // 100))
+    sample = texts[:: max(1, len(texts) // 20_000)]
+    encoder = Encoder(train_bpe(sample, TokenizerOptions(vocab_sizes=[size])).build(size))
+    parts = [encoder.encode(text_column(texts[i : i + BATCH])).offsets.to_numpy() for i in range(0, len(texts), BATCH)]
+    return np.concatenate([np.diff(offsets) for offsets in parts]) + 2
+
+
+def told(lengths: I64, row: int) -> str:
+    """What each way of packing costs for these documents, as one source."""
+    tokens = int(lengths.sum())
+    ways = [
+        f"{how} pads {one['padding'] / (one['rows'] * row):.3%}, splits {one['split']:,} documents "
+        f"({one['short_split']:,} of them short), loses {one['lost'] / tokens:.1%}"
+        for how, one in comparison(lengths, row).items()
+    ]
+    return f"{len(lengths):,} documents as they are, {tokens:,} tokens in rows of {row:,}: " + "; ".join(ways)
 
 
 def _against_twin(report: Report, lengths: I64, rounds: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -11,6 +11,7 @@ from pipelines.plain import examples
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from shards.export import Target
     from shards.order import Share
 
 shards_app = typer.Typer(
@@ -185,7 +186,7 @@ def export(
     if not name:
         raise ValueError(f"--out {out}: expected a name at the end, such as {out}train")
     target = Store(folder or sign or ".")
-    written = write(Store(shards_folder(shards)), target, name, to)  # type: ignore[arg-type]
+    written = write(Store(shards_folder(shards)), target, name, cast("Target", to))
     told = ", ".join(target.path(path) for path in written.paths)
     Console().print(
         f"{written.documents:,} documents, {written.tokens:,} tokens: {told}", highlight=False, soft_wrap=True
