@@ -103,19 +103,24 @@ def _explain_step(
     from pipelines.recipe import load
     from pipelines.shards_cli import parsed_weights
     from shards.options import Phase
+    from trainer.options import TrainOptions
 
     store = Store(run)
     if not store.exists("plan.json"):
         raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
     asked = store.read_json("plan.json")
     options = load(store.path("recipe.yaml"), asked["variables"], asked["folder"]).options
-    size = batch_size or (options.train.batch_size if options.train else None)
-    if size is None:
+    if options.train is None and batch_size is None:
         raise ValueError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
     if batch_size is None and options.train is not None and step > options.train.steps:
         raise ValueError(f"--step {step}: the recipe trains for {options.train.steps} steps")
-    mixture = [Phase(weights=parsed_weights(weight))] if weight else options.train.mixture if options.train else None
-    seen = explain_step(store, step, size, options.seed if seed is None else seed, mixture)
+    changes: dict[str, Any] = {}
+    if batch_size is not None:
+        changes.update(batch_size=batch_size, micro_batch=None, batch_ramp=None)
+    if weight:
+        changes["mixture"] = [Phase(weights=parsed_weights(weight))]
+    training = (options.train or TrainOptions()).model_copy(update=changes)
+    seen = explain_step(store, step, training, options.seed if seed is None else seed)
     if as_json:
         data = {**asdict(seen), "documents": list(map(asdict, seen.documents.values()))}
         typer.echo(json.dumps(data, indent=1, default=str))

@@ -8,7 +8,6 @@ documents are read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +17,10 @@ import pyarrow.compute as pc
 from corpus.documents import partition_of
 from corpus.store import Store
 from shards.format import Index
-from shards.options import Phase
 from shards.order import Order
 from shards.reader import Reader
+from trainer.options import TrainOptions
+from trainer.schedule import batches_before
 
 
 @dataclass
@@ -56,15 +56,15 @@ class StepSeen:
     documents: dict[int, Seen]
 
 
-def explain_step(
-    store: Store, step: int, batch_size: int, seed: int, mixture: Sequence[Phase] | None, shuffle: bool = True
-) -> StepSeen:
+def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shuffle: bool = True) -> StepSeen:
     """What `step` (from 1, as metrics count) saw of the shards of the run in `store`, in all its ranks."""
     if step < 1:
         raise ValueError(f"step {step}: the first step is 1")
     shards = Store(f"{store.url.rstrip('/')}/shards")
     index = Index.load(shards)
-    rows = Order(index, batch_size, seed, mixture, shuffle).rows_of(step - 1)
+    order = Order(index, training.loader_rows, seed, training.loader_mixture, shuffle)
+    first, last = batches_before(training, step), batches_before(training, step + 1)
+    rows = order.rows_of(first, last - first)
     reader = Reader(shards, index)
     found = reader.pieces(reader.addresses(rows))
     row_of = [int(row) for row, count in zip(rows, found.counts, strict=True) for _ in range(count)]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.plain import examples, plain
 
+if TYPE_CHECKING:
+    from trainer.options import TrainOptions
+
 TRAIN_EXAMPLES = examples(
     "eyas train runs/quickstart --steps 500 --out model-500",
     "eyas train shards/ --preset 90m --out model-90m --weight web=0.7 --weight code=0.3",
+    "eyas train runs/web --out model --set schedule=power --set batch_ramp='{start: 8, every: 500}'",
+    "eyas train runs/math --start-from falcon-h1-0.5b/ --out model    # goes on from a released model",
+    "torchrun --nproc-per-node 8 --no-python eyas train runs/web --preset 0.5b --set parallel=fsdp --out model",
 )
 GENERATE_EXAMPLES = examples(
     'eyas generate runs/quickstart "The function returns"', 'eyas generate runs/quickstart "def " --temperature 0'
@@ -27,7 +33,14 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Optimiser steps.", min=1)] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows per step.", min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option(help="Folder of a model to go on from: of Eyas, or in transformers' format.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of initialisation and order.")] = 0,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other option of `train:` in a recipe; may be repeated.", metavar="OPTION=YAML"),
+    ] = None,
     weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -35,14 +48,15 @@ def train(
         ),
     ] = None,
 ) -> None:
-    """Train a model on shards, outside a recipe: another size, more steps."""
+    """Train a model on shards, outside a recipe: another size, more steps, several processes by torchrun."""
     import os
 
+    import yaml
     from rich.console import Console
 
     from pipelines.passes.model import train_on
     from pipelines.shards_cli import parsed_weights, shards_folder
-    from trainer.options import TrainOptions
+    from pipelines.training_view import TrainingView, told
 
     mixture = [{"weights": parsed_weights(weight)}] if weight else None
     given = {
@@ -51,27 +65,46 @@ def train(
         "steps": steps,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
+        "start_from": start_from,
     }
-    options = TrainOptions.model_validate({name: value for name, value in given.items() if value is not None})
+    given.update((name, yaml.safe_load(value)) for name, value in map(_option, more or []))
+    options = _options({name: value for name, value in given.items() if value is not None})
     folder = shards_folder(shards)
-    console = Console()
-    with console.status("training …") as status:
+    first = os.environ.get("RANK", "0") == "0"
+    console = Console(quiet=not first)
+    threads = max((os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
-        def show(line: dict[str, Any]) -> None:
-            text = f"step {line['step']:>5}  loss {line['loss']:.4f}  {line.get('tokens_per_s', 0):,.0f} tokens/s"
-            status.update(text)
-            if line["step"] % 10 == 0 or not console.is_terminal:
-                console.print(text, highlight=False)
+    def warn(warning: str) -> None:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
 
-        def warn(warning: str) -> None:
-            console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-
-        summary = train_on(folder, options, Path(out), seed, os.cpu_count() or 1, show, warn)
+    title = f"{options.start_from or options.preset} on {shards}"
+    with TrainingView(console, options.steps, title) as view:
+        summary = train_on(folder, options, Path(out), seed, threads, view.show, warn)
     console.print(
         f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; "
-        f"model in {out}",
+        f"model in {out}{told(summary['held_out'], '; held out, bits/byte: ')}",
         highlight=False,
     )
+
+
+def _option(given: str) -> tuple[str, str]:
+    name, sign, value = given.partition("=")
+    if not sign:
+        raise ValueError(f"--set {given}: expected OPTION=VALUE, such as --set schedule=power")
+    return name, value
+
+
+def _options(given: dict[str, Any]) -> TrainOptions:
+    from pydantic import ValidationError
+
+    from trainer.options import TrainOptions
+
+    try:
+        return TrainOptions.model_validate(given)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'train'}: {one['msg']}" for one in error.errors())
+        known = ", ".join(TrainOptions.model_fields)
+        raise ValueError(f"{said}. Options of a training: {known}") from error
 
 
 def generate(

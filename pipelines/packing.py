@@ -28,7 +28,7 @@ def pack_run(
     Goes on where it was stopped. `told`: text bytes done, and all. Raises ValueError if the run is not that far, or if
     `folder` is one of its own.
     """
-    from shards.pack import plan_packing, shard_meta
+    from shards.pack import HELD_OUT, plan_packing, shard_meta
     from tokenizer_train.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
@@ -61,7 +61,9 @@ def pack_run(
         meta = shard_meta(encoder, options, tokenizer.summary["sha256"], recipe)
         summary = published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
         named = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
-        for name in store.list(folder):
-            if f"{folder}/{name}" not in named:  # of an earlier call with more files
-                store.fs.rm_file(store.path(f"{folder}/{name}"))
+        named |= {f"{folder}/{HELD_OUT}"} | {f"{folder}/{HELD_OUT}/index.json"} if options.held_out else set()
+        for place in (folder, f"{folder}/{HELD_OUT}"):
+            for name in store.list(place):
+                if f"{place}/{name}" not in named:  # of an earlier call with more files
+                    store.delete(f"{place}/{name}")
         return summary

@@ -25,6 +25,9 @@ class ShardOptions(BaseModel):
     """Begin every document with <|begin_of_text|>."""
     eos: bool = True
     """End every document with <|end_of_text|>."""
+    held_out: float = Field(default=0.0, ge=0.0, lt=0.5)
+    """Share of the documents, chosen by a lot on their id, that no model is trained on: they are packed apart, into
+    held_out/ next to the shards, and the trainer measures bits per byte on them, source by source."""
     group_bytes: ByteSize = Field(default=ByteSize(256_000_000), gt=0, validate_default=True)
     """Curated text of one source that is packed together, and makes one shard file. More packs tighter and holds more
     memory: about ten times as much."""

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpus.chance import lot
 from corpus.part import Part
 from corpus.task import Entry, Step, Task, TaskContext
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
@@ -24,12 +25,14 @@ from shards.packing_report import comparison, histogram
 from tokenizer_train.encoder import Encoder
 
 _BLOCK_TOKENS = 1 << 22
+HELD_OUT = "held_out"
+"""Folder, next to the shards, of those made of the documents held out."""
 
 
 def plan_packing(
     curated: Sequence[Part], options: ShardOptions, tokenizer: str, folder: str, recipe: str = ""
 ) -> list[Step]:
-    """One task per group of curated parts, each writing one shard into `folder`.
+    """One task per group of curated parts, each writing one shard into `folder`; another for its held-out documents.
 
     `tokenizer`: path in the store; `recipe`: a digest of what the shards are made of.
     """
@@ -42,26 +45,34 @@ def plan_packing(
                 size = 0
             groups[-1].append(part)
             size += max(part.text_bytes, 1)
-    tasks = [
-        Task(
-            f"train-{number:05d}",
-            partial(pack_group, tuple(group), options, tokenizer, f"{folder}/train-{number:05d}.arrow", recipe),
-            sum(part.text_bytes for part in group),
-        )
-        for number, group in enumerate(groups)
-    ]
+    tasks = []
+    for number, group in enumerate(groups):
+        size = sum(part.text_bytes for part in group)
+        train, kept_out = f"train-{number:05d}", f"held-out-{number:05d}"
+        work = partial(pack_group, tuple(group), options, tokenizer, f"{folder}/{train}.arrow", recipe, False)
+        tasks.append(Task(train, work, size))
+        if options.held_out:
+            path = f"{folder}/{HELD_OUT}/{kept_out}.arrow"
+            work = partial(pack_group, tuple(group), options, tokenizer, path, recipe, True)
+            tasks.append(Task(kept_out, work, round(size * options.held_out)))
     return [Step.of("pack", tasks)]
 
 
 def pack_group(
-    parts: Sequence[Part], options: ShardOptions, tokenizer: str, path: str, recipe: str, context: TaskContext
+    parts: Sequence[Part],
+    options: ShardOptions,
+    tokenizer: str,
+    path: str,
+    recipe: str,
+    held_out: bool,
+    context: TaskContext,
 ) -> Entry:
-    """Encodes and packs the documents of `parts` into the shard `path`; returns its counts."""
+    """Encodes and packs the documents of `parts`, or those held out, into the shard `path`; returns its counts."""
     with context.store.open(tokenizer) as file:
         encoder = Encoder.from_bytes(file.read(), tokenizer, threads=context.cpus)
     digest = context.store.read_json(f"{tokenizer.rsplit('/', 1)[0]}/index.json")["sha256"]
     meta = shard_meta(encoder, options, digest, recipe)
-    ids, tokens, lengths, text_bytes = _encode(parts, options, encoder, context)
+    ids, tokens, lengths, text_bytes = _encode(parts, options, encoder, held_out, context)
     packed = pack(lengths, options.sequence_length, options.packing)
     source = parts[0].source
     rows = _rows(meta, source, ids, tokens, lengths, packed)
@@ -69,6 +80,7 @@ def pack_group(
     _check(path, len(tokens), int(packed.length.sum()), packed.rows, entry.rows)
     return {
         "files": [entry.to_json()],
+        "held_out": held_out,
         "source": source,
         "documents": len(lengths),
         "with_tokens": int((lengths > 0).sum()),
@@ -105,12 +117,15 @@ def shard_meta(encoder: Encoder, options: ShardOptions, tokenizer_sha256: str, r
 
 
 def _encode(
-    parts: Sequence[Part], options: ShardOptions, encoder: Encoder, context: TaskContext
+    parts: Sequence[Part], options: ShardOptions, encoder: Encoder, held_out: bool, context: TaskContext
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[Any], I64, int]:
     """Document ids, all tokens one after another with their control tokens, tokens per document, text bytes."""
     ids, tokens, lengths, text_bytes = [], [], [], 0
     for part in parts:
         for docs in part.tables(context.store, ["id", "text"]):
+            if options.held_out:
+                drawn = lot(docs.column("id").to_numpy(), context.seed) / 2.0**64 < options.held_out
+                docs = docs.filter(pa.array(drawn if held_out else ~drawn))
             text = docs.column("text").combine_chunks()
             text_bytes += pc.sum(pc.binary_length(text)).as_py() or 0
             flat, counts = with_control(encoder.encode(text), encoder, options)

@@ -22,24 +22,36 @@ from torch import Tensor
 
 from trainer.files import fsync, load_weights, read_json, read_tensors, sha256, weights, write_tensors, write_text
 from trainer.model import HybridLM
+from trainer.parallel import part_like, whole
 
 FORMAT = "eyas-checkpoint-1"
 KEEP = 2
 _FILES = ("model.safetensors", "optimizer.safetensors")
 
 
-def save(folder: Path, step: int, model: HybridLM, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Path:
+def save(
+    folder: Path,
+    step: int,
+    model: HybridLM,
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
+    write: bool = True,
+) -> None:
     """Write the checkpoint of a step under `folder` and drop all but the newest two.
 
-    state: what else the run needs to go on; must be JSON.
+    state: what else the run needs to go on; must be JSON. write: false on the ranks that only give their part.
     """
+    tensors = {name: whole(parameter.detach()) for name, parameter in weights(model).items()}
+    moments = _optimizer_tensors(model, optimizer)
+    if not write:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{step:08d}"
     temporary = folder / f".{name}.{os.getpid()}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    write_tensors(temporary / _FILES[0], weights(model))
-    write_tensors(temporary / _FILES[1], _optimizer_tensors(model, optimizer))
+    write_tensors(temporary / _FILES[0], tensors)
+    write_tensors(temporary / _FILES[1], moments)
     document = {"format": FORMAT, "step": step, "sha256": {n: sha256(temporary / n) for n in _FILES}, **state}
     write_text(temporary / "state.json", json.dumps(document, indent=2) + "\n")
     fsync(temporary)
@@ -50,7 +62,6 @@ def save(folder: Path, step: int, model: HybridLM, optimizer: torch.optim.Optimi
     fsync(folder)
     for old in complete(folder)[:-KEEP]:
         shutil.rmtree(old)
-    return final
 
 
 def complete(folder: Path) -> list[Path]:
@@ -98,7 +109,7 @@ def _optimizer_tensors(model: HybridLM, optimizer: torch.optim.Optimizer) -> dic
     found: dict[str, Tensor] = {}
     for name, parameter in weights(model).items():
         for key, value in optimizer.state.get(parameter, {}).items():
-            found[f"{name}/{key}"] = value
+            found[f"{name}/{key}"] = whole(value)
     return found
 
 
@@ -109,5 +120,7 @@ def _restore_optimizer(model: HybridLM, optimizer: torch.optim.Optimizer, tensor
         parameter = parameters[name]
         # Fused Adam wants its step count on the weights' device, plain Adam on the CPU; both float32.
         fused = any(group.get("fused") for group in optimizer.param_groups)
-        device = parameter.device if fused or key != "step" else torch.device("cpu")
-        optimizer.state[parameter][key] = value.to(device)
+        if key == "step":
+            optimizer.state[parameter][key] = value.to(parameter.device if fused else "cpu")
+        else:
+            optimizer.state[parameter][key] = part_like(value, parameter)

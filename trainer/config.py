@@ -220,15 +220,18 @@ def _shape(
 
 
 # Released shapes: falcon_h1.md §3.2 (HF docs, Megatron-Bridge); their parameter counts come out at the
-# report's 0.52B, 1.55B, 7.59B and 33.6B (tests/trainer/test_trainer_config.py). 1.5B and 3B are left out:
-# their d_ff and norm flag are not public. `90m` is Falcon-H1-Tiny-R (§2.3); tying is derived: only a tied
+# report's 0.52B, 1.55B, 7.59B and 33.6B (tests/trainer/test_trainer_config.py). Of 1.5B and 3B d_ff is derived: of the
+# multiples of 512, only 4,608 and 6,144 give the 1.555B and 3.149B that others count in the released weights; their norm
+# flag is not public and taken as in the larger models. `90m` is Falcon-H1-Tiny-R (§2.3); tying is derived: only a tied
 # embedding gives 90M; its norm flag is not public and taken as in the larger models.
 PRESETS: dict[str, dict[str, Override]] = {
     # Channels SSM:attention:MLP = 256:128:640 = 2:1:5, the report's optimum. 7.5M weights at 8,192 entries.
     "tiny": _shape(8192, 256, 640, 4, (2, 1, 64), (4, 64)) | {"ssm_state": 64, "chunk_size": 128},
     "90m": _shape(32768, 512, 768, 24, (8, 2, 64), (24, 32)) | {"ssm_state": 64, "tied_embeddings": True},
     "0.5b": _shape(32784, 1024, 2048, 36, (8, 2, 64), (24, 64)) | {"ssm_state": 128, "gated_norm": False},
+    "1.5b": _shape(65537, 2048, 4608, 24, (8, 2, 128), (48, 64)) | {"ssm_state": 256},
     "1.5b-deep": _shape(65537, 1280, 3072, 66, (6, 2, 128), (24, 64)) | {"ssm_state": 256},
+    "3b": _shape(65537, 2560, 6144, 32, (10, 2, 128), (32, 128)) | {"ssm_state": 256},
     "7b": _shape(130049, 3072, 12288, 44, (12, 2, 128), (24, 128)) | {"ssm_state": 256, "chunk_size": 256},
     "34b": _shape(261120, 5120, 21504, 72, (20, 4, 128), (32, 128)) | {"ssm_state": 256, "ssm_groups": 2},
 }

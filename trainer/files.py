@@ -11,12 +11,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from trainer.config import HybridConfig
 from trainer.model import HybridLM
+from trainer.parallel import part_like, whole
 
 MODEL_FORMAT = "eyas-hybrid-lm-1"
 
@@ -92,14 +94,21 @@ def load_weights(model: HybridLM, tensors: dict[str, Tensor], source: Path) -> N
             raise ValueError(
                 f"{source}: {name} has shape {tuple(tensors[name].shape)}, the config asks for {tuple(parameter.shape)}"
             )
-        parameter.data.copy_(tensors[name])
+        with torch.no_grad():
+            parameter.copy_(part_like(tensors[name].to(parameter.dtype), parameter))
 
 
-def save_model(model: HybridLM, folder: str | Path) -> None:
-    """Write `model.safetensors` and `config.json` (this project's own format) into a folder."""
+def save_model(model: HybridLM, folder: str | Path, write: bool = True) -> None:
+    """Write `model.safetensors` and `config.json` (this project's own format) into a folder.
+
+    write: false on the ranks that only give their part of the weights.
+    """
     folder = Path(folder)
+    tensors = {name: whole(parameter.detach()) for name, parameter in weights(model).items()}
+    if not write:
+        return
     folder.mkdir(parents=True, exist_ok=True)
-    write_tensors(folder / "model.safetensors", weights(model))
+    write_tensors(folder / "model.safetensors", tensors)
     # Last: a folder with a config is a finished model.
     document = {"format": MODEL_FORMAT, "model": model.config.to_dict()}
     write_text(folder / "config.json", json.dumps(document, indent=2) + "\n")

@@ -21,13 +21,12 @@ LOGITS_AT_ONCE = 1 << 20
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, scale: float) -> Tensor:
-        """Sum over positions of cross entropy, times `scale`."""
+    def forward(ctx: Any, hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, scale: float, want: bool) -> Tensor:
+        """Sum over positions of cross entropy, times `scale`; with its gradient if `want`."""
         work = _work_dtype(hidden_nd)
         weight = weight_vd.to(work)
         step = max(1, LOGITS_AT_ONCE // weight_vd.shape[0])
         total = hidden_nd.new_zeros((), dtype=torch.float64 if work == torch.float64 else torch.float32)
-        want = ctx.needs_input_grad[0] or ctx.needs_input_grad[1]
         grad_hidden_nd = torch.empty_like(hidden_nd) if want else None
         grad_weight_vd = torch.zeros_like(weight_vd) if want else None
         with torch.autocast(hidden_nd.device.type, enabled=False):
@@ -49,9 +48,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         grad_hidden_nd, grad_weight_vd = ctx.saved_tensors
-        return grad_hidden_nd * grad, grad_weight_vd * grad, None, None
+        return grad_hidden_nd * grad, grad_weight_vd * grad, None, None, None
 
 
 def linear_cross_entropy(hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, count: int | None = None) -> Tensor:
@@ -64,7 +63,7 @@ def linear_cross_entropy(hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor
     if not bool(kept_n.all()):
         hidden_nd, targets_n = hidden_nd[kept_n], targets_n[kept_n]
     divisor = targets_n.numel() if count is None else count
-    return _LinearCrossEntropy.apply(hidden_nd, weight_vd, targets_n, 1.0 / max(divisor, 1))
+    return _LinearCrossEntropy.apply(hidden_nd, weight_vd, targets_n, 1.0 / max(divisor, 1), torch.is_grad_enabled())
 
 
 def _work_dtype(hidden: Tensor) -> torch.dtype:

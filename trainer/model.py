@@ -12,6 +12,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from trainer.config import HybridConfig
 from trainer.layers import MLP, Attention, Context, HybridCache, LayerCache, RMSNorm, StateSpace, rotary_tables
@@ -46,6 +47,8 @@ class HybridLM(nn.Module):
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         self.config = config
+        # Gradient checkpointing: each block's activations are thrown away and computed again in the backward pass.
+        self.recompute = False
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = RMSNorm(config.d_model, config.norm_eps)
@@ -122,12 +125,16 @@ class HybridLM(nn.Module):
             packing = Packing.of(segment_ids_bl)
         past = cache.length if cache is not None else 0
         cos_bld, sin_bld = rotary_tables(packing.positions_bl + past, config.head_dim, config.rope_theta)
-        context = Context(packing, ScanMasks.of(packing.runs_bl, config.chunk_size), cos_bld, sin_bld)
+        masks, reach_tbl1 = ScanMasks.of(packing.runs_bl, config.chunk_size), packing.reaches(config.conv_kernel)
+        context = Context(packing, masks, cos_bld, sin_bld, reach_tbl1)
         if cache is not None and not cache.layers:
             cache.layers = [LayerCache() for _ in self.blocks]
         x_bld = self.embedding(input_ids_bl) * config.multipliers.embedding
         for index, block in enumerate(self.blocks):
-            x_bld = block(x_bld, context, cache.layers[index] if cache is not None else None)
+            if self.recompute and self.training and cache is None:
+                x_bld = checkpoint(block, x_bld, context, None, use_reentrant=False)
+            else:
+                x_bld = block(x_bld, context, cache.layers[index] if cache is not None else None)
         if cache is not None:
             cache.length += length
         return self.final_norm(x_bld) * config.multipliers.lm_head

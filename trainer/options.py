@@ -1,19 +1,29 @@
 """What a recipe may say under `train:`. Imports no torch, so that a recipe is checked in milliseconds.
 
 Few knobs, because µP multipliers carry the width (falcon_h1.md §3.5): one learning rate serves all
-presets. The schedule is WSD (warm up, hold, decay), so a run can be prolonged from its last
-checkpoint, which a cosine forbids.
+presets. What a step is taken with is worked out in `schedule.py`.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shards.options import Phase, check_phases
 from trainer.config import PRESETS, HybridConfig
+from trainer.schedule import batches_before
+
+
+class BatchRamp(BaseModel):
+    """A batch that grows: `{start: 64, every: 500}` takes 64 rows, 64 more after every 500 steps, up to batch_size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    start: int = Field(ge=1)
+    """Rows of the first steps, and of each addition. batch_size must be a multiple."""
+    every: int = Field(ge=1)
+    """Steps between additions."""
 
 
 class TrainOptions(BaseModel):
@@ -22,17 +32,25 @@ class TrainOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     preset: str = "tiny"
-    """Shape of the model: tiny (7.5M weights at a vocabulary of 8,192), 90m, 0.5b, 1.5b-deep, 7b or 34b.
-    The last four are the released Falcon-H1 shapes (falcon_h1.md §3.2)."""
+    """Shape of the model: tiny (7.5M weights at a vocabulary of 8,192), 90m, or a released Falcon-H1 (falcon_h1.md
+    §3.2): 0.5b, 1.5b, 1.5b-deep, 3b, 7b, 34b. Not looked at with `start_from`."""
 
     model: dict[str, bool | int | float] = Field(default_factory=dict)
     """Fields of the model's shape to change, e.g. {layers: 8}; µP multipliers follow. See `HybridConfig`."""
+
+    start_from: str | None = None
+    """A folder with a model to go on from, of this project or in transformers' FalconH1 format; its vocabulary must be
+    that of the shards. Its shape is taken; the optimiser starts anew. None: weights are drawn from the seed."""
 
     steps: int = Field(default=200, ge=1)
     """Optimiser steps. The tokens seen are steps x batch_size x the shards' sequence_length."""
 
     batch_size: int = Field(default=8, ge=1)
     """Rows per step, all devices together."""
+
+    batch_ramp: BatchRamp | None = None
+    """Begins with smaller batches; the learning rate follows the square root of the batch (falcon_h1.md §3.6). None: every
+    step takes batch_size rows."""
 
     micro_batch: int | None = Field(default=None, ge=1)
     """Rows per forward pass; gradients of a step's pieces are summed. None: 2 on a CPU, where small
@@ -44,14 +62,18 @@ class TrainOptions(BaseModel):
     weights: {code: 1}}]`. None: every row of the shards as often as any other."""
 
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    """Peak learning rate of AdamW. Multipliers make it independent of width. Falcon-side scripts use 1.28e-3 at
-    batches of 10^5 and more tokens (falcon_h1.md §3.6)."""
+    """Peak learning rate of AdamW, at a batch of batch_size rows. Multipliers make it independent of width. Falcon-side
+    scripts use 1.28e-3 at batches of 10^5 and more tokens (falcon_h1.md §3.6)."""
 
     head_rate: float = Field(default=8.0, gt=0)
     """Learning rate of the untied output head relative to `learning_rate`. The released multipliers leave the
     head to grow over billions of tokens (its Adam groups' rates are not public, falcon_h1.md §3.5); short
     runs want it quicker. Loss of tiny after 60 steps of 4,096 tokens of Python (mean of the last ten, one run each),
     learning_rate x head_rate: 2e-3 x 8 6.40, 3e-3 x 4 6.35, 1e-3 x 16 6.51, 1e-3 x 8 6.72; 4e-3 x 8 diverges."""
+
+    schedule: Literal["wsd", "power"] = "wsd"
+    """Between warm-up and decay: wsd holds the rate; power lets the rate and the weight decay fall as t^(-1/4) from the end
+    of the warm-up on (falcon_h1.md §3.6)."""
 
     warmup_steps: int = Field(default=20, ge=0)
     """Steps of linear warm-up. Short is best in the long run: about 0.1 GT in the report (falcon_h1.md §3.6)."""
@@ -69,6 +91,25 @@ class TrainOptions(BaseModel):
 
     clip: float = Field(default=1.0, gt=0)
     """Gradients with a larger global norm are scaled down to it (falcon_h1.md §3.6)."""
+
+    evaluate_every: int | None = Field(default=None, ge=1)
+    """Steps between measurements of bits per byte on the documents held out of the shards (`shards: {held_out: 0.02}`).
+    None: once, with the finished model."""
+
+    evaluate_rows: int = Field(default=64, ge=1)
+    """Rows of each source that such a measurement takes at most, spread over all that were held out."""
+
+    recompute: bool = False
+    """Gradient checkpointing: keep only each block's input and compute the rest again in the backward pass. A third more
+    work; tiny with rows of 4,096: see docs/trainer.md for the memory."""
+
+    compile: bool | None = None
+    """torch.compile for the blocks: 1.1 to 1.2 times the speed on a CPU once 20 to 40 s of compiling are over. None: on
+    CUDA, and on a CPU that has a C++ compiler if the run is longer than about half an hour."""
+
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes (`torchrun --nproc-per-node 8 --no-python eyas train …`): ddp keeps a whole copy of the model
+    in each, fsdp shares weights, gradients and optimiser out (FSDP2)."""
 
     checkpoint_every: int = Field(default=100, ge=1)
     """Steps between checkpoints. The newest two are kept; there is always one at the last step."""
@@ -110,6 +151,15 @@ class TrainOptions(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _ramp_fits(self) -> TrainOptions:
+        ramp = self.batch_ramp
+        if ramp is not None and self.batch_size % ramp.start:
+            raise ValueError(
+                f"batch_ramp.start ({ramp.start}) must divide batch_size ({self.batch_size}): the batch grows by so many rows"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _shape_fits(self) -> TrainOptions:
         # The vocabulary comes from the shards; any other mistake in the shape shows here.
         if "vocab_size" in self.model:
@@ -126,12 +176,14 @@ class TrainOptions(BaseModel):
             overrides.setdefault("context_length", context_length)
         return HybridConfig.preset(self.preset, vocab_size, overrides)
 
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, counted from 1: warm-up, plateau, exponential decay to 1/8."""
-        if step <= self.warmup_steps:
-            return self.learning_rate * step / (self.warmup_steps + 1)
-        decay_steps = int(self.steps * self.decay_share)
-        into_decay = step - (self.steps - decay_steps)
-        if into_decay <= 0:
-            return self.learning_rate
-        return self.learning_rate * math.exp(-math.log(8) * into_decay / decay_steps)
+    @property
+    def loader_rows(self) -> int:
+        """Rows of one batch of the loader, of which a step takes one or, in a ramp, several."""
+        return self.batch_size if self.batch_ramp is None else self.batch_ramp.start
+
+    @property
+    def loader_mixture(self) -> list[Phase] | None:
+        """The mixture with phases that begin at batches of the loader, not at steps."""
+        if self.mixture is None:
+            return None
+        return [Phase(weights=p.weights, from_step=batches_before(self, p.from_step + 1)) for p in self.mixture]

@@ -12,9 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from trainer import kernels
 
 
 @dataclass(frozen=True)
@@ -62,26 +65,14 @@ class Packing:
         return found
 
     @cached_property
-    def attention_mask_bll(self) -> Tensor:
-        """True where query may see key: same document, not later."""
-        length = self.runs_bl.shape[1]
-        causal_ll = torch.ones(length, length, dtype=torch.bool, device=self.runs_bl.device).tril()
-        return (self.runs_bl[:, :, None] == self.runs_bl[:, None, :]) & causal_ll
+    def block_mask(self) -> Any:
+        """For flex attention, the path on a GPU."""
+        return kernels.documents_mask(self)
 
-    def conv_slots(self, gap: int) -> tuple[Tensor, int]:
-        """Places for all tokens, row after row, in one line with `gap` empty slots before each document.
-
-        Returns (index of B*L slots, length of the line). A convolution of kernel gap+1 run over that
-        line cannot reach from one document into another: the gap holds zeros.
-        """
-        runs_bl = self.runs_bl
-        # Documents up to and including this one: those of earlier rows, then those of this row.
-        per_row_b = runs_bl[:, -1] + 1
-        before_b = per_row_b.cumsum(0) - per_row_b
-        ordinal_n = (runs_bl + before_b[:, None] + 1).flatten()
-        index_n = torch.arange(runs_bl.numel(), device=runs_bl.device)
-        total = runs_bl.numel() + gap * int(per_row_b.sum())
-        return index_n + gap * ordinal_n, total
+    def reaches(self, taps: int) -> Tensor:
+        """True where a token that many places back is of the same document. Shape taps, B, L, 1."""
+        back_t = torch.arange(taps, device=self.runs_bl.device)
+        return (self.positions_bl >= back_t[:, None, None])[..., None]
 
 
 def next_token_targets(input_ids_bl: Tensor, segment_ids_bl: Tensor | None) -> Tensor:

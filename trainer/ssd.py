@@ -30,7 +30,7 @@ class ScanMasks:
     within_bcqk: Tensor  # key position k is in the same document as q, and not later
     from_start_bcq: Tensor  # the state that enters the chunk is of q's document
     to_end_bcq: Tensor  # q's document is still open at the end of the chunk
-    through_bc: Tensor  # one document spans from the entering state to the end of the chunk
+    open_bkk: Tensor  # what was there when chunk k2 began is still of the document when chunk k1 begins
 
     @classmethod
     def of(cls, runs_bl: Tensor, chunk: int) -> ScanMasks:
@@ -44,12 +44,15 @@ class ScanMasks:
         # A state handed in from outside belongs to the row's first document.
         entering_bc = torch.cat([runs_bcq[:, :1, 0], runs_bcq[:, :-1, -1]], 1)
         causal_qk = torch.ones(chunk, chunk, dtype=torch.bool, device=runs_bl.device).tril()
+        # Chunks that no document spans as a whole are breaks; a state lives between two of them.
+        breaks_bc = (runs_bcq[..., -1] != entering_bc).long().cumsum(1)
+        breaks_bk = torch.cat([torch.zeros_like(breaks_bc[:, :1]), breaks_bc], 1)
         return cls(
             chunk=chunk,
             within_bcqk=(runs_bcq[..., :, None] == runs_bcq[..., None, :]) & causal_qk,
             from_start_bcq=runs_bcq == entering_bc[..., None],
             to_end_bcq=runs_bcq == runs_bcq[..., -1:],
-            through_bc=runs_bcq[..., -1] == entering_bc,
+            open_bkk=(breaks_bk[:, :, None] == breaks_bk[:, None, :]).tril(),
         )
 
 
@@ -68,7 +71,7 @@ def ssd(
     output maps, one per group; head h uses group h // (H // G). state_bhpn: the state to start from.
     """
     batch, length, heads, head_dim = x_blhp.shape
-    groups, n_state = b_blgn.shape[2:]
+    groups = b_blgn.shape[2]
     share = heads // groups
     chunk = masks.chunk
     dtype = x_blhp.dtype
@@ -100,16 +103,13 @@ def ssd(
         kept_bcgqr = kept_bcqhp.reshape(batch, chunks, chunk, groups, share * head_dim).transpose(2, 3)
         added_bcgnr = torch.matmul(b_bcgqn.transpose(-1, -2), kept_bcgqr).to(wide)
 
-        through_bch = cum_bchq[..., -1].exp() * masks.through_bc[..., None]
-        entering_bcgnr, state_bgnr = _carry(added_bcgnr, through_bch, state_bhpn, head_dim)
+        entering_bcgnr, final_bhpn = _carry(added_bcgnr, cum_bchq[..., -1], masks, state_bhpn, head_dim)
         seen_bcgqr = torch.matmul(c_bcgqn, entering_bcgnr.to(dtype))
         seen_bcqhp = seen_bcgqr.transpose(2, 3).reshape(batch, chunks, chunk, heads, head_dim)
         from_start_bchq = cum_bchq.exp() * masks.from_start_bcq[:, :, None]
         y_bcqhp = y_bcqhp + seen_bcqhp * from_start_bchq.transpose(2, 3)[..., None].to(dtype)
 
-    y_blhp = y_bcqhp.reshape(batch, chunks * chunk, heads, head_dim)[:, :length]
-    final = state_bgnr.view(batch, groups, n_state, share, head_dim).permute(0, 1, 3, 4, 2)
-    return y_blhp, final.reshape(batch, heads, head_dim, n_state)
+    return y_bcqhp.reshape(batch, chunks * chunk, heads, head_dim)[:, :length], final_bhpn
 
 
 def _chunks(t_bl: Tensor, chunk: int) -> Tensor:
@@ -120,18 +120,30 @@ def _chunks(t_bl: Tensor, chunk: int) -> Tensor:
     return t_bl.reshape(t_bl.shape[0], -1, chunk, *t_bl.shape[2:])
 
 
-def _carry(added_bcgnr: Tensor, through_bch: Tensor, state_bhpn: Tensor | None, head_dim: int) -> tuple[Tensor, Tensor]:
-    """Run the recurrence over chunks. Returns (state entering each chunk, state after the last)."""
+def _carry(
+    added_bcgnr: Tensor, log_bch: Tensor, masks: ScanMasks, state_bhpn: Tensor | None, head_dim: int
+) -> tuple[Tensor, Tensor]:
+    """The recurrence over chunks, as one product like that within a chunk. log_bch: log decay of each whole chunk.
+
+    Returns (state entering each chunk, state after the last).
+    """
     batch, chunks, groups, n_state, width = added_bcgnr.shape
-    share = width // head_dim
+    heads = groups * (width // head_dim)
+    # Place 0 is what is handed in, place c+1 what chunk c adds: each is there when the chunk of its number begins.
     if state_bhpn is None:
-        state_bgnr = added_bcgnr.new_zeros(batch, groups, n_state, width)
+        first_bhkv = added_bcgnr.new_zeros(batch, heads, 1, n_state * head_dim)
     else:
-        state_bgepn = state_bhpn.to(added_bcgnr.dtype).view(batch, groups, share, head_dim, n_state)
-        state_bgnr = state_bgepn.permute(0, 1, 4, 2, 3).reshape(batch, groups, n_state, width)
-    factor_bcgr = through_bch.view(batch, chunks, groups, share).repeat_interleave(head_dim, -1)
-    entering: list[Tensor] = []
-    for chunk in range(chunks):
-        entering.append(state_bgnr)
-        state_bgnr = torch.addcmul(added_bcgnr[:, chunk], state_bgnr, factor_bcgr[:, chunk, :, None])
-    return torch.stack(entering, 1), state_bgnr
+        first_bhkv = state_bhpn.to(added_bcgnr.dtype).transpose(-1, -2).reshape(batch, heads, 1, -1)
+    split_bcgnsp = added_bcgnr.unflatten(-1, (-1, head_dim))
+    added_bhcv = split_bcgnsp.permute(0, 2, 4, 1, 3, 5).reshape(batch, heads, chunks, n_state * head_dim)
+    placed_bhkv = torch.cat([first_bhkv, added_bhcv], 2)
+
+    open_bkk = masks.open_bkk
+    before_bkc = open_bkk[..., :-1].tril(-1).to(log_bch.dtype)
+    cum_bhk = torch.matmul(before_bkc, log_bch).transpose(1, 2)
+    span_bhkk = (cum_bhk[..., :, None] - cum_bhk[..., None, :]).masked_fill(~open_bkk[:, None], -torch.inf)
+    state_bhkv = torch.matmul(span_bhkk.exp(), placed_bhkv)
+
+    entering_bgscnp = state_bhkv[:, :, :-1].reshape(batch, groups, -1, chunks, n_state, head_dim)
+    entering_bcgnr = entering_bgscnp.permute(0, 3, 1, 4, 2, 5).flatten(-2)
+    return entering_bcgnr, state_bhkv[:, :, -1].view(batch, heads, n_state, head_dim).transpose(-1, -2)

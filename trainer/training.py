@@ -1,8 +1,9 @@
 """The training loop: shards in, a trained model out, and a crash costs at most a checkpoint's interval.
 
 Resuming is exact: weights, optimiser, random generators and loader come back, and on a CPU the
-losses that follow are the same bit for bit (a test kills a run to see it). The trade: one process,
-one device; the loop is meant to be read and to prove the data, not to fill a cluster.
+losses that follow are the same bit for bit (a test kills a run at every step to see it). One process or
+several (`parallel.py`) take the same steps. The trade: data parallel only, no tensor or pipeline parallelism; the
+loop is meant to be read and to prove the data.
 """
 
 from __future__ import annotations
@@ -10,18 +11,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from trainer import checkpoint
-from trainer.files import save_model
+from trainer import checkpoint, kernels
+from trainer.device import check_memory, out_of_memory, pick_compile, pick_device, pick_dtype
+from trainer.evaluation import HeldOut
+from trainer.files import load_model, save_model
 from trainer.metrics import MetricsLog
 from trainer.model import HybridLM
+from trainer.optimizer import make_optimizer, set_plan
 from trainer.options import TrainOptions
+from trainer.parallel import World, last_piece, number, spread
+from trainer.schedule import StepPlan, plan_of
 from trainer.segments import next_token_targets
+from trainer.throughput import flops_per_token, peak_flops
 
 
 class Batch(Protocol):
@@ -60,7 +69,17 @@ class Loader(Protocol):
 
 # What may differ between a checkpoint and the run that goes on from it. WSD allows a longer run; of a mixture only what
 # comes after the checkpoint may change, which the loader sees to.
-_MAY_CHANGE = {"steps", "checkpoint_every", "device", "dtype", "micro_batch", "mixture"}
+_MAY_CHANGE = {
+    "steps",
+    "checkpoint_every",
+    "device",
+    "dtype",
+    "micro_batch",
+    "mixture",
+    "evaluate_every",
+    "evaluate_rows",
+}
+_MAY_CHANGE |= {"recompute", "compile", "parallel"}
 
 
 def train(
@@ -70,53 +89,90 @@ def train(
     seed: int,
     threads: int | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
+    held_out: HeldOut | None = None,
 ) -> dict[str, Any]:
     """Train and write `model.safetensors`, `config.json` and `metrics.jsonl` into `out_dir`.
 
     Goes on from the newest complete checkpoint in `out_dir`, if there is one.
-    threads: CPU threads for torch, None leaves them. progress: called with each step's metrics.
+    threads: CPU threads for torch, None leaves them. progress: called with each step's metrics, on rank 0.
+    held_out: what to measure bits per byte on. Started by `torchrun`, all ranks call this, each with its own loader.
     Returns the summary: steps, first_loss, last_loss, tokens, tokens_per_s, parameters, and more.
-    Raises ValueError if shards, options or files do not fit, FloatingPointError if the loss or a
+    Raises ValueError if shards, options, files or memory do not fit, FloatingPointError if the loss or a
     gradient is not finite.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     _check_index(loader.index)
-    run = _Run(loader, options, Path(out_dir), seed)
-    run.resume()
-    started = time.monotonic()
-    tokens_before = run.tokens
-    batches = iter(loader)
-    while run.step < options.steps:
-        metrics = run.advance(next(batches))
-        if progress is not None:
-            progress(metrics)
-        if run.step % options.checkpoint_every == 0 or run.step == options.steps:
-            run.save()
-    save_model(run.model, out_dir)
-    return run.summary(run.tokens - tokens_before, time.monotonic() - started)
+    world = World.of_environment()
+    device = pick_device(options.device, world)
+    with world.joined(device):
+        run = _Run(loader, options, Path(out_dir), seed, world, device, held_out)
+        run.resume()
+        started = time.monotonic()
+        tokens_before = run.tokens
+        batches = iter(loader)
+        while run.step < options.steps:
+            metrics = run.advance(batches)
+            if progress is not None and world.rank == 0:
+                progress(metrics)
+            if run.step % options.checkpoint_every == 0 or run.step == options.steps:
+                run.save()
+        save_model(run.model, out_dir, write=world.rank == 0)
+        world.wait()
+        return run.summary(run.tokens - tokens_before, time.monotonic() - started)
 
 
 class _Run:
     """The state of a run between steps."""
 
-    def __init__(self, loader: Loader, options: TrainOptions, out_dir: Path, seed: int) -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        options: TrainOptions,
+        out_dir: Path,
+        seed: int,
+        world: World,
+        device: torch.device,
+        held_out: HeldOut | None,
+    ) -> None:
         self.loader, self.options, self.out_dir, self.seed = loader, options, out_dir, seed
-        self.device = pick_device(options.device)
-        self.dtype = pick_dtype(options.dtype, self.device)
+        self.world, self.device, self.held_out = world, device, held_out
+        self.dtype = pick_dtype(options.dtype, device)
         self.step = 0
         self.tokens = 0
         self.checkpoints = out_dir / "checkpoints"
         torch.manual_seed(seed)
-        index = loader.index
-        self.model = HybridLM(options.config(index.vocab_size, index.sequence_length)).to(self.device)
+        self.model = self._model()
+        config, length = self.model.config, loader.index.sequence_length
+        self.compiled = pick_compile(options, config, length, device)
+        self.model.recompute = options.recompute
+        self.replica = spread(self.model, world, options.parallel)
         self.optimizer = make_optimizer(self.model, options)
         self.log = MetricsLog(out_dir / "metrics.jsonl")
+        self.flops_per_token = flops_per_token(config, length)
+        self.peak = _peak(device, self.dtype) * world.size
+
+    def _model(self) -> HybridLM:
+        index, options = self.loader.index, self.options
+        shares = self.world.size if options.parallel == "fsdp" else 1
+        if options.start_from is None:
+            config = options.config(index.vocab_size, index.sequence_length)
+            check_memory(config, self.device, shares)
+            return HybridLM(config).to(self.device)
+        model = load_model(options.start_from)
+        if model.config.vocab_size != index.vocab_size:
+            raise ValueError(
+                f"{options.start_from}: a model of {model.config.vocab_size:,} tokens, but the shards were made with "
+                f"{index.vocab_size:,}: make them with the model's own tokenizer"
+            )
+        check_memory(model.config, self.device, shares)
+        return model.to(self.device)
 
     def resume(self) -> None:
         """Go on from the newest checkpoint, if any, and cut the metrics back to it."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        checkpoint.clear_unfinished(self.checkpoints)
+        if self.world.rank == 0:
+            checkpoint.clear_unfinished(self.checkpoints)
         found = checkpoint.complete(self.checkpoints)
         if found:
             path = found[-1]
@@ -126,10 +182,17 @@ class _Run:
             self.loader.load_state_dict(state["loader"])
             torch.set_rng_state(torch.tensor(list(bytes.fromhex(state["rng"])), dtype=torch.uint8))
             self.step, self.tokens = state["step"], state["tokens"]
+            # The first machine's choices stand: changing them midway would change the losses.
             if self.options.dtype == "auto":
-                # The first machine's choice stands: changing it midway would change the losses.
                 self.dtype = getattr(torch, state["dtype"])
-        self.log.keep_through(self.step)
+            if self.options.compile is None:
+                self.compiled = state["compiled"]
+        if self.compiled:
+            for block in self.model.blocks:
+                block.compile(dynamic=False)
+        if self.world.rank == 0:
+            self.log.keep_through(self.step)
+        self.world.wait()
 
     def _check_same(self, state: dict[str, Any], path: Path) -> None:
         advice = f"Delete {self.checkpoints} to start over, or choose another output folder."
@@ -149,53 +212,84 @@ class _Run:
         if state["step"] > self.options.steps:
             raise ValueError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
 
-    def advance(self, batch: Batch) -> dict[str, Any]:
+    def advance(self, batches: Iterator[Batch]) -> dict[str, Any]:
         """One optimiser step; returns its line of metrics."""
         begun = time.monotonic()
         self.step += 1
-        rate = self.options.rate(self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["factor"]
-        loss, tokens = self._accumulate(batch)
+        plan = plan_of(self.options, self.step)
+        set_plan(self.optimizer, plan)
+        try:
+            loss, tokens = self._accumulate(*self._rows(batches, plan))
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            raise ValueError(
+                f"no memory left at step {self.step} with {self._piece(plan.rows)} rows at a time: set micro_batch lower, or "
+                f"recompute: true ({error})"
+            ) from error
         if not math.isfinite(loss):
-            raise FloatingPointError(self._not_finite("loss", loss))
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip))
+            raise FloatingPointError(self._not_finite("loss", loss, plan))
+        norm = number(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip))
         if not math.isfinite(norm):
-            raise FloatingPointError(self._not_finite("gradient norm", norm))
+            raise FloatingPointError(self._not_finite("gradient norm", norm, plan))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.tokens += tokens
         index = self.loader.index
-        metrics = {
+        rate = tokens / max(time.monotonic() - begun, 1e-9)
+        metrics: dict[str, Any] = {
             "step": self.step,
             "loss": loss,
             "bits_per_byte": loss / math.log(2) * index.tokens / index.text_bytes,
-            "learning_rate": rate,
+            "learning_rate": plan.rate,
             "grad_norm": norm,
             "tokens": self.tokens,
-            "tokens_per_s": round(tokens / max(time.monotonic() - begun, 1e-9), 1),
+            "tokens_per_s": round(rate, 1),
+            "mfu": round(rate * self.flops_per_token / self.peak, 4),
         }
-        self.log.append(metrics)
+        every = self.options.evaluate_every
+        if self.held_out and (self.step == self.options.steps or (every and self.step % every == 0)):
+            metrics["held_out"] = self.held_out.bits_per_byte(self.model, self._precision())
+        if self.world.rank == 0:
+            self.log.append(metrics)
         return metrics
 
-    def _accumulate(self, batch: Batch) -> tuple[float, int]:
-        """Gradients of the batch's mean loss, piece by piece. Returns (loss, tokens that are not padding)."""
-        ids_bl, segments_bl = batch.input_ids, batch.segment_ids
-        self._check_batch(ids_bl, segments_bl)
-        count = int((next_token_targets(ids_bl, segments_bl) >= 0).sum())
-        piece = self.options.micro_batch or (2 if self.device.type == "cpu" else len(ids_bl))
+    def _rows(self, batches: Iterator[Batch], plan: StepPlan) -> tuple[Tensor, Tensor]:
+        """This rank's rows of a step: token ids and document indices."""
+        size = self.options.loader_rows
+        taken = [next(batches) for _ in range(plan.rows // size)]
+        for batch in taken:
+            self._check_batch(batch.input_ids, batch.segment_ids, size // self.world.size)
+        if len(taken) == 1:
+            return taken[0].input_ids, taken[0].segment_ids
+        return torch.cat([b.input_ids for b in taken]), torch.cat([b.segment_ids for b in taken])
+
+    def _accumulate(self, ids_bl: Tensor, segments_bl: Tensor) -> tuple[float, int]:
+        """Gradients of the batch's mean loss, piece by piece. Returns (loss, tokens that are not padding), of all ranks."""
+        count, tokens = self.world.sum(
+            int((next_token_targets(ids_bl, segments_bl) >= 0).sum()), int((segments_bl >= 0).sum()), device=self.device
+        )
+        piece = self._piece(len(ids_bl))
         total = torch.zeros((), device=self.device)
-        narrow = self.dtype != torch.float32
         for start in range(0, len(ids_bl), piece):
             ids, segments = (t[start : start + piece].to(self.device) for t in (ids_bl, segments_bl))
-            with torch.autocast(self.device.type, self.dtype if narrow else torch.bfloat16, enabled=narrow):
-                loss = self.model.loss(ids.long(), segments, count)
-            loss.backward()
+            with last_piece(self.replica, start + piece >= len(ids_bl)):
+                with self._precision():
+                    loss = self.replica(ids.long(), segments, int(count))
+                # Gradients are averaged over ranks, and the loss already is over the targets of all.
+                (loss * self.world.size if self.world.size > 1 else loss).backward()
             total += loss.detach()
-        return float(total), int((segments_bl >= 0).sum())
+        return self.world.sum(float(total), device=self.device)[0], int(tokens)
 
-    def _check_batch(self, ids_bl: Tensor, segments_bl: Tensor) -> None:
-        rows, length = self.options.batch_size, self.loader.index.sequence_length
+    def _piece(self, rows: int) -> int:
+        return min(rows, self.options.micro_batch or (2 if self.device.type == "cpu" else rows))
+
+    def _precision(self) -> AbstractContextManager[None]:
+        narrow = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype if narrow else torch.bfloat16, enabled=narrow)
+
+    def _check_batch(self, ids_bl: Tensor, segments_bl: Tensor, rows: int) -> None:
+        length = self.loader.index.sequence_length
         if tuple(ids_bl.shape) != (rows, length) or ids_bl.shape != segments_bl.shape:
             raise ValueError(
                 f"the loader gave input_ids {tuple(ids_bl.shape)} and segment_ids {tuple(segments_bl.shape)}; "
@@ -208,84 +302,55 @@ class _Run:
                 f"{self.model.config.vocab_size}: the shards and their index do not belong together"
             )
 
-    def _not_finite(self, what: str, value: float) -> str:
+    def _not_finite(self, what: str, value: float, plan: StepPlan) -> str:
         return (
-            f"the {what} became {value} at step {self.step} (learning rate {self.options.rate(self.step):.3g}). "
+            f"the {what} became {value} at step {self.step} (learning rate {plan.rate:.3g}). "
             f"The last checkpoint in {self.checkpoints} is sound; lower learning_rate or clip and start again."
         )
 
     def save(self) -> None:
         # Metrics first: a checkpoint never knows of a step the log has lost.
-        self.log.sync()
+        if self.world.rank == 0:
+            self.log.sync()
         state = {
             "tokens": self.tokens,
             "seed": self.seed,
             "digest": self.loader.index.digest,
             "options": self.options.model_dump(mode="json"),
             "dtype": str(self.dtype).removeprefix("torch."),
+            "compiled": self.compiled,
             "loader": self.loader.state_dict(),
             "rng": bytes(torch.get_rng_state().tolist()).hex(),
         }
-        checkpoint.save(self.checkpoints, self.step, self.model, self.optimizer, state)
+        checkpoint.save(self.checkpoints, self.step, self.model, self.optimizer, state, write=self.world.rank == 0)
+        self.world.wait()
 
     def summary(self, tokens_now: int, seconds: float) -> dict[str, Any]:
         """What the run came to. tokens_per_s is that of this call, None if it had nothing left to do."""
         # Somebody may have removed the log of a finished run: that is no reason to fail.
         lines = self.log.read() or [{"loss": None, "bits_per_byte": None}]
+        rate = tokens_now / seconds if tokens_now else None
         return {
             "steps": self.step,
             "first_loss": lines[0]["loss"],
             "last_loss": lines[-1]["loss"],
             "last_bits_per_byte": lines[-1]["bits_per_byte"],
+            "held_out": lines[-1].get("held_out"),
             "tokens": self.tokens,
-            "tokens_per_s": round(tokens_now / seconds, 1) if tokens_now else None,
+            "tokens_per_s": round(rate, 1) if rate else None,
+            "mfu": round(rate * self.flops_per_token / self.peak, 4) if rate else None,
             "parameters": self.model.config.parameters,
             "device": str(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
+            "processes": self.world.size,
+            "compiled": self.compiled,
+            "fused_kernels": self.device.type == "cuda" and kernels.installed(),
         }
 
 
-def make_optimizer(model: HybridLM, options: TrainOptions) -> torch.optim.AdamW:
-    """AdamW; only matrices of the blocks and the untied head decay. A group's `factor` scales its rate."""
-    head = None if model.config.tied_embeddings else model.head.weight
-    matrices: list[torch.nn.Parameter] = []
-    exempt: list[torch.nn.Parameter] = []
-    for name, parameter in model.named_parameters():
-        matrix = parameter.dim() == 2 and "embedding" not in name and "conv" not in name
-        if parameter is not head:
-            (matrices if matrix else exempt).append(parameter)
-    groups = [
-        {"params": matrices, "weight_decay": options.weight_decay, "factor": 1.0},
-        {"params": exempt, "weight_decay": 0.0, "factor": 1.0},
-    ]
-    if head is not None:
-        # Divided, because AdamW multiplies decay by the rate: the head shrinks no faster than the rest.
-        decay = options.weight_decay / options.head_rate
-        groups.append({"params": [head], "weight_decay": decay, "factor": options.head_rate})
-    return torch.optim.AdamW(groups, lr=options.learning_rate, betas=options.betas, fused=True)
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
-        raise ValueError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA device(s)")
-    return device
-
-
-def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it: 392 against 113 GFLOP/s on an AVX512-BF16 core pair."""
-    if name != "auto":
-        return torch.bfloat16 if name == "bfloat16" else torch.float32
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        # Young in torch: where it is missing, float32 is the safe answer.
-        features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = bool(features.get("avx512_bf16") or features.get("amx_tile") or features.get("amx_bf16"))
-    return torch.bfloat16 if native else torch.float32
+@cache
+def _peak(device: torch.device, dtype: torch.dtype) -> float:
+    return peak_flops(device, dtype)
 
 
 def _check_index(index: Index) -> None:

@@ -15,6 +15,7 @@ from corpus.store import FileEntry, Store
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
 from trainer.options import TrainOptions
+from trainer.schedule import batches_before
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
 PROMPTS = ("The function returns", "import ", "This package")
@@ -64,23 +65,33 @@ def train_on(
 ) -> dict[str, Any]:
     """Trains on the shards folder `shards` into `folder`; returns the trainer's summary.
 
-    `warn` is told before the first step what is doubtful about the mixture.
+    Measures bits per byte on its held_out/, if it has one. `warn` is told before the first step what is doubtful about the
+    mixture. Started by `torchrun`, this is one process of several.
     """
     from shards.loader import ShardLoader
     from shards.order import repeated_too_soon
     from shards.order import shares as shares_of
+    from shards.pack import HELD_OUT
+    from trainer.evaluation import HeldOut
+    from trainer.parallel import World
     from trainer.training import train
 
-    loader = ShardLoader(shards, options.batch_size, seed, mixture=options.mixture, verify="full")
+    world = World.of_environment()
+    loader = ShardLoader(
+        shards, options.loader_rows, seed, world.rank, world.size, mixture=options.loader_mixture, verify="full"
+    )
     _check_tokenizer(shards, loader.index.meta.tokenizer)
     index = loader.index
+    apart = f"{shards.rstrip('/')}/{HELD_OUT}"
+    held_out = HeldOut(apart, options.evaluate_rows) if Store(apart).exists("index.json") else None
     parameters = options.config(index.vocab_size, index.sequence_length).parameters
-    warnings = repeated_too_soon(loader.order, options.steps, parameters)
+    batches = batches_before(options, options.steps + 1)
+    warnings = repeated_too_soon(loader.order, batches, parameters)
     for warning in warnings:
         warn(warning)
     folder.mkdir(parents=True, exist_ok=True)
-    summary = train(loader, options, str(folder), seed, threads=threads, progress=progress)
-    found = shares_of(loader.order, options.steps)
+    summary = train(loader, options, str(folder), seed, threads, progress, held_out)
+    found = shares_of(loader.order, batches)
     summary["order_hash"] = loader.order_hash
     summary["sources"] = [asdict(one) for one in found if one.rows]
     summary["repeated_too_soon"] = warnings

@@ -43,21 +43,27 @@ def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: 
 
 def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], documents: int) -> Result:
     """Writes the index of the shards in `folder`, which hold `documents` documents; RuntimeError if they do not."""
-    from shards.pack import index_of
+    from shards.pack import HELD_OUT, index_of
     from shards.packing_report import added
 
-    index = index_of(meta, entries, folder)
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
     packed = sum(entry["documents"] for entry in entries)
     if packed != documents:
         raise RuntimeError(f"{folder}: {packed} documents packed of {documents} curated; the books do not balance")
+    held_out = [entry for entry in entries if entry["held_out"]]
+    entries = [entry for entry in entries if not entry["held_out"]]
+    index = index_of(meta, entries, folder)
     result.files.append(store.write_json(f"{folder}/index.json", index.to_json()))
+    if held_out:
+        apart = f"{folder}/{HELD_OUT}"
+        result.files.append(store.write_json(f"{apart}/index.json", index_of(meta, held_out, apart).to_json()))
     names = ("documents", "tokens", "pieces", "split", "longer", "padding", "lost")
     totals = {name: sum(entry[name] for entry in entries) for name in names}
     slots = index.rows * index.sequence_length
     ways, lengths = added(entries)
     result.summary = {
         **totals,
+        "held_out": sum(entry["documents"] for entry in held_out),
         "rows": index.rows,
         "files": len(index.files),
         "sequence_length": index.sequence_length,

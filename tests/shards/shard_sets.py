@@ -16,7 +16,7 @@ from corpus.store import Store
 from corpus.task import Entry, TaskContext
 from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
 from shards.options import ShardOptions
-from shards.pack import index_of, plan_packing, shard_meta
+from shards.pack import HELD_OUT, index_of, plan_packing, shard_meta
 from tokenizer_train import Encoder, train_bpe
 from tokenizer_train.options import TokenizerOptions
 
@@ -76,6 +76,10 @@ def packed(
     entries = [task.run(context) for task in reversed(step.tasks)]
     encoder = Encoder.from_bytes(tokenizer())
     meta = shard_meta(encoder, options, hashlib.sha256(tokenizer()).hexdigest())
-    index = index_of(meta, entries, "shards")
+    index = index_of(meta, (entry for entry in entries if not entry["held_out"]), "shards")
     store.write_json("shards/index.json", index.to_json())
+    if options.held_out:
+        apart = f"shards/{HELD_OUT}"
+        held_out = index_of(meta, (entry for entry in entries if entry["held_out"]), apart)
+        store.write_json(f"{apart}/index.json", held_out.to_json())
     return index, entries, by_id

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_sets import packed, tokenizer
 
+from corpus.store import Store
 from shards import pack
 from shards.format import Index
 from shards.options import ShardOptions
@@ -72,6 +73,23 @@ def test_every_document_comes_back_token_by_token(
     assert totals["padding"] == index.rows * length - index.tokens
     assert totals["split"] == sum(len(tokens) > length for tokens in wanted.values())
     assert index.text_bytes == sum(len(text.encode()) for text in texts)
+
+
+def test_held_out_documents_are_packed_apart_and_none_is_lost(tmp_path: Path) -> None:
+    texts = [f"the cat {number} sat on the mat" for number in range(400)]
+    options = ShardOptions(sequence_length=32, held_out=0.25)
+    index, entries, by_id = packed(tmp_path, texts, options, [100, 300])
+    train = gathered(tmp_path, index)
+    store = Store(str(tmp_path / "shards" / pack.HELD_OUT))
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "shards").symlink_to(tmp_path / "shards" / pack.HELD_OUT)
+    held_out = gathered(tmp_path / "apart", Index.load(store))
+    assert not set(train) & set(held_out)
+    assert set(train) | set(held_out) == set(by_id)
+    assert 0.15 < len(held_out) / len(texts) < 0.35
+    assert sum(entry["documents"] for entry in entries) == len(texts)
+    other, _, _ = packed(tmp_path / "other", texts, options, [100, 300])
+    assert other.digest == index.digest
 
 
 def test_files_follow_from_bytes_alone_and_run_twice_are_the_same(tmp_path: Path) -> None:
