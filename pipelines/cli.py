@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.ablate_cli import ABLATE_EXAMPLES, ablate
 from pipelines.explain_cli import EXAMPLES as EXPLAIN_EXAMPLES
 from pipelines.explain_cli import explain
+from pipelines.export_cli import export_app
 from pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
 from pipelines.plain import plain
 from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
@@ -30,10 +32,12 @@ app = typer.Typer(
 
 app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(shards_app, name="shards")
+app.add_typer(export_app, name="export")
 app.command(epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(epilog=PACK_EXAMPLES)(pack)
 app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=GENERATE_EXAMPLES)(generate)
+app.command(epilog=ABLATE_EXAMPLES)(ablate)
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]

@@ -51,7 +51,6 @@ def train(
     """Train a model on shards, outside a recipe: another size, more steps, several processes by torchrun."""
     import os
 
-    import yaml
     from rich.console import Console
 
     from pipelines.passes.model import train_on
@@ -67,8 +66,7 @@ def train(
         "learning_rate": learning_rate,
         "start_from": start_from,
     }
-    given.update((name, yaml.safe_load(value)) for name, value in map(_option, more or []))
-    options = _options({name: value for name, value in given.items() if value is not None})
+    options = training_options({name: value for name, value in given.items() if value is not None}, more)
     folder = shards_folder(shards)
     first = os.environ.get("RANK", "0") == "0"
     console = Console(quiet=not first)
@@ -94,13 +92,18 @@ def _option(given: str) -> tuple[str, str]:
     return name, value
 
 
-def _options(given: dict[str, Any]) -> TrainOptions:
+def training_options(given: dict[str, Any], more: list[str] | None) -> TrainOptions:
+    """The options of a training from those given by name and by `--set`; ValueError in words."""
     from pydantic import ValidationError
+    from ruamel.yaml import YAML, YAMLError
 
     from trainer.options import TrainOptions
 
     try:
-        return TrainOptions.model_validate(given)
+        set_ = {name: YAML(typ="safe").load(value) for name, value in map(_option, more or [])}
+        return TrainOptions.model_validate({**given, **set_})
+    except YAMLError as error:
+        raise ValueError(f"--set: not YAML: {error}") from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'train'}: {one['msg']}" for one in error.errors())
         known = ", ".join(TrainOptions.model_fields)

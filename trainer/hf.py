@@ -31,11 +31,8 @@ _FIXED: dict[str, tuple[Any, Any]] = {
     "attention_dropout": (0.0, 0.0),
 }
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
-_SPECIAL = {
-    "bos_token": "<|begin_of_text|>",
-    "eos_token": "<|end_of_text|>",
-    "pad_token": "<|pad|>",
-}
+BEGIN, END, PAD = "<|begin_of_text|>", "<|end_of_text|>", "<|pad|>"
+_SPECIAL = {"bos_token": BEGIN, "eos_token": END, "pad_token": PAD}
 
 
 def to_hf_config(config: HybridConfig) -> dict[str, Any]:

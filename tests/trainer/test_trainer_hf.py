@@ -12,6 +12,7 @@ import torch
 from trainer.config import HybridConfig, Multipliers
 from trainer.files import load_model
 from trainer.hf import export_hf, from_hf_config, load_hf, to_hf_config
+from trainer.layers import HybridCache
 from trainer.model import HybridLM
 
 BASE = HybridConfig(
@@ -92,3 +93,36 @@ def test_tokenizer_travels_along(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "config.json").read_text())["eos_token_id"] == 1
     with pytest.raises(ValueError, match="not the tokenizer"):
         export_hf(HybridLM(dataclasses.replace(BASE, vocab_size=3)), tmp_path / "small", tmp_path / "tok")
+
+
+@pytest.mark.parametrize("name", ["gated", "ungated", "groups"])
+def test_cached_logits_equal_transformers_cached_logits(name: str, tmp_path: Path) -> None:
+    """A prompt at once, then token by token, on both sides."""
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(5)
+    model = HybridLM(SHAPES[name]).eval()
+    export_hf(model, tmp_path)
+    theirs = transformers.FalconH1ForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    ids = torch.randint(0, 97, (1, 19))
+    cache, past = HybridCache(), None
+    with torch.no_grad():
+        whole = model(ids)
+        for start, stop in [(0, 11), *((at, at + 1) for at in range(11, 19))]:
+            ours = model(ids[:, start:stop], cache=cache)
+            reply = theirs(ids[:, start:stop], past_key_values=past, use_cache=True)
+            past = reply.past_key_values
+            torch.testing.assert_close(ours, reply.logits, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(ours, whole[:, start:stop], atol=1e-4, rtol=1e-4)
+
+
+def test_a_cache_holds_a_constant_state_and_only_keys_grow() -> None:
+    model = HybridLM(BASE).eval()
+    cache = HybridCache()
+    sizes = []
+    with torch.no_grad():
+        for _ in range(3):
+            model(torch.randint(0, 97, (1, 16)), cache=cache)
+            layer = cache.layers[0]
+            assert layer.state_bhpn is not None and layer.conv_bkc is not None and layer.key_bhld is not None
+            sizes.append((layer.state_bhpn.numel(), layer.conv_bkc.numel(), layer.key_bhld.numel()))
+    assert sizes[0][:2] == sizes[2][:2] and sizes[2][2] == 3 * sizes[0][2]

@@ -1,0 +1,108 @@
+"""Slices of a corpus to train on: what a run kept, what it read, what a stage of it dropped, or any Parquet files.
+
+Dropped text is kept nowhere: it is read once more from the run's sources, by the ids of the ledger. The trade: seconds of
+reading for a run folder that is not twice as large. Such text is as it was read, before any mapper changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpus.documents import document_id
+from corpus.store import Store
+from pipelines.planning import Plan, make_plan
+from pipelines.recipe import load
+from pipelines.registry import nearest
+
+FORMS = (
+    "RUN (what it kept), RUN:raw (what it read), RUN:dropped:STAGE, or a Parquet file or folder with a column `text`"
+)
+
+
+class Slice(NamedTuple):
+    """A slice by its name on the command line; `run`: the folder of its run, if it is of one."""
+
+    name: str
+    run: str | None
+    kind: str
+    """kept, raw, dropped or files."""
+    stage: str = ""
+
+    @classmethod
+    def parse(cls, given: str) -> Slice:
+        """ValueError, with the forms there are, for anything else."""
+        folder, _, rest = given.partition(":") if "://" not in given else (given, "", "")
+        if Store(folder).exists("plan.json"):
+            kind, _, stage = (rest or "kept").partition(":")
+            if (kind in ("kept", "raw") and not stage) or (kind == "dropped" and stage):
+                return cls(given, folder.rstrip("/"), kind, stage)
+        elif not rest and Path(folder).exists():
+            return cls(given, None, "files")
+        raise ValueError(f"{given!r} is no slice of a corpus: expected {FORMS}")
+
+    def texts(self) -> Iterator[pa.LargeStringArray]:
+        """Its texts, some thousand at a time, always in the same order."""
+        if self.run is None:
+            yield from _files(Path(self.name))
+        elif self.kind == "kept":
+            yield from _files(Path(self.run) / "curated")
+        else:
+            yield from _read_again(self.run, self.stage if self.kind == "dropped" else None)
+
+
+def run_plan(run: str) -> Plan:
+    """The plan of a finished run, from what lies in its folder."""
+    store = Store(run)
+    asked = store.read_json("plan.json")
+    return make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
+
+
+def _files(path: Path) -> Iterator[pa.LargeStringArray]:
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path}: no Parquet files there")
+    for file in files:
+        with pq.ParquetFile(file) as parquet:
+            if "text" not in parquet.schema_arrow.names:
+                raise ValueError(f"{file}: no column `text`; it has {', '.join(parquet.schema_arrow.names)}")
+            for batch in parquet.iter_batches(columns=["text"]):
+                yield batch.column(0).cast(pa.large_string()).drop_null()
+
+
+def _read_again(run: str, stage: str | None) -> Iterator[pa.LargeStringArray]:
+    planned = run_plan(run)
+    wanted = None if stage is None else _dropped(run, stage)
+    sources = {entry.name: entry.source for entry in planned.recipe.options.sources}
+    for partition in planned.partitions:
+        row = 0
+        for split in partition.splits:
+            for batch in sources[partition.source].read(split, row):
+                row += len(batch.rows) + len(batch.rejects)
+                texts = pa.array(batch.texts, pa.large_string())
+                if wanted is not None:
+                    ids = pa.array([document_id(partition.number, one) for one in batch.rows], pa.uint64())
+                    texts = texts.filter(pc.is_in(ids, wanted))
+                yield texts
+
+
+def _dropped(run: str, stage: str) -> pa.Array:
+    """Ids of the documents that a stage dropped; ValueError if there is no such stage, or it dropped none."""
+    found, known = [], set()
+    for file in sorted((Path(run) / "ledger").glob("*.parquet")):
+        table = pq.read_table(file, columns=["id", "stage", "kept"])
+        known |= set(pc.unique(table.column("stage").cast(pa.string())).to_pylist())
+        mine = pc.and_(pc.equal(table.column("stage").cast(pa.string()), stage), pc.invert(table.column("kept")))
+        found.append(table.filter(mine).column("id").to_numpy())
+    if stage not in known:
+        raise ValueError(f"{run}: no stage {stage!r}{nearest(stage, sorted(known))}; it has {', '.join(sorted(known))}")
+    ids = np.concatenate(found)
+    if not len(ids):
+        raise ValueError(f"{run}: {stage} dropped nothing")
+    return pa.array(ids, pa.uint64())

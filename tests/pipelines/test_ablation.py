@@ -1,0 +1,110 @@
+"""Slices of a run, and the comparison of two of them."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.ablation import ablate, paired
+from pipelines.slices import Slice
+from pipelines.verbs import run
+from trainer.options import TrainOptions
+
+RECIPE = """
+name: one
+sources: [{name: s, files: {path: "%s", glob: ["*.txt"]}}]
+stages: [{gopher_quality: {min_doc_words: 20}}]
+tokenizer: {vocab_sizes: [320]}
+"""
+WORDS = [
+    "the",
+    "of",
+    "and",
+    "to",
+    "that",
+    "with",
+    "have",
+    "be",
+    "cats",
+    "dogs",
+    "sat",
+    "mats",
+    "river",
+    "stone",
+    "where",
+    "under",
+    "walking",
+    "slowly",
+    "because",
+    "morning",
+]
+SMALL = {"d_model": 32, "d_ff": 48, "layers": 1, "head_dim": 16, "ssm_heads": 2, "ssm_head_dim": 16, "ssm_state": 8}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 120 sentences that stay and 60 rows of symbols that do not."""
+    folder = tmp_path_factory.mktemp("ablation")
+    (folder / "text").mkdir()
+    dice = random.Random(0)
+    for number in range(120):
+        words = " ".join(dice.choice(WORDS) for _ in range(60))
+        (folder / "text" / f"good-{number:03d}.txt").write_text(f"The story of that day: {words}.\n")
+    for number in range(60):
+        (folder / "text" / f"noise-{number:03d}.txt").write_text(f"{number} #### @@ {number * 7919} ~~ ^^ " * 12)
+    (folder / "recipe.yaml").write_text(RECIPE % (folder / "text"))
+    run(str(folder / "recipe.yaml"), str(folder / "runs"), workers=0)
+    return folder / "runs" / "one"
+
+
+def texts(name: str) -> list[str]:
+    return [text for batch in Slice.parse(name).texts() for text in batch.to_pylist()]
+
+
+def test_slices_are_what_was_kept_read_and_dropped(finished: Path) -> None:
+    kept, raw, dropped = texts(str(finished)), texts(f"{finished}:raw"), texts(f"{finished}:dropped:gopher_quality")
+    assert (len(kept), len(raw), len(dropped)) == (120, 180, 60)
+    assert sorted(kept + dropped) == sorted(raw)
+    assert all("####" in text for text in dropped)
+    assert texts(str(finished / "curated")) == kept
+
+
+def test_what_is_no_slice_is_said(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"is no slice of a corpus: expected RUN"):
+        Slice.parse(f"{finished}:fresh")
+    with pytest.raises(ValueError, match=r"is no slice"):
+        Slice.parse(str(tmp_path / "nothing"))
+    with pytest.raises(ValueError, match=r"no stage 'gopher'.*gopher_quality"):
+        texts(f"{finished}:dropped:gopher")
+    pq.write_table(pa.table({"content": ["a"]}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="no column `text`; it has content"):
+        texts(str(tmp_path / "a.parquet"))
+
+
+def test_noise_makes_a_worse_model_of_language(finished: Path, tmp_path: Path) -> None:
+    slices = [Slice.parse(str(finished)), Slice.parse(f"{finished}:dropped:gopher_quality")]
+    options = TrainOptions(model=SMALL, steps=12, batch_size=2, learning_rate=1e-2, device="cpu", warmup_steps=2)
+    tokenizer = str(finished / "tokenizer" / "tokenizer.json")
+
+    def go(where: str) -> object:
+        return ablate(slices, None, [tokenizer] * 2, options, 64, [0, 1, 2], tmp_path / where, 1, lambda *_: None)
+
+    result = go("one")
+    assert result.difference + result.interval < 0, result  # type: ignore[attr-defined]
+    assert "beats" in result.verdict and result.budget == 12 * 2 * 64  # type: ignore[attr-defined]
+    # Once more, it only reads what is there; elsewhere it comes to the same figures.
+    assert go("one") == result == go("two")
+    with pytest.raises(ValueError, match="holds another ablation"):
+        ablate(slices[::-1], None, [tokenizer] * 2, options, 64, [0], tmp_path / "one", 1, lambda *_: None)
+
+
+def test_the_interval_is_students() -> None:
+    mean, half = paired([1.0, 2.0, 4.0], [0.5, 1.0, 2.5])
+    assert mean == pytest.approx(1.0)
+    assert half == pytest.approx(4.303 * 0.5 / math.sqrt(3))
+    assert paired([1.0], [2.0]) == (-1.0, math.inf)
