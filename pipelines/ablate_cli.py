@@ -43,11 +43,11 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON only.")] = False,
 ) -> None:
     """Train the same small model on two slices at an equal token budget, and compare bits per byte on held-out text."""
-    import os
 
     from rich.console import Console
 
     from pipelines.ablation import ablate as run
+    from pipelines.executors import cores
     from pipelines.model_cli import training_options
     from pipelines.slices import Slice
 
@@ -68,7 +68,7 @@ def ablate(
             last = what
 
         paths = _tokenizers(slices, tokenizer, own_tokenizers)
-        threads = os.cpu_count() or 1
+        threads = cores()
         result = run(slices, judge, paths, options, sequence_length, list(range(seeds)), Path(out), threads, told)
     if as_json:
         typer.echo((Path(out) / "ablation.json").read_text(encoding="utf-8"), nl=False)

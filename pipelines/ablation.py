@@ -14,6 +14,7 @@ import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,8 @@ def ablate(
         for name, one in zip(NAMES, slices, strict=True):
             what = f"{one.name}, seed {seed}"
             folder = out / name / f"seed-{seed}"
-            summary = train_on(
-                f"{out}/{name}/shards", options, folder, seed, threads, lambda line, what=what: told(what, line)
-            )
+            step = partial(told, what)
+            summary = train_on(f"{out}/{name}/shards", options, folder, seed, threads, step)
             summaries[name].append(summary)
     a, b = (_side(one, summaries[name], budget, out / name) for name, one in zip(NAMES, slices, strict=True))
     difference, interval = paired(a.bits_per_byte, b.bits_per_byte)

@@ -25,6 +25,11 @@ WORKER_RETRIES = 3
 """How often a task is started again after its worker died."""
 
 
+def cores() -> int:
+    """Cores that this process may use, which taskset, a container or a batch system may have made fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class TaskFailed(RuntimeError):
     """A task raised: the run stops. `traceback` is the task's own."""
 
@@ -75,7 +80,7 @@ class InlineExecutor:
     """One task after another in this process, without Ray: for debugging, and for small inputs."""
 
     def __init__(self) -> None:
-        self.cpus = os.cpu_count() or 1
+        self.cpus = cores()
 
     def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
         """See `Executor`."""
@@ -130,7 +135,7 @@ class RayExecutor:
         self._search_path = list(search_path)
         self._ray: Any = None
         self._remote: Any = None
-        self.cpus = workers or os.cpu_count() or 1
+        self.cpus = workers or cores()
 
     def start(self) -> None:
         """Starts or joins Ray; ValueError if the address does not answer in `CONNECT_SECONDS`."""

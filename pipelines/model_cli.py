@@ -53,6 +53,7 @@ def train(
 
     from rich.console import Console
 
+    from pipelines.executors import cores
     from pipelines.passes.model import train_on
     from pipelines.shards_cli import parsed_weights, shards_folder
     from pipelines.training_view import TrainingView, told
@@ -70,7 +71,7 @@ def train(
     folder = shards_folder(shards)
     first = os.environ.get("RANK", "0") == "0"
     console = Console(quiet=not first)
-    threads = max((os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+    threads = max(cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
 
     def warn(warning: str) -> None:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
@@ -95,7 +96,8 @@ def _option(given: str) -> tuple[str, str]:
 def training_options(given: dict[str, Any], more: list[str] | None) -> TrainOptions:
     """The options of a training from those given by name and by `--set`; ValueError in words."""
     from pydantic import ValidationError
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     from trainer.options import TrainOptions
 

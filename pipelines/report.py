@@ -121,9 +121,16 @@ def loss_curve(store: Store) -> str:
     if not lines:
         return ""
 
+    measured = [line for line in lines if "held_out" in line]
+
     def draw(axes: Any) -> None:
         axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color=HOT, linewidth=1.6)
         axes.set_xlabel("step")
         axes.set_ylabel("loss (nats per token)")
+        if len(measured) > 1:
+            right = axes.twinx()
+            values = [line["held_out"]["all"] for line in measured]
+            right.plot([line["step"] for line in measured], values, color=COOL, marker="o", markersize=3)
+            right.set_ylabel("held out (bits per byte)")
 
     return inline_svg(draw, 8, 3)
