@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from shards.options import Phase, check_phases
 from trainer.config import PRESETS, HybridConfig
 from trainer.schedule import batches_before
+from trainer.sizing import sized
 
 
 class BatchRamp(BaseModel):
@@ -34,6 +35,13 @@ class TrainOptions(BaseModel):
     preset: str = "tiny"
     """Shape of the model: tiny (7.5M weights at a vocabulary of 8,192), 90m, or a released Falcon-H1 (falcon_h1.md
     §3.2): 0.5b, 1.5b, 1.5b-deep, 3b, 7b, 34b. Not looked at with `start_from`."""
+
+    weights: int | None = Field(default=None, ge=10_000)
+    """Instead of a preset: so many weights, about, embedding and head included, shared out by `trainer.sizing`."""
+
+    width_per_layer: float = Field(default=28.0, gt=0)
+    """The dial of `weights` between deep and wide: channels per layer. 28 in Falcon-H1-0.5B, 85 in 1.5B, 19 in 1.5B-Deep
+    (deeper is better at the same size, and slower: falcon_h1.md §3.1)."""
 
     model: dict[str, bool | int | float] = Field(default_factory=dict)
     """Fields of the model's shape to change, e.g. {layers: 8}; µP multipliers follow. See `HybridConfig`."""
@@ -174,6 +182,8 @@ class TrainOptions(BaseModel):
         overrides = dict(self.model)
         if context_length is not None:
             overrides.setdefault("context_length", context_length)
+        if self.weights is not None:
+            overrides = {**sized(self.weights, vocab_size, self.width_per_layer), **overrides}
         return HybridConfig.preset(self.preset, vocab_size, overrides)
 
     @property
