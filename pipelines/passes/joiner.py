@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.chance import lot, mix
-from corpus.documents import CONTROL, SPANS, generated_partition, schema, text_lengths
+from corpus.documents import CONTROL, PARENT, SPANS, generated_partition, schema, text_lengths
 from corpus.part import BATCH_BYTES, Part
 from corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
 from corpus.stage import Joiner, StageUnavailable
@@ -44,11 +44,11 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     result = Result(books={named.label: {}}, parts=list(state.parts))
     if not parts:
         return result
-    # A candidate takes 24 bytes and rarely has more than a few keys.
-    ranges = bucket_count(24 * 8 * sum(part.alive for part in parts), stage.bucket_bytes)
+    # A candidate takes 24 bytes, and documents have one key or some dozens.
+    ranges = bucket_count(24 * 16 * sum(part.alive for part in parts), stage.bucket_bytes)
     buckets = bucket_count(total, stage.bucket_bytes)
     tasks = [Task(part.key, partial(_keys, part, named, total, ranges), part.text_bytes) for part in parts]
-    yield Step.of("keys", tasks)
+    refused = [refusal for entry in (yield Step.of("keys", tasks)) for refusal in entry["refused"]]
     elections = [Task(f"range-{r:04d}", partial(_elect, r, parts, stage)) for r in range(ranges)]
     yield Step.of("elect", elections)
     names = [task.key for task in elections]
@@ -58,24 +58,25 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     ]
     yield Step.of("spread", spreads)
     generate = partial(_generate, [part.key for part in parts], state.current.generator, named, target)
-    entries = yield Step.of("generate", [Task(f"bucket-{b:04d}", partial(generate, b)) for b in range(buckets)])
+    made = [Task(f"bucket-{b:04d}", partial(generate, b, [] if b else refused)) for b in range(buckets)]
+    entries = yield Step.of("generate", made)
     result.collect(entries)
     result.summary = {"lengths": _lengths(entries)}
     return result
 
 
 def _keys(part: Part, named: NamedStage, total: int, ranges: int, context: TaskContext) -> Entry:
-    """The keys of each document of a part, by range of keys. One on which the stage raises takes no part, and stays."""
+    """The keys of each document of a part, by range of keys; and of those on which the stage raises, id and error."""
     stage = named.stage
     assert isinstance(stage, Joiner)
     stage.open(context)
     stage.prepare()
     pieces = [_CANDIDATES.empty_table()]
-    refused = 0
+    refused: list[tuple[int, str]] = []
     for docs in part.tables(context.store, _columns(stage)):
         docs = docs.filter(_free(docs))
         found, refusals = guarded(named.label, lambda piece: stage.keys(piece, context.seed, total), docs)
-        refused += len(refusals)
+        refused += [(refusal.id, f"{refusal.reason}: {refusal.detail}") for refusal in refusals]
         for piece, keys in found:
             counts = pc.list_value_length(keys).to_numpy(zero_copy_only=False)
             owners = np.repeat(np.arange(len(counts)), counts)
@@ -175,8 +176,15 @@ def _best(rows: pa.Table) -> tuple[U64, U64]:
 
 
 def _generate(
-    keys: Sequence[str], generator: int, named: NamedStage, target: pa.Schema, bucket: int, context: TaskContext
+    keys: Sequence[str],
+    generator: int,
+    named: NamedStage,
+    target: pa.Schema,
+    bucket: int,
+    refused: Sequence[tuple[int, str]],
+    context: TaskContext,
 ) -> Entry:
+    """What is made of the groups of a bucket. `refused`: documents that got no key because the stage raised."""
     stage = named.stage
     assert isinstance(stage, Joiner)
     stage.open(context)
@@ -186,6 +194,8 @@ def _generate(
     lengths: list[int] = []
 
     def pieces() -> Iterator[tuple[pa.Table, pa.Table]]:
+        if refused:
+            yield docs.slice(0, 0), _failed([[document] for document, _ in refused], [error for _, error in refused])
         for joined, found in _batches(named, docs, context.seed):
             lengths.extend(text_lengths(found.filter(pc.is_valid(found.column("text")))).tolist())
             yield joined, found
@@ -201,7 +211,7 @@ def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1])).tolist()
     groups, found, size = [], [], 0
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True):
         group = docs.take(pa.array(order[start:end])).drop_columns([KEY])
         made = _made(named, group, seed)
         if not made.num_rows:
@@ -225,12 +235,13 @@ def _made(named: NamedStage, group: pa.Table, seed: int) -> pa.Table:
     except (StageUnavailable, MemoryError):
         raise
     except Exception as error:  # any stage of a user's may raise anything; the ledger holds it
-        failed = {
-            "text": [None],
-            "parent": [group.column("id").to_pylist()],
-            "error": [f"{type(error).__name__}: {error}"],
-        }
-        return typed_columns(pa.table(failed))
+        return _failed([group.column("id").to_pylist()], [f"{type(error).__name__}: {error}"])
+
+
+def _failed(parents: list[list[int]], errors: list[str]) -> pa.Table:
+    """Rows of a generator's table that hold errors instead of texts."""
+    rows = {"text": pa.nulls(len(errors), pa.large_string()), PARENT.name: parents, "error": errors}
+    return typed_columns(pa.table(rows))
 
 
 def _lengths(entries: Sequence[Entry]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from synthetic.long_context.marks import (
     FIM_SUFFIX,
     check_marks,
     control_of,
+    joined_already,
     put,
     uniform,
 )
@@ -65,6 +66,8 @@ class FillInMiddle(Mapper):
     """Of these, the share that has the suffix first (Bavarian: half and half): `<prefix><suffix>S<middle>P M`."""
     min_characters: int = Field(default=0, ge=0)
     """Shorter documents are left as they are; ours: none."""
+    joined: bool = False
+    """Cut what a stage has joined, too. Ours: no, since a cut tears a question from its answer."""
     seed: int = Field(default=0, ge=0)
     """Other documents and other cuts; which they are depends on this and a document's id alone."""
     sentinels: Sentinels = Sentinels()
@@ -74,11 +77,12 @@ class FillInMiddle(Mapper):
         ids = docs.column("id").to_numpy()
         drawn, how, first, second = (uniform(ids, self.seed, draw) for draw in range(1, 5))
         texts, control = docs.column("text").to_pylist(), control_of(docs)
+        exempt = [False] * len(texts) if self.joined else joined_already(docs)
         kinds: list[str | None] = [None] * len(texts)
         notes: list[str | None] = [None] * len(texts)
         for row in np.flatnonzero(drawn < self.rate).tolist():
             text = texts[row]
-            if len(text) < self.min_characters:
+            if exempt[row] or len(text) < self.min_characters:
                 continue
             if any(mark in text for mark in self.sentinels.all):
                 kinds[row], notes[row] = HELD, "left as it is: it holds a sentinel already"

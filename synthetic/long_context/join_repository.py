@@ -12,15 +12,13 @@ import re
 from functools import cached_property
 from typing import ClassVar
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from corpus.chance import lot
 from synthetic.long_context.dependencies import in_order
 from synthetic.long_context.imports import Files, asked_for
 from synthetic.long_context.joined import Joined, TargetJoiner, runs_up_to, table_of
-from synthetic.long_context.keys import key_of, key_lists
+from synthetic.long_context.keys import key_lists, key_of
 from synthetic.long_context.marks import FILE, REPOSITORY, check_marks
 
 

@@ -1,8 +1,8 @@
 """What the stages that join documents share: a target length, and the joined text with the place of each parent in it.
 
 Lengths are estimated from bytes, since joining comes before the tokenizer: a vocabulary of 16,384 takes 3.0 bytes for a
-token of our mixed corpus (docs/log.md). The trade: no document is cut to fill a gap, so a text is as long as whole documents make
-it, and never longer than the target.
+token of our mixed corpus (docs/log.md). The trade: no document is cut to fill a gap, so a text is as long as whole
+documents make it, and never longer than the target.
 """
 
 from __future__ import annotations
@@ -96,6 +96,21 @@ def restore(text: str, spans: Sequence[int]) -> list[str]:
     """The parents' texts, in the order of `parent`, from a joined text and its column `spans`; byte for byte."""
     data = text.encode()
     return [data[start:end].decode() for start, end in zip(spans[::2], spans[1::2], strict=True)]
+
+
+def filled(items: Sequence[Any], sizes: Sequence[int], limit: int) -> Iterator[list[Any]]:
+    """Items whose sizes add up to `limit` at most, by first fit in their order; one that is larger by itself is left out."""
+    waiting = [place for place, size in enumerate(sizes) if size <= limit]
+    while waiting:
+        taken, left, room = [], [], limit
+        for place in waiting:
+            if sizes[place] <= room:
+                taken.append(items[place])
+                room -= sizes[place]
+            else:
+                left.append(place)
+        waiting = left
+        yield taken
 
 
 def runs_up_to(items: Iterable[Any], sizes: Sequence[int], limit: int) -> Iterator[list[Any]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from corpus.chance import lot
-from corpus.documents import CONTROL
+from corpus.documents import CONTROL, SPANS
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 REPOSITORY, FILE = "<|repository|>", "<|file|>"
@@ -47,6 +47,14 @@ def control_of(docs: pa.Table) -> list[list[str] | None]:
     if CONTROL.name not in docs.column_names:
         return [None] * docs.num_rows
     found: list[list[str] | None] = docs.column(CONTROL.name).to_pylist()
+    return found
+
+
+def joined_already(docs: pa.Table) -> list[bool]:
+    """Which documents a stage has joined out of others."""
+    if SPANS.name not in docs.column_names:
+        return [False] * docs.num_rows
+    found: list[bool] = docs.column(SPANS.name).is_valid().to_pylist()
     return found
 
 

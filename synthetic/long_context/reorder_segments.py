@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from corpus.chance import lot
+from corpus.chance import MASK, lot
 from corpus.documents import NOTE
 from corpus.stage import Mapper
-from synthetic.long_context.marks import control_of, put, uniform
+from synthetic.long_context.marks import control_of, joined_already, put, uniform
 
 COLUMN = "segment_order"
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")
@@ -27,7 +27,10 @@ _ORDER = "[right order]"
 
 
 class ReorderSegments(Mapper):
-    """Shuffles the segments of some documents; the column `segment_order` has the permutation, null where none was made."""
+    """Shuffles the segments of some documents; the column `segment_order` has the permutation, null where none was made.
+
+    What a stage has joined is left as it is: a question would be torn from its answer.
+    """
 
     adds: ClassVar[dict[str, pa.DataType]] = {COLUMN: pa.list_(pa.int32())}
 
@@ -45,9 +48,12 @@ class ReorderSegments(Mapper):
     def map(self, docs: pa.Table) -> pa.Table:
         ids = docs.column("id").to_numpy()
         texts, control = docs.column("text").to_pylist(), control_of(docs)
+        joined = joined_already(docs)
         orders: list[list[int] | None] = [None] * len(texts)
         notes: list[str | None] = [None] * len(texts)
         for row in np.flatnonzero(uniform(ids, self.seed, 11) < self.rate).tolist():
+            if joined[row]:
+                continue
             if control[row] or _SEGMENT in texts[row] or _ORDER in texts[row]:
                 notes[row] = "left as it is: it holds marks already"
                 continue
@@ -103,7 +109,7 @@ def restore(text: str, order: list[int] | None) -> str:
 
 def _permutation(document: int, seed: int, count: int) -> list[int]:
     """The order of `count` lots drawn for this document; never the identity."""
-    start = lot(np.array([document], np.uint64), seed)
-    drawn = lot(start + np.arange(1, count + 1, dtype=np.uint64), 12)
+    start = int(lot(np.array([document], np.uint64), seed)[0])
+    drawn = lot(np.array([(start + i) & MASK for i in range(1, count + 1)], np.uint64), 12)
     order: list[int] = np.argsort(drawn, kind="stable").tolist()
     return order if order != sorted(order) else [*order[1:], order[0]]

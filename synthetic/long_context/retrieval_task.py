@@ -1,9 +1,9 @@
 """Documents joined to a target length, then questions about them: a needle in real documents, and two hops between them.
 
 The needle-in-a-haystack test (Kamradt 2023) and RULER (Hsieh et al. 2024, arXiv:2404.06654) plant what is to be found in
-text that has nothing to do with it; a model can find it by its strangeness. Here what is found was there. The trade: documents
-that share no name or number give no question of two hops, and one of a single hop stands in its place: the ledger counts
-both. 12 MB/s on one core.
+text that has nothing to do with it; a model can find it by its strangeness. Here what is found was there. The trade:
+documents that share no name or number give no question of two hops, and one of a single hop stands in its place; the
+column `long_context` names what was asked. 12 MB/s on one core.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpus.chance import lot
-from synthetic.long_context.joined import Joined, TargetJoiner, runs_up_to, table_of
+from corpus.chance import MASK, lot
+from synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
 from synthetic.long_context.keys import key_lists
 from synthetic.long_context.marks import uniform
 from synthetic.long_context.questions import LONGEST_QUESTION, Context, Question
@@ -58,13 +59,13 @@ class RetrievalTask(TargetJoiner):
         sizes = [len(texts[row].encode()) + _HEADING for row in order]
         room = self.limit - self.questions * LONGEST_QUESTION
         made = []
-        for run in runs_up_to(order, sizes, room):
+        for run in filled(order, sizes, room):
             joined = self._ask(ids[run], [texts[row] for row in run], seed) if len(run) > 1 else None
             if joined is not None and joined.size >= self.least:
                 made.append(joined)
         return table_of(made)
 
-    def _ask(self, ids: np.ndarray, texts: list[str], seed: int) -> Joined | None:
+    def _ask(self, ids: npt.NDArray[np.uint64], texts: list[str], seed: int) -> Joined | None:
         """The documents with questions after them; None if nothing can be asked about them."""
         asked = self._questions(Context(texts), int(ids[0]), seed)
         if not asked:
@@ -79,7 +80,8 @@ class RetrievalTask(TargetJoiner):
         return joined
 
     def _questions(self, context: Context, first: int, seed: int) -> list[Question]:
-        start = lot(np.array([first], np.uint64), seed) + np.arange(self.questions, dtype=np.uint64)
+        drawn = int(lot(np.array([first], np.uint64), seed)[0])
+        start = np.array([(drawn + i) & MASK for i in range(self.questions)], np.uint64)
         places = lot(start, 23).tolist()
         hops = uniform(start, seed, 24) < self.two_hops_share
         found: dict[str, Question] = {}
