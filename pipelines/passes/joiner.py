@@ -61,7 +61,7 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     made = [Task(f"bucket-{b:04d}", partial(generate, b, [] if b else refused)) for b in range(buckets)]
     entries = yield Step.of("generate", made)
     result.collect(entries)
-    result.summary = {"lengths": _lengths(entries)}
+    result.summary = {"joined": _summary(entries)}
     return result
 
 
@@ -192,17 +192,22 @@ def _generate(
     paths = [f"{context.folder}/spread/{key}.arrow" for key in keys]
     docs = pa.Table.from_batches(list(bucket_batches(context.store, paths, bucket)))
     lengths: list[int] = []
+    parents = 0
 
     def pieces() -> Iterator[tuple[pa.Table, pa.Table]]:
+        nonlocal parents
         if refused:
             yield docs.slice(0, 0), _failed([[document] for document, _ in refused], [error for _, error in refused])
         for joined, found in _batches(named, docs, context.seed):
-            lengths.extend(text_lengths(found.filter(pc.is_valid(found.column("text")))).tolist())
+            whole = found.filter(pc.is_valid(found.column("text")))
+            lengths.extend(text_lengths(whole).tolist())
+            parents += pc.sum(pc.list_value_length(whole.column(PARENT.name))).as_py() or 0
             yield joined, found
 
     entry = publish(named, generated_partition(generator, bucket), pieces(), target, context)
     powers = np.bincount([length.bit_length() for length in lengths]).tolist() if lengths else []
-    return {**entry, "lengths": powers}
+    told = {"lengths": powers, "longest": max(lengths, default=0), "text_bytes": sum(lengths), "parents": parents}
+    return {**entry, **told}
 
 
 def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.Table, pa.Table]]:
@@ -244,10 +249,17 @@ def _failed(parents: list[list[int]], errors: list[str]) -> pa.Table:
     return typed_columns(pa.table(rows))
 
 
-def _lengths(entries: Sequence[Entry]) -> dict[str, int]:
-    """How many joined documents have less than 2^k bytes, and no less than half of it; by that bound."""
+def _summary(entries: Sequence[Entry]) -> dict[str, int | dict[str, int]]:
+    """How many texts were made of how many documents, and how long they are, in bytes; `lengths` counts those of less than
+    2^k bytes and no less than half of it, by that bound."""
     counts: dict[int, int] = {}
     for entry in entries:
         for power, count in enumerate(entry["lengths"]):
             counts[power] = counts.get(power, 0) + count
-    return {f"{1 << power}": count for power, count in sorted(counts.items()) if count}
+    return {
+        "texts": sum(counts.values()),
+        "documents": sum(entry["parents"] for entry in entries),
+        "text_bytes": sum(entry["text_bytes"] for entry in entries),
+        "longest": max((entry["longest"] for entry in entries), default=0),
+        "lengths": {f"{1 << power}": count for power, count in sorted(counts.items()) if count},
+    }

