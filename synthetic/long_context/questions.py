@@ -76,25 +76,34 @@ class Context:
         asked = f"In document {number + 1}, which sentence follows this one: {first}"
         return Question("next_sentence", asked, second)
 
-    def two_hops(self, draw: int) -> Question | None:
-        """A sentence that is found by the one before it, and leads by a name or number to another document."""
-        count = len(self.askable)
-        for step in range(min(count, 200)):
-            number, place = self.askable[(draw + step) % count]
-            first, second = self.sentences[number][place : place + 2]
-            bridges = [term for term in sorted(terms(second)) if len(self._homes[term]) == 2]
+    @cached_property
+    def hops(self) -> list[tuple[int, int, str, int, str]]:
+        """(document, sentence, term, other document, sentence there): what a question of two hops can be made of.
+
+        The sentence that follows has one term that exactly one other document has, too; so there is one way to go.
+        """
+        found = []
+        for number, place in self.askable:
+            bridges = [term for term in terms(self.sentences[number][place + 1]) if len(self._homes[term]) == 2]
             if len(bridges) != 1 or not _telling(bridges[0]):
                 continue
             (other,) = self._homes[bridges[0]] - {number}
-            there = [s for s in self.sentences[other] if bridges[0] in terms(s)]
-            if not there or not self._fair(there[0]):
-                continue
-            asked = (
-                f"In document {number + 1}, a sentence follows this one: {first}\nIt has one name or number that occurs in "
-                f"exactly one other document. Which is it, and in which sentence does that document have it first?"
-            )
-            return Question("two_hops", asked, f"{bridges[0]} in document {other + 1}: {there[0]}")
-        return None
+            there = next((s for s in self.sentences[other] if bridges[0] in s and bridges[0] in terms(s)), None)
+            if there is not None and self._fair(there):
+                found.append((number, place, bridges[0], other, there))
+        return found
+
+    def two_hops(self, draw: int) -> Question | None:
+        """A sentence that is found by the one before it, and leads by a name or number to another document."""
+        if not self.hops:
+            return None
+        number, place, term, other, there = self.hops[draw % len(self.hops)]
+        asked = (
+            f"In document {number + 1}, a sentence follows this one: {self.sentences[number][place]}\nIt has one name or "
+            f"number that occurs in exactly one other document. Which is it, and in which sentence does that document have "
+            f"it first?"
+        )
+        return Question("two_hops", asked, f"{term} in document {other + 1}: {there}")
 
 
 def _telling(term: str) -> bool:
