@@ -212,12 +212,13 @@ def _generate(
 
 def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Groups and what was made of them, several at a time: a table has a cost of its own."""
+    # One array each, in the order of groups: taking a group's rows out of many chunks was two thirds of the time.
+    docs = docs.take(pa.array(np.argsort(docs.column(KEY).to_numpy(), kind="stable"))).combine_chunks()
     keys = docs.column(KEY).to_numpy()
-    order = np.argsort(keys, kind="stable")
-    starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order][:1])).tolist()
+    starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1])).tolist()
     groups, found, size = [], [], 0
-    for start, end in zip(starts, [*starts[1:], len(order)][: len(starts)], strict=True):
-        group = docs.take(pa.array(order[start:end])).drop_columns([KEY])
+    for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
+        group = docs.slice(start, end - start).drop_columns([KEY])
         made = _made(named, group, seed)
         if not made.num_rows:
             continue

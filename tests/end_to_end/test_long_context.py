@@ -55,7 +55,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
             target.write_bytes(path.read_bytes())
 
     def recipe(stages: str, extra: str = "", products: str = "") -> Path:
-        text = f"name: long\nseed: 3\npartition_bytes: 150KB\n{extra}\nsources:\n"
+        text = f"name: long\nseed: 3\npartition_bytes: 400KB\n{extra}\nsources:\n"
         text += f'  - name: code\n    files: {{path: {code}, glob: ["**/*.py"]}}\nstages:\n{stages}\n{products}'
         (tmp_path / "long.yaml").write_text(text.replace("ROOT", str(code)))
         return tmp_path / "long.yaml"
@@ -64,9 +64,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 
 STAGES = """
-  - join_repository: {root: ROOT, target_tokens: 20000, bucket_bytes: 300KB}
-  - join_related: {target_tokens: 8000, min_share: 0.3, bucket_bytes: 300KB}
-  - retrieval_task: {target_tokens: 16000, share: 0.5, bucket_bytes: 300KB}
+  - join_repository: {root: ROOT, target_tokens: 20000, bucket_bytes: 500KB}
+  - join_related: {target_tokens: 8000, min_share: 0.3, bucket_bytes: 500KB}
+  - retrieval_task: {target_tokens: 16000, share: 0.5, bucket_bytes: 500KB}
   - reorder_segments: {rate: 0.3}
   - fill_in_middle: {rate: 0.5}
 """
