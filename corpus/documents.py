@@ -33,6 +33,11 @@ CUT = "#cut"
 """A column of a mask: the byte spans of a text that are cut out, as start, end, start, end …, ascending; null: none."""
 PARENT = pa.field("parent", pa.list_(pa.uint64()))
 """The column that a generator adds: the ids of the documents a text was made from."""
+CONTROL = pa.field("control_tokens", pa.list_(pa.string()))
+"""What is a control token in this text and not the characters it is spelled with; null: nothing is. A stage that puts one in
+names it here, and made sure that the text had none before: that is how a scraped page cannot smuggle one in."""
+SPANS = pa.field("spans", pa.list_(pa.int64()))
+"""Where in a joined text its parents' texts stand, as UTF-8 bytes: start, end, start, end …, in the order of `parent`."""
 
 
 def schema(extra: Mapping[str, pa.DataType] | None = None) -> pa.Schema:

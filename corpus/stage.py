@@ -10,10 +10,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 
 from corpus.ledger import Books
 from corpus.measure import Measure
@@ -128,6 +128,36 @@ class Generator(Stage):
     def gate(self, generated: pa.Table) -> Verdict:
         """Judges what was generated; all is kept unless a stage says otherwise."""
         return Verdict.of([True] * generated.num_rows)
+
+
+class Joiner(Generator):
+    """Makes new documents out of several old ones, wherever in the corpus they lie.
+
+    The engine shuffles documents by key, through files, in buckets of bounded size, and hands each group to `generate`: the
+    documents with one key, ids ascending. What is itself joined, or holds control tokens, takes no part.
+    """
+
+    share: float = Field(default=1.0, ge=0.0, le=1.0)
+    """The share of groups that are used, chosen by a hash of (seed, key)."""
+    bucket_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(256_000_000)
+    """Text that is grouped at a time, about: what a task needs in memory, thrice. A group of more is cut, in order of ids."""
+
+    @model_validator(mode="after")
+    def _share_instead(self) -> Joiner:
+        if self.max_documents is not None:
+            raise ValueError("documents are joined by groups: give `share`, the share of groups, not `max_documents`")
+        return self
+
+    @abstractmethod
+    def keys(self, docs: pa.Table, seed: int, total_bytes: int) -> pa.Array:
+        """list<uint64>[documents]: keys by which each may be grouped; empty: it takes no part.
+
+        Of several keys, a document goes with the one that most others share. `total_bytes`: text of the whole corpus.
+        """
+
+    def largest_group(self) -> int | None:
+        """Keys that more documents share than this group nobody (a licence text is no relation); None: any number."""
+        return None
 
 
 class CorpusStage(Stage):

@@ -190,6 +190,12 @@ def print_products(console: Console, outcome: Outcome) -> None:
 
 def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
     lines = []
+    for planned in outcome.plan.passes:
+        result = outcome.results.get(planned.digest)
+        if result is not None and (s := result.summary.get("joined")):
+            mean = human(s["text_bytes"] / max(s["texts"], 1))
+            told = f"{s['texts']:,} texts of {s['documents']:,} documents, {mean} on average, {human(s['longest'])} at most"
+            lines.append(("joined", f"{planned.label}: {told}"))
     if (curated := outcome.of_kind("curated")) is not None:
         s = curated.summary
         lines.append(("curated", f"{s['documents']:,} documents, {human(s['text_bytes'])}"))

@@ -68,6 +68,11 @@ def context(outcome: Outcome) -> dict[str, Any]:
         # A run that was stopped by an alarm has a report, too.
         "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
         "funnel": rows,
+        "joined": [
+            {"label": p.label, **outcome.results[p.digest].summary["joined"]}
+            for p in outcome.plan.passes
+            if p.digest in outcome.results and "joined" in outcome.results[p.digest].summary
+        ],
         "read": rows[0].books if rows else None,
         "sources": _sources(outcome),
         "curated": curated.summary if curated else None,

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from corpus.documents import PARENT, partition_of
+from corpus.stage import Joiner
 from pipelines.engine import Outcome
 from pipelines.passes.base import EXCERPT
 
@@ -63,7 +64,11 @@ def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
     """Generated documents beside their source."""
     curated = outcome.of_kind("curated")
     generated = {
-        named.label for planned in outcome.plan.passes if planned.kind == "generate" for named in planned.stages
+        named.label
+        for planned in outcome.plan.passes
+        if planned.kind == "generate"
+        for named in planned.stages
+        if not isinstance(named.stage, Joiner)
     }
     shown: list[dict[str, Any]] = []
     for part in curated.parts if curated else []:

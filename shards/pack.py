@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.chance import lot
+from corpus.documents import CONTROL
 from corpus.part import Part
 from corpus.task import Entry, Step, Task, TaskContext
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from shards.options import ShardOptions
 from shards.packing import I64, Packed, fill_rows, pack
 from shards.packing_report import comparison, histogram
+from tokenizer_train.control import encode_with_control
 from tokenizer_train.encoder import Encoder
 
 _BLOCK_TOKENS = 1 << 22
@@ -122,19 +124,26 @@ def _encode(
     """Document ids, all tokens one after another with their control tokens, tokens per document, text bytes."""
     ids, tokens, lengths, text_bytes = [], [], [], 0
     for part in parts:
-        for docs in part.tables(context.store, ["id", "text"]):
+        for docs in part.tables(context.store, ["id", "text", CONTROL.name]):
             if options.held_out:
                 drawn = lot(docs.column("id").to_numpy(), context.seed) / 2.0**64 < options.held_out
                 docs = docs.filter(pa.array(drawn if held_out else ~drawn))
             text = docs.column("text").combine_chunks()
             text_bytes += pc.sum(pc.binary_length(text)).as_py() or 0
-            flat, counts = with_control(encoder.encode(text), encoder, options)
+            flat, counts = with_control(_ids(encoder, text, docs), encoder, options)
             ids.append(docs.column("id").to_numpy())
             tokens.append(flat)
             lengths.append(counts)
     if not ids:
         return np.zeros(0, np.uint64), np.zeros(0, np.uint16), np.zeros(0, np.int64), 0
     return np.concatenate(ids), np.concatenate(tokens), np.concatenate(lengths), text_bytes
+
+
+def _ids(encoder: Encoder, text: pa.LargeStringArray, docs: pa.Table) -> pa.LargeListArray:
+    """The ids of each text, with the control tokens that stages put into it."""
+    if CONTROL.name not in docs.column_names:
+        return encoder.encode(text)
+    return encode_with_control(encoder, text, docs.column(CONTROL.name).combine_chunks())
 
 
 def with_control(found: pa.LargeListArray, encoder: Encoder, options: ShardOptions) -> tuple[npt.NDArray[Any], I64]:

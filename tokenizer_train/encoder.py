@@ -158,6 +158,17 @@ class Encoder:
         flat = np.concatenate(values) if values else np.zeros(0, dtype)
         return pa.LargeListArray.from_arrays(pa.array(np.cumsum(lengths, dtype=np.int64)), pa.array(flat))
 
+    def control_id(self, name: str) -> int:
+        """The id of a control token; ValueError if the tokenizer has none of this name."""
+        number = self._tokenizer.token_to_id(name)
+        known = self._tokenizer.get_added_tokens_decoder()
+        if number is None or number not in known or not known[number].special:
+            raise ValueError(
+                f"{name!r} stands in the documents as a control token, and is none of the tokenizer's: name it under "
+                f"`tokenizer: {{special_tokens: […]}}`, or take one of its own ({', '.join(_special(known))})"
+            )
+        return int(number)
+
     def token_bytes(self, number: int) -> bytes:
         """The bytes of an id; a control token's name, as UTF-8. KeyError if there is no such id."""
         if self._bytes is None:
@@ -173,6 +184,10 @@ class Encoder:
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD, control tokens are left out."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _special(known: dict[int, Any]) -> list[str]:
+    return [token.content for _, token in sorted(known.items()) if token.special][:20]
 
 
 def _chunks(offsets: npt.NDArray[np.int64], threads: int) -> list[int]:

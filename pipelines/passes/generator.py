@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator as Steps
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from corpus.chance import lot
 from corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
 from corpus.ledger import Books, Refusal
 from corpus.part import Part
-from corpus.stage import Generator
+from corpus.stage import Generator, Joiner
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result, Samples
 from pipelines.quarantine import as_json, check_verdict, guarded
@@ -30,6 +31,10 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     named = state.current.stages[0]
     stage = named.stage
     assert isinstance(stage, Generator)
+    if isinstance(stage, Joiner):
+        from pipelines.passes.joiner import work as join
+
+        return (yield from join(state))
     chosen: dict[str, list[int]] | None = None
     if stage.max_documents is not None:
         tasks = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
@@ -70,8 +75,29 @@ def _generate(
     assert isinstance(stage, Generator)
     stage.open(context)
     stage.prepare()
-    started = time.perf_counter()
     number = generated_partition(generator, part.number)
+
+    def pieces() -> Iterable[tuple[pa.Table, pa.Table]]:
+        for docs in part.tables(context.store):
+            if ids is not None:
+                docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
+            if docs.num_rows:
+                yield docs, made(named, docs, context.seed)
+
+    return publish(named, number, pieces(), target, context)
+
+
+def publish(
+    named: NamedStage,
+    number: int,
+    pieces: Iterable[tuple[pa.Table, pa.Table]],
+    target: pa.Schema,
+    context: TaskContext,
+) -> Entry:
+    """Writes partition `number`: what was made, gated, and its ledger. `pieces`: documents, and what was made of them."""
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    started = time.perf_counter()
     key = f"part-{number:05d}"
     folder = context.folder
     books, samples, row, alive, size = Books(), Samples(), 0, 0, 0
@@ -79,15 +105,11 @@ def _generate(
         context.store.parquet(f"{folder}/documents/{key}.parquet", target) as documents,
         context.store.parquet(f"{folder}/ledger/{key}.parquet", ledger.SCHEMA) as decisions,
     ):
-        for docs in part.tables(context.store):
-            if ids is not None:
-                docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
-            if not docs.num_rows:
-                continue
-            made = _numbered(_made(named, docs, context.seed), docs, number, row, named.label)
-            row += made.num_rows
-            good, rows, dropped = _judge(stage, named.label, made)
-            tally = Books.of(rows, made.num_rows)
+        for docs, found in pieces:
+            numbered = _numbered(found, docs, number, row, named.label)
+            row += numbered.num_rows
+            good, rows, dropped = _judge(stage, named.label, numbered)
+            tally = Books.of(rows, numbered.num_rows)
             tally.bytes_in, tally.bytes_kept = text_bytes(docs), text_bytes(good)
             tally.check(named.label, key)
             books.add(tally)
@@ -107,7 +129,7 @@ def _generate(
     }
 
 
-def _made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
+def made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
     """What the stage makes of `docs`, and a row with an error for each document on which it raises."""
     stage = named.stage
     assert isinstance(stage, Generator)
@@ -119,14 +141,14 @@ def _made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
             "error": pa.array([f"{refusal.reason}: {refusal.detail}" for refusal in refusals], pa.string()),
         }
     )
-    return pa.concat_tables([*(_typed(piece) for _, piece in good), failed], promote_options="default")
+    return pa.concat_tables([*(typed(piece) for _, piece in good), failed], promote_options="default")
 
 
-def _typed(made: pa.Table) -> pa.Table:
+def typed(piece: pa.Table) -> pa.Table:
     """A generator's table with the types of the three columns that every generator fills."""
     for name, kind in (("text", pa.large_string()), (PARENT.name, PARENT.type), ("error", pa.string())):
-        made = made.set_column(made.column_names.index(name), name, made.column(name).cast(kind))
-    return made
+        piece = piece.set_column(piece.column_names.index(name), name, piece.column(name).cast(kind))
+    return piece
 
 
 def _numbered(made: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
