@@ -18,7 +18,8 @@ LAYERS: Final = range(1, 129)
 def sized(weights: int, vocab_size: int, width_per_layer: float) -> dict[str, Override]:
     """Fields of the `HybridConfig` whose number of weights is nearest to `weights`.
 
-    Widths are multiples of 64, so that heads come out whole (of attention, to the nearest). Raises ValueError if not even the smallest fits.
+    Widths are multiples of 64, so that heads come out whole (of attention, to the nearest). Raises ValueError if not even
+    the smallest fits.
     """
     best: tuple[float, dict[str, Override]] | None = None
     for layers in LAYERS:
