@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from shards.options import ShardOptions
 from shards.pack import HELD_OUT, plan_packing, shard_meta
 from tokenizer_train.encoder import Encoder
 from trainer.options import TrainOptions
+from trainer.schedule import batches_before
 
 BYTES_PER_TOKEN = 8
 """So many bytes of text are taken per token of the budget at most: more than any tokenizer here needs."""
@@ -88,30 +89,34 @@ def ablate(
 ) -> Ablation:
     """Trains on both slices for every seed, in `out`; killed, it goes on from there.
 
-    held_out: text to judge on; None: a share of the first slice. Texts it holds are taken out of both slices.
+    held_out: text to judge on; None: a share of the first slice. What it holds is taken out of both slices: documents by id
+    where they are of the same run, with all that was made of them, and equal texts anywhere.
     tokenizers: the tokenizer.json of each side. told: what is being done, with a step's metrics.
     """
-    budget = options.steps * options.batch_size * sequence_length
+    budget = batches_before(options, options.steps + 1) * options.loader_rows * sequence_length
+    # All rows are judged: a part of them would be another part for another tokenizer.
+    options = options.model_copy(update={"evaluate_rows": 1 << 30})
     out.mkdir(parents=True, exist_ok=True)
     store = Store(str(out))
     made = {
-        "slices": [one.name for one in slices],
-        "held_out": held_out.name if held_out else share,
-        "tokenizers": [Path(one).read_text(encoding="utf-8") for one in tokenizers],
+        "slices": [[one.name, one.state] for one in slices],
+        "held_out": [held_out.name, held_out.state] if held_out else share,
+        "tokenizers": [hashlib.sha256(Path(one).read_bytes()).hexdigest() for one in tokenizers],
         "length": sequence_length,
         "budget": budget,
     }
     known = store.read_json("asked.json") if store.exists("asked.json") else made
     if known != made:
-        raise ValueError(f"{out} holds another ablation: choose another folder, or delete it")
-    judged = _held_out_texts(slices[0], held_out, share, HELD_OUT_BYTES)
-    hidden = set(judged)
+        raise ValueError(
+            f"{out} holds another ablation, or its slices have changed since: choose another folder, or delete it"
+        )
+    store.write_json("asked.json", made)
+    judged = _judged(held_out or slices[0], 1.0 if held_out else share)
     for name, one, tokenizer in zip(NAMES, slices, tokenizers, strict=True):
         if not store.exists(f"{name}/shards/{HELD_OUT}/index.json"):
             told(f"packing {one.name}", None)
-            texts = _without(_shuffled(one.texts(), budget * BYTES_PER_TOKEN), hidden)
-            _pack(Store(f"{out}/{name}"), texts, judged, one, tokenizer, sequence_length)
-    store.write_json("asked.json", made)
+            texts = _shuffled(one, judged, (held_out or slices[0]).run, budget * BYTES_PER_TOKEN)
+            _pack(Store(f"{out}/{name}"), texts, list(judged.values()), one, tokenizer, sequence_length)
     summaries: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
     for seed in seeds:
         for name, one in zip(NAMES, slices, strict=True):
@@ -122,8 +127,11 @@ def ablate(
             summaries[name].append(summary)
     a, b = (_side(one, summaries[name], budget, out / name) for name, one in zip(NAMES, slices, strict=True))
     difference, interval = paired(a.bits_per_byte, b.bits_per_byte)
-    result = Ablation(a, b, list(seeds), budget, difference, interval, sum(len(text.encode()) for text in judged))
-    (out / "ablation.json").write_text(json.dumps({**asdict(result), "verdict": result.verdict}, indent=1) + "\n")
+    result = Ablation(
+        a, b, list(seeds), budget, difference, interval, sum(len(text.encode()) for text in judged.values())
+    )
+    told_json = {**asdict(result), "interval": interval if math.isfinite(interval) else None, "verdict": result.verdict}
+    (out / "ablation.json").write_text(json.dumps(told_json, indent=1) + "\n")
     return result
 
 
@@ -133,54 +141,66 @@ def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     freedom = len(differences) - 1
     if not freedom:
         return differences[0], math.inf
-    t = T_95[freedom] if freedom < len(T_95) else 1.96 + 2.4 / freedom
+    t = T_95[freedom] if freedom < len(T_95) else 1.96 + 2.4 / freedom + 3 / freedom**2
     return statistics.fmean(differences), t * statistics.stdev(differences) / math.sqrt(len(differences))
 
 
 def _side(one: Slice, summaries: list[dict[str, Any]], budget: int, folder: Path) -> Side:
     index = json.loads((folder / "shards" / "index.json").read_text(encoding="utf-8"))
+    if missing := [summary for summary in summaries if not summary["held_out"]]:
+        raise ValueError(
+            f"{folder}: {len(missing)} trainings have lost their metrics.jsonl: delete the folder and run again"
+        )
     found = [summary["held_out"]["all"] for summary in summaries]
     return Side(one.name, found, index["tokens"], budget / max(index["tokens"], 1))
 
 
-def _held_out_texts(first: Slice, given: Slice | None, share: float, most: int) -> list[str]:
-    """Texts to judge on, up to `most` bytes: of the slice given, or a share of the first one, by the lot of their hash."""
-    found, size = [], 0
-    for texts in (given or first).texts():
-        drawn = texts if given else texts.filter(pa.array(_lots(texts) < share))
-        for text in drawn.to_pylist():
-            if text and size < most:
-                found.append(text)
-                size += len(text.encode())
-    if not found:
-        raise ValueError(f"{(given or first).name}: no text to judge on")
-    return list(dict.fromkeys(found))
+def _judged(one: Slice, share: float) -> dict[int, str]:
+    """Texts to judge on by id (or, without ids, by number), up to HELD_OUT_BYTES: those with the lowest lots."""
+    held: list[tuple[float, str, int]] = []
+    count = 0
+    for table in one.tables():
+        ids = table.column("id").to_pylist() if "id" in table.column_names else range(count, count + table.num_rows)
+        lots = _lots(table.column("text"))
+        rows = zip(lots.tolist(), table.column("text").to_pylist(), ids, strict=True)
+        held = _lowest([*held, *(row for row in rows if row[0] < share and row[1])], HELD_OUT_BYTES)
+        count += table.num_rows
+    if not held:
+        raise ValueError(f"{one.name}: no text to judge on")
+    return {number: text for _, text, number in held}
 
 
-def _lots(texts: pa.LargeStringArray) -> np.ndarray:
+def _lots(texts: pa.ChunkedArray) -> np.ndarray:
     """A number in [0, 1) for each text, which depends on the text alone."""
     digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts.to_pylist()]
     numbers: np.ndarray = np.frombuffer(b"".join(digests), np.uint64) / 2.0**64
     return numbers
 
 
-def _shuffled(texts: Iterator[pa.LargeStringArray], most: int) -> list[str]:
-    """Those with the lowest lots, up to `most` bytes: a sample that does not depend on the order."""
-    held: list[tuple[float, str]] = []
-    for batch in texts:
-        held += zip(_lots(batch).tolist(), batch.to_pylist(), strict=True)
+def _shuffled(one: Slice, judged: dict[int, str], run: str | None, most: int) -> list[str]:
+    """Texts of a slice with the lowest lots, up to `most` bytes, without what is judged on. `run`: whose ids `judged` has."""
+    hidden_texts, hidden_ids = set(judged.values()), set(judged) if one.run is not None and one.run == run else set()
+    held: list[tuple[float, str, int]] = []
+    for table in one.tables():
+        columns = table.to_pydict()
+        none = [None] * table.num_rows
+        rows = zip(
+            _lots(table.column("text")).tolist(), columns["text"], columns.get("id", none), columns.get("parent", none),
+            strict=True,
+        )  # fmt: skip
+        held += [
+            (number, text, 0)
+            for number, text, document, parents in rows
+            if text and text not in hidden_texts and hidden_ids.isdisjoint([document, *(parents or ())])
+        ]
         held = _lowest(held, most)
-    return [text for _, text in held]
+    return [text for _, text, _ in held]
 
 
-def _lowest(held: list[tuple[float, str]], most: int) -> list[tuple[float, str]]:
+def _lowest(held: list[tuple[float, str, int]], most: int) -> list[tuple[float, str, int]]:
     held = sorted(held)
-    ends = np.cumsum([len(text) for _, text in held])
+    ends = np.cumsum([len(text.encode()) for _, text, _ in held])
     return held[: int(np.searchsorted(ends, most)) + 1]
-
-
-def _without(texts: list[str], hidden: set[str]) -> list[str]:
-    return [text for text in texts if text and text not in hidden]
 
 
 def _pack(store: Store, texts: list[str], judged: list[str], one: Slice, tokenizer: str, sequence_length: int) -> None:

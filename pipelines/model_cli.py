@@ -79,8 +79,10 @@ def train(
     title = f"{options.start_from or options.preset} on {shards}"
     with TrainingView(console, options.steps, title) as view:
         summary = train_on(folder, options, Path(out), seed, threads, view.show, warn)
+    # A finished run whose metrics.jsonl somebody removed has no losses to tell.
+    losses = f", loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}" if summary["last_loss"] else ""
     console.print(
-        f"{summary['parameters']:,} parameters, loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}; "
+        f"{summary['parameters']:,} parameters{losses}; "
         f"model in {out}{told(summary['held_out'], '; held out, bits/byte: ')}",
         highlight=False,
     )

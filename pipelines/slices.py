@@ -6,7 +6,7 @@ reading for a run folder that is not twice as large. Such text is as it was read
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.documents import document_id
-from corpus.store import Store
+from corpus.documents import PARENT, document_id
+from corpus.store import Store, digest_of
 from pipelines.planning import Plan, make_plan
 from pipelines.recipe import load
 from pipelines.registry import nearest
@@ -47,36 +47,63 @@ class Slice(NamedTuple):
             return cls(given, None, "files")
         raise ValueError(f"{given!r} is no slice of a corpus: expected {FORMS}")
 
-    def texts(self) -> Iterator[pa.LargeStringArray]:
-        """Its texts, some thousand at a time, always in the same order."""
+    def tables(self) -> Iterator[pa.Table]:
+        """Its documents, some thousand at a time, always in the same order: `text`, and of a run's also `id`.
+
+        Curated documents that were made of others have their `parent` ids. Raises ValueError if the run's sources are no
+        longer what it read.
+        """
         if self.run is None:
-            yield from _files(Path(self.name))
+            yield from _files(Path(self.name), ["text"])
         elif self.kind == "kept":
-            yield from _files(Path(self.run) / "curated")
+            yield from _files(Path(self.run) / "curated", ["id", "text", PARENT.name])
         else:
             yield from _read_again(self.run, self.stage if self.kind == "dropped" else None)
 
+    @property
+    def state(self) -> str:
+        """A digest of what it is made of: it changes when the run is another, or a file."""
+        if self.run is not None:
+            store = Store(self.run)
+            return digest_of([store.read_json("plan.json")["digest"], store.read_json("manifest.json")])
+        files = _listed(Path(self.name))
+        return digest_of([[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files])
 
-def run_plan(run: str) -> Plan:
-    """The plan of a finished run, from what lies in its folder."""
-    store = Store(run)
-    asked = store.read_json("plan.json")
-    return make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
 
-
-def _files(path: Path) -> Iterator[pa.LargeStringArray]:
+def _listed(path: Path) -> list[Path]:
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise ValueError(f"{path}: no Parquet files there")
-    for file in files:
+    return files
+
+
+def run_plan(run: str) -> Plan:
+    """The plan of a finished run, made again; ValueError if its inputs are no longer those it read."""
+    store = Store(run)
+    asked = store.read_json("plan.json")
+    planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
+    if planned.digest != asked["digest"]:
+        raise ValueError(
+            f"{run}: its sources or stages are no longer those of the run, so what it read cannot be read again; "
+            f"`eyas run` its recipe first"
+        )
+    return planned
+
+
+def _files(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    for file in _listed(path):
         with pq.ParquetFile(file) as parquet:
-            if "text" not in parquet.schema_arrow.names:
-                raise ValueError(f"{file}: no column `text`; it has {', '.join(parquet.schema_arrow.names)}")
-            for batch in parquet.iter_batches(columns=["text"]):
-                yield batch.column(0).cast(pa.large_string()).drop_null()
+            names = parquet.schema_arrow.names
+            if "text" not in names:
+                raise ValueError(f"{file}: no column `text`; it has {', '.join(names)}")
+            for batch in parquet.iter_batches(columns=[name for name in columns if name in names]):
+                table = pa.Table.from_batches([batch])
+                at = table.column_names.index("text")
+                table = table.set_column(at, "text", table.column("text").cast(pa.large_string()))
+                yield table.filter(pc.is_valid(table.column("text")))
 
 
-def _read_again(run: str, stage: str | None) -> Iterator[pa.LargeStringArray]:
+def _read_again(run: str, stage: str | None) -> Iterator[pa.Table]:
     planned = run_plan(run)
     wanted = None if stage is None else _dropped(run, stage)
     sources = {entry.name: entry.source for entry in planned.recipe.options.sources}
@@ -85,11 +112,9 @@ def _read_again(run: str, stage: str | None) -> Iterator[pa.LargeStringArray]:
         for split in partition.splits:
             for batch in sources[partition.source].read(split, row):
                 row += len(batch.rows) + len(batch.rejects)
-                texts = pa.array(batch.texts, pa.large_string())
-                if wanted is not None:
-                    ids = pa.array([document_id(partition.number, one) for one in batch.rows], pa.uint64())
-                    texts = texts.filter(pc.is_in(ids, wanted))
-                yield texts
+                ids = pa.array([document_id(partition.number, one) for one in batch.rows], pa.uint64())
+                table = pa.table({"id": ids, "text": pa.array(batch.texts, pa.large_string())})
+                yield table if wanted is None else table.filter(pc.is_in(ids, wanted))
 
 
 def _dropped(run: str, stage: str) -> pa.Array:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpus.chance import lot
-from corpus.documents import CONTROL
+from corpus.documents import CONTROL, PARENT
 from corpus.part import Part
 from corpus.task import Entry, Step, Task, TaskContext
 from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
@@ -27,6 +27,7 @@ from tokenizer_train.control import encode_with_control
 from tokenizer_train.encoder import Encoder
 
 _BLOCK_TOKENS = 1 << 22
+HELD_OUT_SALT = 0x48454C44
 HELD_OUT = "held_out"
 """Folder, next to the shards, of those made of the documents held out."""
 
@@ -124,9 +125,9 @@ def _encode(
     """Document ids, all tokens one after another with their control tokens, tokens per document, text bytes."""
     ids, tokens, lengths, text_bytes = [], [], [], 0
     for part in parts:
-        for docs in part.tables(context.store, ["id", "text", CONTROL.name]):
+        for docs in part.tables(context.store, ["id", "text", CONTROL.name, PARENT.name]):
             if options.held_out:
-                drawn = lot(docs.column("id").to_numpy(), context.seed) / 2.0**64 < options.held_out
+                drawn = _drawn(docs, options.held_out, context.seed)
                 docs = docs.filter(pa.array(drawn if held_out else ~drawn))
             text = docs.column("text").combine_chunks()
             text_bytes += pc.sum(pc.binary_length(text)).as_py() or 0
@@ -137,6 +138,24 @@ def _encode(
     if not ids:
         return np.zeros(0, np.uint64), np.zeros(0, np.uint16), np.zeros(0, np.int64), 0
     return np.concatenate(ids), np.concatenate(tokens), np.concatenate(lengths), text_bytes
+
+
+def _drawn(docs: pa.Table, share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """Which documents are held out: by a lot of their own, or, if they were made of others, if any of those is.
+
+    The lot is drawn twice: generators choose their documents by the lowest lots, and would choose these.
+    """
+    limit = share * 2.0**64
+    drawn: npt.NDArray[np.bool_] = lot(lot(docs.column("id").to_numpy(), seed), HELD_OUT_SALT) < limit
+    if PARENT.name not in docs.column_names:
+        return drawn
+    parents = docs.column(PARENT.name).combine_chunks()
+    made = pc.fill_null(pc.greater(pc.list_value_length(parents), 0), False).to_numpy(zero_copy_only=False)
+    rows, ids = pc.list_parent_indices(parents).to_numpy(), pc.list_flatten(parents).to_numpy()
+    hit = lot(lot(ids.astype(np.uint64), seed), HELD_OUT_SALT) < limit
+    drawn[made] = False
+    drawn[rows[hit]] = True
+    return drawn
 
 
 def _ids(encoder: Encoder, text: pa.LargeStringArray, docs: pa.Table) -> pa.LargeListArray:

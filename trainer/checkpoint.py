@@ -108,6 +108,8 @@ def _optimizer_tensors(model: HybridLM, optimizer: torch.optim.Optimizer) -> dic
     """Adam's moments and step counts as `<weight>/<moment>`: readable, and independent of group order."""
     found: dict[str, Tensor] = {}
     for name, parameter in weights(model).items():
+        if optimizer.state and parameter not in optimizer.state:
+            raise RuntimeError(f"{name} is not what the optimiser updates: its moments would be lost")
         for key, value in optimizer.state.get(parameter, {}).items():
             found[f"{name}/{key}"] = whole(value)
     return found

@@ -60,6 +60,8 @@ def pick_compile(options: TrainOptions, config: HybridConfig, length: int, devic
 def check_memory(config: HybridConfig, device: torch.device, shares: int) -> None:
     """ValueError if weights, gradients and moments alone are more than is free. `shares`: processes that split them."""
     needed = config.parameters * BYTES_PER_WEIGHT / shares
+    if shares > 1:
+        needed += config.parameters * 4  # every process first makes the whole model, then keeps its part
     free = _free_bytes(device)
     if free is not None and needed > free:
         raise ValueError(

@@ -114,20 +114,31 @@ def save_model(model: HybridLM, folder: str | Path, write: bool = True) -> None:
     write_text(folder / "config.json", json.dumps(document, indent=2) + "\n")
 
 
-def load_model(folder: str | Path) -> HybridLM:
-    """Read a model that `save_model` (or `export_hf`, or transformers' FalconH1) wrote."""
+def config_of(folder: str | Path) -> tuple[HybridConfig, bool]:
+    """The shape of the model in a folder, and whether it is in transformers' format."""
     folder = Path(folder)
     document = read_json(folder / "config.json")
     if isinstance(document, dict) and document.get("model_type") == "falcon_h1":
-        from trainer.hf import load_hf
+        from trainer.hf import from_hf_config
 
-        return load_hf(folder)
+        return from_hf_config(document, str(folder / "config.json")), True
     if not isinstance(document, dict) or document.get("format") != MODEL_FORMAT:
         raise ValueError(
             f"{folder / 'config.json'} is not a model of this project: expected format {MODEL_FORMAT!r} "
             "or model_type 'falcon_h1'"
         )
-    model = HybridLM(HybridConfig.from_dict(document["model"]))
+    return HybridConfig.from_dict(document["model"]), False
+
+
+def load_model(folder: str | Path) -> HybridLM:
+    """Read a model that `save_model` (or `export_hf`, or transformers' FalconH1) wrote."""
+    folder = Path(folder)
+    config, foreign = config_of(folder)
+    if foreign:
+        from trainer.hf import load_hf
+
+        return load_hf(folder)
+    model = HybridLM(config)
     path = folder / "model.safetensors"
     load_weights(model, read_tensors(path), path)
     return model

@@ -33,7 +33,10 @@ def usable(x: Tensor) -> bool:
 def conv_silu(x_blc: Tensor, weight_kc: Tensor, bias_c: Tensor, runs_bl: Tensor) -> Tensor:
     """SiLU of the depthwise causal convolution, never across documents. `runs_bl`: as in `Packing`."""
     fused: Any = import_module("causal_conv1d").causal_conv1d_fn
-    # The kernel wants channels before positions, and, where documents are told, memory in the other order: as it lies.
+    # The kernel wants channels before positions, and, where documents are told, memory in the other order: as it lies, if
+    # its strides are multiples of eight (state-spaces/mamba#351).
+    if x_blc.stride(1) % 8:
+        x_blc = x_blc.contiguous()
     y_bcl: Tensor = fused(
         x_blc.transpose(1, 2), weight_kc.T.contiguous(), bias_c, seq_idx=runs_bl.int(), activation="silu"
     )

@@ -48,7 +48,8 @@ class TrainOptions(BaseModel):
 
     start_from: str | None = None
     """A folder with a model to go on from, of this project or in transformers' FalconH1 format; its vocabulary must be
-    that of the shards. Its shape is taken; the optimiser starts anew. None: weights are drawn from the seed."""
+    that of the shards. Its shape is taken, so `weights` and `model` may not be set; the
+    optimiser starts anew. None: weights are drawn from the seed."""
 
     steps: int = Field(default=200, ge=1)
     """Optimiser steps. The tokens seen are steps x batch_size x the shards' sequence_length."""
@@ -170,6 +171,8 @@ class TrainOptions(BaseModel):
     @model_validator(mode="after")
     def _shape_fits(self) -> TrainOptions:
         # The vocabulary comes from the shards; any other mistake in the shape shows here.
+        if self.start_from is not None and (self.model or self.weights):
+            raise ValueError("start_from takes the shape of its model: leave model and weights out")
         if "vocab_size" in self.model:
             raise ValueError("model.vocab_size cannot be set: it is the vocabulary of the shards' tokenizer")
         self.config(vocab_size=1)

@@ -61,6 +61,15 @@ class World:
         dist.all_reduce(total)
         return total.tolist()  # type: ignore[no-any-return]
 
+    def gather(self, value: int, device: torch.device) -> list[int]:
+        """The value of every rank, in order."""
+        if self.size == 1:
+            return [value]
+        found = torch.zeros(self.size, dtype=torch.int64, device=device)
+        found[self.rank] = value
+        dist.all_reduce(found)
+        return found.tolist()  # type: ignore[no-any-return]
+
     def wait(self) -> None:
         """Until all ranks are here."""
         if self.size > 1:
@@ -100,6 +109,12 @@ def last_piece(module: nn.Module, last: bool) -> AbstractContextManager[None]:
     if isinstance(inner, FSDPModule):
         inner.set_requires_gradient_sync(last)
     return nullcontext()
+
+
+def share_out_again(model: HybridLM) -> None:
+    """After a forward pass without a backward pass: FSDP leaves the weights that lie outside of the blocks whole."""
+    if isinstance(model, FSDPModule):
+        model.reshard()
 
 
 def whole(tensor: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def _power(options: TrainOptions, step: int) -> float:
 def _warm_up_and_decay(options: TrainOptions, step: int) -> float:
     if step <= options.warmup_steps:
         return step / (options.warmup_steps + 1)
-    decay_steps = int(options.steps * options.decay_share)
+    decay_steps = min(int(options.steps * options.decay_share), options.steps - options.warmup_steps)
     into_decay = step - (options.steps - decay_steps)
     if into_decay <= 0:
         return 1.0

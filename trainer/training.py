@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,7 +28,7 @@ from trainer.metrics import MetricsLog
 from trainer.model import HybridLM
 from trainer.optimizer import make_optimizer, set_plan
 from trainer.options import TrainOptions
-from trainer.parallel import World, last_piece, number, spread
+from trainer.parallel import World, last_piece, number, share_out_again, spread
 from trainer.schedule import StepPlan, plan_of
 from trainer.segments import next_token_targets
 from trainer.throughput import flops_per_token, peak_flops
@@ -166,6 +167,8 @@ class _Run:
                 f"{index.vocab_size:,}: make them with the model's own tokenizer"
             )
         check_memory(model.config, self.device, shares)
+        longest = max(model.config.context_length, index.sequence_length)
+        model.config = replace(model.config, context_length=longest)
         return model.to(self.device)
 
     def resume(self) -> None:
@@ -192,7 +195,12 @@ class _Run:
                 block.compile(dynamic=False)
         if self.world.rank == 0:
             self.log.keep_through(self.step)
-        self.world.wait()
+        steps = self.world.gather(self.step, self.device)
+        if len(set(steps)) > 1:
+            raise ValueError(
+                f"the {self.world.size} processes stand at different steps ({steps}): {self.out_dir} must be one folder that "
+                f"all of them see"
+            )
 
     def _check_same(self, state: dict[str, Any], path: Path) -> None:
         advice = f"Delete {self.checkpoints} to start over, or choose another output folder."
@@ -250,6 +258,7 @@ class _Run:
         every = self.options.evaluate_every
         if self.held_out and (self.step == self.options.steps or (every and self.step % every == 0)):
             metrics["held_out"] = self.held_out.bits_per_byte(self.model, self._precision())
+            share_out_again(self.model)
         if self.world.rank == 0:
             self.log.append(metrics)
         return metrics

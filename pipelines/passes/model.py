@@ -73,6 +73,7 @@ def train_on(
     from shards.order import shares as shares_of
     from shards.pack import HELD_OUT
     from trainer.evaluation import HeldOut
+    from trainer.files import config_of
     from trainer.parallel import World
     from trainer.training import train
 
@@ -84,7 +85,8 @@ def train_on(
     index = loader.index
     apart = f"{shards.rstrip('/')}/{HELD_OUT}"
     held_out = HeldOut(apart, options.evaluate_rows) if Store(apart).exists("index.json") else None
-    parameters = options.config(index.vocab_size, index.sequence_length).parameters
+    shape = config_of(options.start_from)[0] if options.start_from else options.config(index.vocab_size)
+    parameters = shape.parameters
     batches = batches_before(options, options.steps + 1)
     warnings = repeated_too_soon(loader.order, batches, parameters)
     for warning in warnings:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ablation import ablate, paired
+from pipelines.ablation import _judged, _shuffled, ablate, paired
 from pipelines.slices import Slice
 from pipelines.verbs import run
 from trainer.options import TrainOptions
@@ -63,7 +63,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def texts(name: str) -> list[str]:
-    return [text for batch in Slice.parse(name).texts() for text in batch.to_pylist()]
+    return [text for table in Slice.parse(name).tables() for text in table.column("text").to_pylist()]
 
 
 def test_slices_are_what_was_kept_read_and_dropped(finished: Path) -> None:
@@ -101,6 +101,40 @@ def test_noise_makes_a_worse_model_of_language(finished: Path, tmp_path: Path) -
     assert go("one") == result == go("two")
     with pytest.raises(ValueError, match="holds another ablation"):
         ablate(slices[::-1], None, [tokenizer] * 2, options, 64, [0], tmp_path / "one", 1, lambda *_: None)
+
+
+def test_what_is_judged_is_hidden_from_both_sides_though_a_mapper_changed_it(finished: Path) -> None:
+    """By id, with what was made of it: raw text is not the curated text."""
+    kept, raw = Slice.parse(str(finished)), Slice.parse(f"{finished}:raw")
+    judged = _judged(kept, 0.2)
+    assert 5 < len(judged) < 60
+    changed = {number: text.upper() for number, text in judged.items()}
+    for one in (kept, raw):
+        left = _shuffled(one, changed, kept.run, 1 << 30)
+        assert not set(left) & set(judged.values())
+        assert len(left) == (120 if one is kept else 180) - len(judged)
+
+
+def test_a_folder_of_another_ablation_or_of_changed_sources_is_refused(finished: Path, tmp_path: Path) -> None:
+    """Even if the first was killed before it had packed anything."""
+    options = TrainOptions(model=SMALL, steps=2, batch_size=2, device="cpu")
+    tokenizer = str(finished / "tokenizer" / "tokenizer.json")
+    slices = [Slice.parse(f"{finished}:dropped:gopher_quality"), Slice.parse(str(finished))]
+
+    def told(what: str, _: object) -> None:
+        raise KeyboardInterrupt(what)
+
+    with pytest.raises(KeyboardInterrupt):
+        ablate(slices, None, [tokenizer] * 2, options, 64, [0], tmp_path / "one", 1, told)
+    with pytest.raises(ValueError, match="holds another ablation"):
+        ablate(slices[::-1], None, [tokenizer] * 2, options, 64, [0], tmp_path / "one", 1, told)
+    extra = Path((finished / "recipe.yaml").read_text().split('path: "')[1].split('"')[0]) / "aaa.txt"
+    extra.write_text("One more file moves every id behind it.\n")
+    try:
+        with pytest.raises(ValueError, match="no longer those of the run"):
+            texts(f"{finished}:raw")
+    finally:
+        extra.unlink()
 
 
 def test_the_interval_is_students() -> None:

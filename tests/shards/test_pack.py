@@ -6,12 +6,15 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_sets import packed, tokenizer
 
+from corpus.chance import lot
+from corpus.documents import PARENT
 from corpus.store import Store
 from shards import pack
 from shards.format import Index
@@ -134,3 +137,15 @@ def test_packing_that_does_not_balance_stops() -> None:
         pack._check("x.arrow", 10, 9, 3, 3)
     with pytest.raises(RuntimeError, match="3 rows, 2 written"):
         pack._check("x.arrow", 10, 10, 3, 2)
+
+
+def test_what_was_made_of_a_held_out_document_is_held_out_too() -> None:
+    ids = np.arange(2000, dtype=np.uint64)
+    parents = pa.array([[]] * 1000 + [[number] for number in range(1000)], pa.list_(pa.uint64()))
+    docs = pa.table({"id": pa.array(ids), PARENT.name: parents})
+    drawn = pack._drawn(docs, 0.1, 7)
+    assert drawn[1000:].tolist() == drawn[:1000].tolist()
+    assert 60 < drawn[:1000].sum() < 140
+    # Generators take the documents with the lowest lots: these must not be those held out.
+    lowest = np.argsort(lot(ids[:1000], 7))[:50]
+    assert drawn[lowest].sum() < 15

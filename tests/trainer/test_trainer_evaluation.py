@@ -13,7 +13,7 @@ import torch
 from shard_sets import packed, tokenizer
 from test_trainer_training import OPTIONS, SMALL, FakeIndex, FakeLoader
 
-from corpus.chance import lot
+from shards import pack
 from shards.options import ShardOptions
 from shards.pack import HELD_OUT
 from tokenizer_train import Encoder
@@ -37,7 +37,7 @@ def test_it_is_the_log_likelihood_over_the_bytes(folder: Path) -> None:
 
     torch.manual_seed(0)
     model = HybridLM(HybridConfig.preset("tiny", 300, SMALL))
-    drawn = lot(np.arange(120, dtype=np.uint64), 0) / 2.0**64 < 0.2
+    drawn = pack._drawn(pa.table({"id": np.arange(120, dtype=np.uint64)}), 0.2, 0)
     texts = [text for text, out in zip(TEXTS, drawn, strict=True) if out]
     encoder = Encoder.from_bytes(tokenizer())
     nats = 0.0

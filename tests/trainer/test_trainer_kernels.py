@@ -18,6 +18,7 @@ from trainer.ssd import ScanMasks, ssd
 
 def conv1d(x: Tensor, weight: Tensor, bias: Tensor, seq_idx: Tensor, activation: str) -> Tensor:
     """causal_conv1d_fn: x (batch, channels, length), channels-last in memory; weight (channels, width)."""
+    assert x.stride(0) % 8 == 0 and x.stride(2) % 8 == 0  # state-spaces/mamba#351
     assert x.stride(1) == 1 and seq_idx.dtype == torch.int32 and activation == "silu" and weight.is_contiguous()
     width = weight.shape[1]
     out = torch.zeros_like(x)
