@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -27,6 +28,15 @@ class StageUnavailable(RuntimeError):
 
     Any other exception that a document stage raises is blamed on one document, which is quarantined.
     """
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a stage tells of its work: `sums` over tasks, and `totals` that run on over all tasks, of which the last hold."""
+
+    account: str
+    sums: Mapping[str, float]
+    totals: Mapping[str, float | str | None]
 
 
 class Stage(BaseModel):
@@ -76,6 +86,10 @@ class Stage(BaseModel):
     def notes(self) -> list[str]:
         """Lines that `eyas plan` prints: what the options mean, computed (a curve, what fits into memory)."""
         return []
+
+    def figures(self) -> Figures | None:
+        """Figures for the report, asked in each worker at the end of a task; None if there are none."""
+        return None
 
     def fingerprint(self) -> Any:
         """JSON data that changes whenever results would, besides options and `version` (a model file's size, say)."""

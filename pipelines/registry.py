@@ -38,6 +38,7 @@ BUILTIN = {
     "substring_dedup": "filters.dedup.substring:SubstringDedup",
     "mask_pii": "filters.privacy.mask_pii:MaskPII",
     "rewrite": "synthetic.rewrite:Rewrite",
+    "annotate": "synthetic.annotate:Annotate",
 }
 
 
