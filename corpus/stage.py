@@ -87,6 +87,10 @@ class Stage(BaseModel):
         """Lines that `eyas plan` prints: what the options mean, computed (a curve, what fits into memory)."""
         return []
 
+    def forecast(self, documents: int, characters: int) -> str | None:
+        """What so many documents with so many characters will take, for `eyas plan`; None if it costs nothing to speak of."""
+        return None
+
     def figures(self) -> Figures | None:
         """Figures for the report, asked in each worker at the end of a task; None if there are none."""
         return None

@@ -13,6 +13,7 @@ from pipelines.explain_cli import EXAMPLES as EXPLAIN_EXAMPLES
 from pipelines.explain_cli import explain
 from pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
 from pipelines.plain import plain
+from pipelines.prompts_cli import PROMPTS_EXAMPLES, prompts
 from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
 from pipelines.tokenizer_cli import tokenizer_app
 
@@ -34,6 +35,7 @@ app.command(epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(epilog=PACK_EXAMPLES)(pack)
 app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=GENERATE_EXAMPLES)(generate)
+app.command(epilog=PROMPTS_EXAMPLES)(prompts)
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]
@@ -138,6 +140,7 @@ def plan(
 
     from corpus.store import Store
     from pipelines.engine import load_result
+    from pipelines.forecasts import forecasts
     from pipelines.verbs import plan as make
 
     planned = make(recipe, _variables(var))
@@ -170,11 +173,12 @@ def plan(
         table.add_row(str(number), p.label, p.digest[:12], word)
     console.print(_headline(planned), highlight=False, markup=False)
     console.print(table)
+    expected = {label: [line] for label, line in forecasts(planned, store)}
     for named in planned.recipe.stages:
         notes = named.stage.notes()
-        if notes:
+        if notes or named.label in expected:
             console.print(f"\n[bold]{named.label}[/bold]")
-            for line in notes:
+            for line in [*notes, *expected.get(named.label, [])]:
                 console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     console.print(
         f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False

@@ -96,7 +96,7 @@ class Annotate(ModelStage, Mapper):
         said: Any = read_json(unwrap(outcome.text, self._prompt.fence(head)), self._prompt.schema or {})
         return float(said["score"])
 
-    def forecast(self, documents: int, characters: int) -> Forecast:
+    def expected(self, documents: int, characters: int) -> Forecast:
         """What grading the sample of so many documents with so many characters would take."""
         sent = min(characters / max(documents, 1), self.max_input_characters)
         return forecast(self, round(documents * self.share + 0.49), sent, len(self._prompt.wording(self.variables)))

@@ -6,6 +6,7 @@ not a local folder has to name a file by `cache:`, because SQLite cannot live in
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import Counter
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from corpus.stage import Figures, Stage, StageUnavailable
 from corpus.task import TaskContext
 from synthetic.client import Client
 from synthetic.engines import Embedded, Engine, Remote, embedded_weights
+from synthetic.forecast import Forecast
 from synthetic.prompts import Prompt
 from synthetic.purse import Budget, Price, Purse, Terms
 
@@ -140,6 +142,13 @@ class ModelStage(Stage):
     @cached_property
     def _purse(self) -> Purse:
         return Purse(self._place)
+
+    @abstractmethod
+    def expected(self, documents: int, characters: int) -> Forecast:
+        """What so many documents with so many characters would take."""
+
+    def forecast(self, documents: int, characters: int) -> str:
+        return self.expected(documents, characters).line()
 
     def client(self) -> Client:
         """A client that pays from the run's purse."""

@@ -174,7 +174,7 @@ class Rewrite(ModelStage, Generator):
         ]
         return Verdict.first_failure([*flags, *rules(self._gates, scores)], generated.num_rows)
 
-    def forecast(self, documents: int, characters: int) -> Forecast:
+    def expected(self, documents: int, characters: int) -> Forecast:
         """What asking about so many documents with so many characters would take."""
         asked = min(documents, self.max_documents or documents)
         mean = characters / max(documents, 1)
