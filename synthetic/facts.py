@@ -1,7 +1,7 @@
 """What a rewrite must keep of its source: numbers and names; and how much of its wording is its own.
 
-Heuristics that need no model. A number is a run of digits whatever separates its groups (1,234.5 and 1 234,5 are the
-same); small ones may be spelled out in English. A name is a run of capitalised words that does not only begin a sentence;
+Heuristics that need no model. A number is a run of digits whatever separates its groups (1,234.5 and 1.234,5 are
+the same); small ones may be spelled out in English. A name is a run of capitalised words that does not only begin a sentence;
 it counts as kept if its last word is there, because "Marie Curie" may go on as "Curie". Scripts without capitals have no
 names to lose here. 1 ms for 2,000 characters.
 """
@@ -14,6 +14,8 @@ import unicodedata
 
 NOT_ASKED = math.nan
 """The score of a gate that has nothing to say of a text: it passes."""
+ACRONYM = 6
+"""Longer words in capitals are headings, not names."""
 _NUMBER = re.compile(r"\d+(?:[.,'’\u00a0\u202f]\d+)*")
 _SEPARATORS = re.compile(r"[.,'’\u00a0\u202f]")
 _WORD = re.compile(r"\w[\w'’-]*")
@@ -29,7 +31,6 @@ def words(text: str) -> list[str]:
 
 def numbers(text: str) -> set[str]:
     """The numbers of a text, as bare digits."""
-    text = unicodedata.normalize("NFKC", text)
     found = (_SEPARATORS.sub("", number) for number in _NUMBER.findall(text))
     return {"".join(str(unicodedata.digit(digit)) for digit in number) for number in found}
 
@@ -61,7 +62,7 @@ def names(text: str) -> set[str]:
     for match in _WORD.finditer(text):
         word, between = match.group(), text[end : match.start()]
         begins = end == 0 or any(mark in between for mark in '.!?:;\n"“”«»•*#|')
-        capital = word[0].isupper() and len(word) > 1
+        capital = word[0].isupper() and len(word) > 1 and not (word.isupper() and len(word) > ACRONYM)
         if run and (begins or not capital or between.strip()):
             _add(found, run, opening)
             run = []

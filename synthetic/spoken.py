@@ -17,6 +17,8 @@ from synthetic.facts import NOT_ASKED, grams
 
 SURE = 0.5
 """Least probability of the source's own language for its answer to be held to it."""
+LETTERS = 20
+"""With fewer letters nobody is asked what language it is."""
 LEAK_WORDS = 8
 """So many words in a row of a prompt's own wording are no coincidence."""
 _OPENING = 300
@@ -66,6 +68,8 @@ def _probabilities(text: str) -> dict[str, float]:
 
 def language_kept(source: str, answer: str, wanted: str | None = None) -> float:
     """The probability that the answer is in the language `wanted`, or in its source's; NaN if that is not known."""
+    if min(sum(map(str.isalpha, text[:2000])) for text in (source, answer)) < LETTERS:
+        return NOT_ASKED
     if wanted is None:
         language, score = max(_probabilities(source).items(), key=lambda item: item[1], default=("", 0.0))
         if score < SURE:

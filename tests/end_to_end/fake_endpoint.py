@@ -90,7 +90,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif mode in ("limited", "broken", "unknown_key", "too_long"):
             status = {"limited": 429, "broken": 500, "unknown_key": 401, "too_long": 400}[mode]
-            self._send(status, b'{"error": {"message": "no"}}', {"Retry-After": fake.retry_after} if status == 429 else {})
+            self._send(
+                status, b'{"error": {"message": "no"}}', {"Retry-After": fake.retry_after} if status == 429 else {}
+            )
         elif mode == "bad_json":
             self._send(200, b"<html>not what you asked for</html>")
         else:
@@ -119,7 +121,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}.items():
+        for name, value in {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **(headers or {}),
+        }.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
