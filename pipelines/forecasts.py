@@ -17,7 +17,11 @@ GUESSED_BYTES = 5000
 def forecasts(planned: Plan, store: Store) -> list[tuple[str, str]]:
     """Label and line of each stage that has a forecast, in the order of the recipe."""
     found: list[tuple[str, str]] = []
-    documents, characters, source = max(planned.bytes // GUESSED_BYTES, 1), planned.bytes, "guessed from the input's bytes"
+    documents, characters, source = (
+        max(planned.bytes // GUESSED_BYTES, 1),
+        planned.bytes,
+        "guessed from the input's bytes",
+    )
     for current in planned.passes:
         if current.product is not None:
             break

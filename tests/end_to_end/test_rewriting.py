@@ -31,7 +31,9 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "input"
     made.mkdir()
     for part in range(3):
-        rows = [f"Falcon {i} of those in the county was seen to dive after prey of every kind. " * 20 for i in range(20)]
+        rows = [
+            f"Falcon {i} of those in the county was seen to dive after prey of every kind. " * 20 for i in range(20)
+        ]
         lines = [json.dumps({"text": f"{row}It is number {part * 20 + i}.", "url": "u"}) for i, row in enumerate(rows)]
         (made / f"{part}.jsonl").write_text("\n".join(lines) + "\n")
     return made
@@ -64,7 +66,11 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def test_several_workers_never_exceed_a_budget_by_one_and_the_run_ends_cleanly(
-    written: Callable[..., Path], start: Callable[..., subprocess.Popen[str]], fake: FakeEndpoint, tmp_path: Path, eyas: Eyas
+    written: Callable[..., Path],
+    start: Callable[..., subprocess.Popen[str]],
+    fake: FakeEndpoint,
+    tmp_path: Path,
+    eyas: Eyas,
 ) -> None:
     fake.latency = 0.02
     fake.behaviour = lambda number, text: "limited" if number % 6 == 5 else "good"
@@ -88,7 +94,11 @@ def test_several_workers_never_exceed_a_budget_by_one_and_the_run_ends_cleanly(
 
 
 def test_killed_and_resumed_nothing_that_was_received_is_asked_for_again(
-    written: Callable[..., Path], start: Callable[..., subprocess.Popen[str]], fake: FakeEndpoint, tmp_path: Path, eyas: Eyas
+    written: Callable[..., Path],
+    start: Callable[..., subprocess.Popen[str]],
+    fake: FakeEndpoint,
+    tmp_path: Path,
+    eyas: Eyas,
 ) -> None:
     fake.latency = 0.1
     process = start("run", written(), "--workers", "0", "--runs", tmp_path / "runs")
@@ -120,12 +130,16 @@ def test_a_changed_gate_judges_anew_without_asking_anew(
     ran = eyas("run", written("gates: {novelty: [0.9, 1.0]}"), "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 0 and len(fake.asked) == COUNT and "0 answers bought, 60 known before" in ran.out
     rows = decided(tmp_path / "runs/small")
-    assert set(rows["reason"]) == {"copied"} and (rows["score"] < 0.9).all() and rows["detail"].str.contains("from ").all()
+    assert (
+        set(rows["reason"]) == {"copied"} and (rows["score"] < 0.9).all() and rows["detail"].str.contains("from ").all()
+    )
     page = (tmp_path / "runs/small/report.html").read_text()
-    assert "refused · copied" in page and "was seen to dive indeed" in page.replace("\n", " ") or "indeed" in page
+    assert "refused · copied" in page and "seen to dive" in page
 
 
-def test_plan_tells_what_it_would_cost(written: Callable[..., Path], eyas: Eyas, fake: FakeEndpoint, tmp_path: Path) -> None:
+def test_plan_tells_what_it_would_cost(
+    written: Callable[..., Path], eyas: Eyas, fake: FakeEndpoint, tmp_path: Path
+) -> None:
     recipe = written("price: {input: 2, output: 8}, budget: {requests: 10}")
     told = eyas("plan", recipe, "--runs", tmp_path / "runs")
     assert told.code == 0 and "guessed from the input's bytes" in told.out and "10 requests stops it" in told.out
@@ -159,7 +173,8 @@ def test_grades_teach_a_classifier(recipe: WriteRecipe, eyas: Eyas, fake: FakeEn
     made = tmp_path / "graded"
     made.mkdir()
     texts = [
-        f"{'The theory of the molecule explains how energy moves' if i % 2 else 'Click here to buy the cheap offer now'} {i} " * 6
+        f"{'The theory of the molecule explains how energy moves' if i % 2 else 'Click here to buy the cheap offer now'} {i} "
+        * 6
         for i in range(240)
     ]
     (made / "a.jsonl").write_text("".join(json.dumps({"text": text, "url": "u"}) + "\n" for text in texts))
