@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from corpus.ledger import Books
 from corpus.measure import Measure
 from corpus.part import Part
+from corpus.store import Store
 from corpus.task import Step, TaskContext
 from corpus.verdict import Verdict
 
@@ -76,6 +77,11 @@ class Stage(BaseModel):
 
     def check_made(self, made: Sequence[str]) -> None:
         """Raises ValueError if it needs something that is not among `made`, what the stages before it leave."""
+
+    def held(self, store: Store) -> str | None:
+        """A file on the driver's machine that all workers of a run share (a budget); asked before the run. None: there is
+        none. ValueError if it needs one and has no place for it."""
+        return None
 
     def open(self, context: TaskContext) -> None:
         """Finds what earlier stages of this run left; called in each worker, before `prepare`."""

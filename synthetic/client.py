@@ -21,7 +21,7 @@ from typing import Any, cast
 
 from corpus.stage import StageUnavailable
 from synthetic.engines import Endpoint, Engine, digest
-from synthetic.purse import Answer, Exhausted, Grant, Purse, Terms, Wait
+from synthetic.purse import Answer, Exhausted, Grant, PurseLike, Terms, Wait
 
 Messages = list[dict[str, str]]
 
@@ -87,7 +87,7 @@ class _Failure:
 class Client:
     """Asks `engine`, at most `concurrency` requests at a time, each repeated at most `retries` times."""
 
-    def __init__(self, engine: Engine, purse: Purse, terms: Terms, retries: int, concurrency: int) -> None:
+    def __init__(self, engine: Engine, purse: PurseLike, terms: Terms, retries: int, concurrency: int) -> None:
         self._engine, self._purse, self._terms = engine, purse, terms
         self._retries = 0 if engine.one_at_a_time else retries
         self._concurrency = 1 if engine.one_at_a_time else concurrency

@@ -6,6 +6,7 @@ not a local folder has to name a file by `cache:`, because SQLite cannot live in
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections import Counter
 from functools import cached_property
@@ -13,13 +14,15 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from corpus.stage import Figures, Stage, StageUnavailable
+from corpus.stage import Figures, Stage
+from corpus.store import Store
 from corpus.task import TaskContext
 from synthetic.client import Client
 from synthetic.engines import Embedded, Engine, Remote, embedded_weights
 from synthetic.forecast import Forecast
 from synthetic.prompts import Prompt
-from synthetic.purse import Budget, Price, Purse, Terms
+from synthetic.purse import Budget, Price, PurseLike, Terms
+from synthetic.shared_purse import purse_at
 
 PURSE = "answers.sqlite"
 """The purse's name in a run's folder."""
@@ -124,24 +127,26 @@ class ModelStage(Stage):
             self.timeout,
         )
 
-    def open(self, context: TaskContext) -> None:
+    def held(self, store: Store) -> str:
         if self.cache is not None:
-            place = self.cache
-        elif context.store.local:
-            place = context.store.path(PURSE)
-        else:
-            raise StageUnavailable(
-                f"the run's folder {context.store.url} is no local one, and the purse is a SQLite file: name a local path, "
-                f"which every worker reaches, by `cache: PATH`"
-            )
+            return os.path.abspath(self.cache)
+        if store.local:
+            return os.path.abspath(store.path(PURSE))
+        raise ValueError(
+            f"the run's folder {store.url} is no local one, and the purse is a SQLite file: name a local path, on the "
+            f"machine from which the run is started, by `cache: PATH`"
+        )
+
+    def open(self, context: TaskContext) -> None:
+        place = self.held(context.store)
         self._remembered = Counter()
         if place != self._place:
             self._place = place
             self.__dict__.pop("_purse", None)
 
     @cached_property
-    def _purse(self) -> Purse:
-        return Purse(self._place)
+    def _purse(self) -> PurseLike:
+        return purse_at(self._place)
 
     @abstractmethod
     def expected(self, documents: int, characters: int) -> Forecast:
