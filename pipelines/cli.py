@@ -155,6 +155,7 @@ def plan(
         data = planned.to_json()
         for entry in data["passes"]:
             entry["done"] = state[entry["digest"]]
+        data["forecasts"] = dict(forecasts(planned, store))
         typer.echo(json.dumps(data, indent=1))
         return
     console = Console()

@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from synthetic.chunks import trim
+
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about: for estimates only."""
 MOST_PAIRS = 8
@@ -28,12 +30,12 @@ _SENTENCE_END = re.compile(r"[.!?。！？।؟…][\"'”’»)\]]*(?=\s|\Z)|[�
 
 def unwrap(answer: str, fence: str, prefix: str | None = None, code: bool = False) -> str:
     """The answer without fence, thoughts, chatter before it, expected prefix and Markdown fences."""
-    text = _THOUGHT.sub("", answer).replace(fence, "").strip()
+    text = trim(_THOUGHT.sub("", answer).replace(fence, ""))
     if prefix is not None:
         before, found, after = text.partition(prefix)
         if found and len(before) < 400:
             text = after.strip(" *\n")
-    text = _CHATTER.sub("", text).strip()
+    text = trim(_CHATTER.sub("", text))
     blocks = _BLOCK.findall(text)
     if len(blocks) == 1 and (code or text.startswith("```")):
         text = blocks[0] if code else blocks[0].strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+_BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 _SEPARATORS = (
     re.compile(r"\n[ \t]*\n\s*"),
     re.compile(r"\n"),
@@ -20,12 +21,17 @@ _SEPARATORS = (
 
 def split(text: str, most: int) -> list[str]:
     """Pieces of at most `most` characters, none empty; [] for a text of white space."""
-    text = text.strip()
+    text = trim(text)
     if not text:
         return []
     if len(text) <= most:
         return [text]
-    return [piece for piece in (piece.strip() for piece in _cut(text, most, 0)) if piece]
+    return [piece for piece in map(trim, _cut(text, most, 0)) if piece]
+
+
+def trim(text: str) -> str:
+    """The text without blank lines at its ends; the indentation of its first line says something in code."""
+    return _BLANK_LINES.sub("", text).rstrip()
 
 
 def _cut(text: str, most: int, level: int) -> list[str]:
@@ -42,13 +48,13 @@ def _cut(text: str, most: int, level: int) -> list[str]:
     pieces: list[str] = []
     current = ""
     for unit in units:
-        if len((current + unit).strip()) <= most:
+        if len(trim(current + unit)) <= most:
             current += unit
             continue
         if current:
             pieces.append(current)
         current = unit
-        if len(unit.strip()) > most:
+        if len(trim(unit)) > most:
             *whole, current = _cut(unit, most, level + 1)
             pieces += whole
     return [*pieces, current]
@@ -56,4 +62,4 @@ def _cut(text: str, most: int, level: int) -> list[str]:
 
 def join(pieces: list[str]) -> str:
     """The rewritten pieces as one text."""
-    return "\n\n".join(piece.strip() for piece in pieces if piece.strip())
+    return "\n\n".join(trim(piece) for piece in pieces if trim(piece))

@@ -245,7 +245,7 @@ class Client:
             words = f"does not answer ({type(error).__name__}: {error.__cause__ or error})"
             return _Failure("connection_lost" if sent else "no_connection", words, True if sent else None)
         except openai.APIStatusError as error:
-            return _status(error)
+            return _status(error, endpoint.key)
         except ValueError as error:
             return _Failure("bad_json", f"the answer is not JSON: {error}", True)
 
@@ -256,16 +256,18 @@ class Client:
         )
 
 
-def _status(error: Any) -> _Failure:
+def _status(error: Any, key: str) -> _Failure:
     """What an answer other than 200 means."""
-    status, words = int(error.status_code), f"answered {error.status_code}: {error.message}"
+    # Some endpoints tell the key that they do not like.
+    message = str(error.message).replace(key, "(the key)") if key != "none" else str(error.message)
+    status, words = int(error.status_code), f"answered {error.status_code}: {message}"
     pause = _retry_after(error.response.headers.get("retry-after"))
     if status == 429:
         return _Failure("rate_limited", words, False, pause=pause)
     if status in (408, 409, 425) or status >= 500:
         return _Failure("server_error", words, False, pause=pause)
     if status in (400, 413, 422):
-        return _Failure("refused_request", f"the endpoint refused this request: {error.message}", False, retry=False)
+        return _Failure("refused_request", f"the endpoint refused this request: {message}", False, retry=False)
     return _Failure("refused", words, False, retry=False, fatal=True)
 
 

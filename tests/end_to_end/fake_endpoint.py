@@ -90,9 +90,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif mode in ("limited", "broken", "unknown_key", "too_long"):
             status = {"limited": 429, "broken": 500, "unknown_key": 401, "too_long": 400}[mode]
-            self._send(
-                status, b'{"error": {"message": "no"}}', {"Retry-After": fake.retry_after} if status == 429 else {}
-            )
+            told = json.dumps({"error": {"message": f"no, {self.headers.get('Authorization')}"}}).encode()
+            self._send(status, told, {"Retry-After": fake.retry_after} if status == 429 else {})
         elif mode == "bad_json":
             self._send(200, b"<html>not what you asked for</html>")
         else:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.chunks import join, split
+from synthetic.chunks import join, split, trim
 
 
 @given(st.text(alphabet=st.sampled_from("ab .!?\n\t。é"), max_size=300), st.integers(1, 60))
 def test_pieces_hold_all_of_the_text_and_none_is_too_long(text: str, most: int) -> None:
     pieces = split(text, most)
-    assert all(0 < len(piece) <= most and piece == piece.strip() for piece in pieces)
+    assert all(0 < len(piece) <= most and piece.strip() and piece == trim(piece) for piece in pieces)
     assert "".join("".join(pieces).split()) == "".join(text.split())
 
 
@@ -28,4 +28,4 @@ def test_the_cut_is_at_a_paragraph_then_a_line_then_a_sentence_then_a_word() -> 
 
 
 def test_joining_leaves_out_what_is_empty() -> None:
-    assert join([" a ", "", "b\n"]) == "a\n\nb"
+    assert join(["a ", "", " \n", "\n  b\n"]) == "a\n\n  b"

@@ -93,13 +93,19 @@ def test_retry_after_is_honoured_by_everybody(fake: FakeEndpoint, ask: Ask, as_d
     fake.retry_after = formatdate(time.time() + seconds, usegmt=True) if as_date else str(seconds)
     assert all_answered(fake, ask(concurrency=1))
     assert fake.times[1] - fake.times[0] >= (0.9 if as_date else 0.6)  # a date has whole seconds
-    assert max(b - a for a, b in zip(fake.times[1:], fake.times[2:], strict=False)) < 0.5
+    assert max(b - a for a, b in zip(fake.times[1:], fake.times[2:], strict=False)) < seconds + 1
 
 
-def test_an_endpoint_that_dies_for_a_while_is_waited_for(fake: FakeEndpoint, ask: Ask) -> None:
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(10.0, marks=pytest.mark.slow)])
+def test_an_endpoint_that_dies_for_a_while_is_waited_for(
+    fake: FakeEndpoint, ask: Ask, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seconds == 10.0:
+        monkeypatch.setattr("synthetic.client.FIRST_PAUSE", 0.5)
+
     def behave(number: int, text: str) -> str:
         if number == 10:
-            fake.down_until = time.monotonic() + 1.5
+            fake.down_until = time.monotonic() + seconds
         return "good"
 
     fake.behaviour = behave
@@ -118,8 +124,9 @@ def test_a_request_that_never_works_costs_its_document_alone(fake: FakeEndpoint,
 
 def test_an_endpoint_that_is_of_no_use_stops_the_run_and_says_so(fake: FakeEndpoint, ask: Ask) -> None:
     fake.behaviour = lambda number, text: "unknown_key"
-    with pytest.raises(StageUnavailable, match=r"answered 401.*key in the environment"):
+    with pytest.raises(StageUnavailable, match=r"answered 401.*key in the environment") as told:
         ask()
+    assert "sk-secret" not in str(told.value) and "(the key)" in str(told.value)
     assert len(fake.asked) <= 8, "it is not asked again"
     fake.behaviour = lambda number, text: "limited"
     fake.retry_after = "86400"
@@ -165,7 +172,6 @@ def test_a_budget_of_tokens_holds_even_where_the_endpoint_tells_no_usage(
 
 def test_minutes_are_a_cap(fake: FakeEndpoint, ask: Ask) -> None:
     fake.latency = 0.1
-    begun = time.monotonic()
     outcomes = ask(budget=Budget(minutes=0.5 / 60), concurrency=2)
-    assert time.monotonic() - begun < 1.5 and NotBought("minutes") in outcomes
-    assert 4 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= 12
+    assert fake.times[-1] - fake.times[0] < 1.0 and NotBought("minutes") in outcomes
+    assert 1 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= 12
