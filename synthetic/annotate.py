@@ -83,10 +83,9 @@ class Annotate(ModelStage, Mapper):
             self._engine.close()
 
     def _request(self, head: str) -> Request:
-        origin = f"{self._prompt.name} {self._prompt.card.version} {self._prompt.digest}"
         schema = self._prompt.schema if self.structured else None
         messages = self._prompt.messages(head, self.variables)
-        return Request(messages, origin, self.longest_answer, self.temperature, self.sample_seed, schema)
+        return Request(messages, self.origin, self.longest_answer, self.temperature, self.sample_seed, schema)
 
     def _grade(self, head: str, outcome: Outcome) -> float:
         if isinstance(outcome, BadAnswer):

@@ -46,7 +46,7 @@ class NotBought:
 
 @dataclass(frozen=True)
 class Request:
-    """One chat completion. `origin`: what besides model, parameters and text the answer depends on (the prompt's digest)."""
+    """One chat completion. `origin`: the prompt's name and version."""
 
     messages: Messages
     origin: str

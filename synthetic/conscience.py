@@ -45,6 +45,8 @@ class Gates(BaseModel):
     """Least share of the source's names (runs of capitalised words)."""
     novelty: tuple[float, float] | None = None
     """Least and most of the answer's runs of three words that the source does not have: a copy, an invention."""
+    repetition: Share = Field(default=None, ge=0, le=1)
+    """Most of the answer's runs of three words that it has said before, unless its source repeats itself as much."""
     code_parses: bool = False
     """The answer must parse (Python), or have its brackets closed (any other language), if its source does."""
     latex_balanced: bool = False
@@ -64,7 +66,7 @@ class Gates(BaseModel):
 
 MEASURES = (
     "unfinished", "characters", "refusal", "prompt_leak", "language", "length_ratio", "numbers_kept", "numbers_invented",
-    "names_kept", "novelty", "code_broken", "latex_broken",
+    "names_kept", "novelty", "repetition", "code_broken", "latex_broken",
 )  # fmt: skip
 """The scores of an answer, in the order in which gates are asked."""
 
@@ -99,6 +101,9 @@ def measure(
     ):
         if getattr(gates, name) is not None:
             found[name] = rate(source, answer)
+    if gates.repetition is not None:
+        mine = facts.repetition(answer)
+        found["repetition"] = facts.NOT_ASKED if mine <= facts.repetition(source) else mine
     if gates.code_parses:
         found["code_broken"] = float(syntax.code_broken(source, answer, origin))
     if gates.latex_balanced:
@@ -123,6 +128,7 @@ def rules(gates: Gates, scores: Scores) -> list[Rule]:
         Rule.bound("names_lost", scores["names_kept"], least=gates.names_kept),
         Rule.bound("copied", scores["novelty"], least=copied),
         Rule.bound("invented", scores["novelty"], most=invented),
+        Rule.bound("repetitive", scores["repetition"], most=gates.repetition),
         Rule.bound("code_broken", scores["code_broken"], most=0),
         Rule.bound("latex_unbalanced", scores["latex_broken"], most=0),
     ]

@@ -99,6 +99,13 @@ def grams(text: str, n: int) -> set[tuple[str, ...]]:
     return set(zip(*(found[i:] for i in range(n)), strict=False))
 
 
+def repetition(answer: str, n: int = 3) -> float:
+    """The share of the answer's runs of `n` words that it said before: a model that goes round in circles comes near 1."""
+    found = words(answer)
+    runs = max(len(found) - n + 1, 0)
+    return 1 - len(grams(answer, n)) / runs if runs else NOT_ASKED
+
+
 def novelty(source: str, answer: str, n: int = 3) -> float:
     """The share of the answer's runs of `n` words that the source does not have: 0 is a copy, 1 has nothing in common."""
     said = grams(answer, n)

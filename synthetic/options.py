@@ -111,6 +111,11 @@ class ModelStage(Stage):
         return self._prompt.card.kind
 
     @property
+    def origin(self) -> str:
+        """What answers are remembered by besides messages, model and parameters: gates judge, they do not ask."""
+        return f"{self._prompt.name} {self._prompt.card.version}"
+
+    @property
     def longest_answer(self) -> int:
         """Tokens of an answer at most."""
         return self.max_tokens or self._prompt.card.max_tokens or 256

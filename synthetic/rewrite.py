@@ -87,7 +87,7 @@ class Rewrite(ModelStage, Generator):
         """The request for one piece."""
         return Request(
             self._prompt.messages(piece, self.variables),
-            f"{self._prompt.name} {self._prompt.card.version} {self._prompt.digest}",
+            self.origin,
             self.longest_answer,
             self.temperature,
             seed,

@@ -1,8 +1,9 @@
 """Prompts as files: a folder with `prompt.yaml`, `system.jinja`, `user.jinja`, `example.md`, and for JSON a `schema.json`.
 
 Scraped text is fenced: the marker around it is drawn from the text's own digest, so a page cannot close it early, and the
-system message says that what stands between the markers is material. A prompt's digest is part of the stage's, and of what
-every answer is remembered by: an edited prompt asks anew. A folder of one's own is named by its path.
+system message says that what stands between the markers is material. A prompt's digest is part of the stage's. Answers are
+remembered by its name, its version and what it says: edited wording asks anew, a moved gate does not. A folder of one's
+own is named by its path.
 """
 
 from __future__ import annotations

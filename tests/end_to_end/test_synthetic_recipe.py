@@ -1,4 +1,4 @@
-"""The recipe `synthetic.yaml`, shortened: rewritten by the embedded model, judged, deduplicated, packed; twice the same text."""
+"""The recipe `synthetic.yaml`, shortened: rewritten by the embedded model, judged, deduplicated, packed; twice the same."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def reason(answer: str, source: str = SOURCE, **options: Any) -> str | None:
     """Why an answer is refused, by all gates together."""
     gates = Gates(
         min_characters=20, language=0.3, length_ratio=(0.2, 2.0), numbers_kept=0.8, numbers_invented=0.2, names_kept=0.6,
-        novelty=(0.1, 0.95), code_parses=True, latex_balanced=True,
+        novelty=(0.1, 0.95), repetition=0.3, code_parses=True, latex_balanced=True,
     ).but(options.pop("but", {}))  # fmt: skip
     scores = measure(gates, source, answer, prompt=Prompt.find("wikipedia_style").wording(), **options)
     verdict = Verdict.first_failure(rules(gates, {name: np.array([scores[name]]) for name in MEASURES}), 1)
@@ -63,10 +63,15 @@ def test_each_gate_has_its_reason(answer: str, expected: str | None) -> None:
 
 
 def test_gates_that_are_off_let_everything_pass() -> None:
-    off = {"min_characters": 0, "refusal": False, "prompt_leak": False, "language": None, "length_ratio": None,
-           "numbers_kept": None, "numbers_invented": None, "names_kept": None, "novelty": None}  # fmt: skip
+    off = dict.fromkeys(
+        ("language", "length_ratio", "numbers_kept", "numbers_invented", "names_kept", "novelty", "repetition")
+    )
+    off |= {"min_characters": 0, "refusal": False, "prompt_leak": False}  # type: ignore[dict-item]
     assert reason("I'm sorry, but I cannot help.", but=off) is None
     assert reason("x", but=off) is None and reason(GOOD, unfinished=True) == "unfinished"
+    circles = "It was tall, and " * 9
+    assert reason(circles, but={**off, "repetition": 0.3}) == "repetitive" and reason(circles, but=off) is None
+    assert reason(circles, circles, but={**off, "repetition": 0.3}) is None, "so does its source"
 
 
 def test_wrong_gates_are_told() -> None:
@@ -84,6 +89,7 @@ def test_numbers_and_names() -> None:
     assert facts.names(text) == {"yesterday marie curie", "einstein", "the new york times", "nasa"}
     # The word that opens a sentence may join a name: its last word is what counts.
     assert facts.names_kept("He met Marie Curie.", "curie's work") == 1.0
+    assert facts.repetition("a b c d e") == 0 and facts.repetition("a b a b a b a b") > 0.6
     assert facts.novelty("a b c d", "a b c d") == 0.0 and facts.novelty("a b c d", "e f g h") == 1.0
 
 

@@ -69,7 +69,7 @@ def test_a_long_document_is_rewritten_piece_by_piece(fake: FakeEndpoint, judged:
     paragraphs = [
         f"Paragraph {i} tells of falcons, of their prey and of the {i + 20} places where they nest." for i in range(9)
     ]
-    text, reason = judged(["\n\n".join(paragraphs)], max_input_characters=200)[0]
+    text, reason = judged(["\n\n".join(paragraphs)], max_input_characters=200, gates={"repetition": None})[0]
     assert reason is None and len(fake.asked) == 5 and max(map(len, fake.asked)) <= 200
     assert text == "\n\n".join(fake.say(piece) for piece in sorted(fake.asked))
     text, _ = judged(["\n\n".join(paragraphs)], max_input_characters=200, max_chunks=1)[0]
@@ -90,7 +90,8 @@ def test_questions_are_put_after_their_source(judged: Callable[..., Any], fake: 
 
 def test_topics_become_documents_of_their_own(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
     lesson = "A hash table finds a record by computing where it lies. " * 6
-    text, reason = judged(["Hash tables"], lambda _: lesson, prompt="textbook", variables={"audience": "children"})[0]
+    options: dict[str, Any] = {"variables": {"audience": "children"}, "gates": {"repetition": None}}
+    text, reason = judged(["Hash tables"], lambda _: lesson, prompt="textbook", **options)[0]
     assert text == lesson.strip() and reason is None
     assert "for children, in English" in fake.bodies[0]["messages"][1]["content"]
 
