@@ -108,7 +108,7 @@ def ours(url: str, requests: Sequence[Request], concurrency: int, folder: Path, 
     return answered
 
 
-def measure(options: Options, latency: float, concurrencies: Sequence[int]) -> Report:
+def measure(options: Options, latency: float = 0.2, concurrencies: Sequence[int] = (8, 32)) -> Report:
     report = Report()
     if not installed("openai"):
         raise ValueError("openai is not installed: pip install 'eyas[synthetic]'")
