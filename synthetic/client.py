@@ -2,7 +2,7 @@
 
 What is repeated, after pauses that double (their jitter is computed from the request): time-outs, lost connections, 429 and
 5xx, and once an answer that is no JSON. `Retry-After` holds for all workers of the run. A request that fails to the
-end costs its document if the endpoint answers others, and stops the run if it does not. One thread and asyncio: 3 %
+end costs its document if the endpoint answers others, and stops the run if it does not. One thread and asyncio: 2 %
 slower than a bare client at 32 requests in flight (benchmarks/synthetic.py).
 """
 

@@ -65,6 +65,7 @@ def finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
+@pytest.mark.slow
 def test_several_workers_never_exceed_a_budget_by_one_and_the_run_ends_cleanly(
     written: Callable[..., Path],
     start: Callable[..., subprocess.Popen[str]],
@@ -150,6 +151,7 @@ def test_plan_tells_what_it_would_cost(
     assert "by `price`" in counted.out
 
 
+@pytest.mark.slow
 def test_an_outage_is_outlasted_and_told(
     written: Callable[..., Path], eyas: Eyas, fake: FakeEndpoint, tmp_path: Path
 ) -> None:
@@ -168,6 +170,7 @@ def test_an_outage_is_outlasted_and_told(
         assert words in page
 
 
+@pytest.mark.slow
 def test_grades_teach_a_classifier(recipe: WriteRecipe, eyas: Eyas, fake: FakeEndpoint, tmp_path: Path) -> None:
     """FineWeb-Edu in small: a model grades half of the documents, fastText learns it and scores them all."""
     made = tmp_path / "graded"

@@ -59,6 +59,7 @@ def test_embedded_model_gives_the_same_text_twice_and_in_any_company() -> None:
         assert alone.column("text")[0].as_py() == together.column("text")[i].as_py()
 
 
+@pytest.mark.slow
 def test_the_embedded_model_keeps_to_a_schema() -> None:
     made = Rewrite(prompt="diverse_qa", max_tokens=160).generate(docs(TEXTS[1:2]), seed=1)
     text = made.column("text")[0].as_py()
