@@ -18,6 +18,9 @@ from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
 from pipelines.tokenizer_cli import tokenizer_app
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from corpus.store import Store
     from pipelines.planning import Plan
 
 app = typer.Typer(
@@ -56,6 +59,19 @@ def _headline(planned: Plan) -> str:
 
     name, size = planned.recipe.options.name, human(planned.bytes)
     return f"{name}: {planned.files:,} files, {size}, {len(planned.partitions)} partitions"
+
+
+def _print_notes(console: Console, planned: Plan, store: Store) -> None:
+    """What the options of each stage mean, and what it will take."""
+    from pipelines.forecasts import forecasts
+
+    expected = {label: [line] for label, line in forecasts(planned, store)}
+    for named in planned.recipe.stages:
+        notes = named.stage.notes()
+        if notes or named.label in expected:
+            console.print(f"\n[bold]{named.label}[/bold]")
+            for line in [*notes, *expected.get(named.label, [])]:
+                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _variables(given: list[str] | None) -> dict[str, str]:
@@ -174,13 +190,7 @@ def plan(
         table.add_row(str(number), p.label, p.digest[:12], word)
     console.print(_headline(planned), highlight=False, markup=False)
     console.print(table)
-    expected = {label: [line] for label, line in forecasts(planned, store)}
-    for named in planned.recipe.stages:
-        notes = named.stage.notes()
-        if notes or named.label in expected:
-            console.print(f"\n[bold]{named.label}[/bold]")
-            for line in [*notes, *expected.get(named.label, [])]:
-                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    _print_notes(console, planned, store)
     console.print(
         f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False
     )
