@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks import dedup, encoding, filters, language, packing, tokenizer_training, trainer
+from benchmarks import dedup, encoding, filters, language, packing, synthetic, tokenizer_training, trainer
 from benchmarks.common import Options, Report, run
 
 
 def measure(options: Options) -> Report:
     report = Report()
-    for script in (dedup, encoding, filters, language, packing, tokenizer_training, trainer):
+    for script in (dedup, encoding, filters, language, packing, synthetic, tokenizer_training, trainer):
         report.add(script.measure(options))
     return report
 

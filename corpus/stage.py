@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar
 
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 from corpus.ledger import Books
 from corpus.measure import Measure
 from corpus.part import Part
+from corpus.store import Store
 from corpus.task import Step, TaskContext
 from corpus.verdict import Verdict
 
@@ -27,6 +29,15 @@ class StageUnavailable(RuntimeError):
 
     Any other exception that a document stage raises is blamed on one document, which is quarantined.
     """
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a stage tells of its work: `sums` over tasks, and `totals` that run on over all tasks, of which the last hold."""
+
+    account: str
+    sums: Mapping[str, float]
+    totals: Mapping[str, float | str | None]
 
 
 class Stage(BaseModel):
@@ -67,6 +78,11 @@ class Stage(BaseModel):
     def check_made(self, made: Sequence[str]) -> None:
         """Raises ValueError if it needs something that is not among `made`, what the stages before it leave."""
 
+    def held(self, store: Store) -> str | None:
+        """A file on the driver's machine that all workers of a run share (a budget); asked before the run. None: there is
+        none. ValueError if it needs one and has no place for it."""
+        return None
+
     def open(self, context: TaskContext) -> None:
         """Finds what earlier stages of this run left; called in each worker, before `prepare`."""
 
@@ -76,6 +92,14 @@ class Stage(BaseModel):
     def notes(self) -> list[str]:
         """Lines that `eyas plan` prints: what the options mean, computed (a curve, what fits into memory)."""
         return []
+
+    def forecast(self, documents: int, characters: int) -> str | None:
+        """What so many documents with so many characters will take, for `eyas plan`; None if it costs nothing to speak of."""
+        return None
+
+    def figures(self) -> Figures | None:
+        """Figures for the report, asked in each worker at the end of a task; None if there are none."""
+        return None
 
     def fingerprint(self) -> Any:
         """JSON data that changes whenever results would, besides options and `version` (a model file's size, say)."""

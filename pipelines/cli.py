@@ -15,10 +15,14 @@ from pipelines.explain_cli import explain
 from pipelines.export_cli import export_app
 from pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
 from pipelines.plain import plain
+from pipelines.prompts_cli import PROMPTS_EXAMPLES, prompts
 from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
 from pipelines.tokenizer_cli import tokenizer_app
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from corpus.store import Store
     from pipelines.planning import Plan
 
 app = typer.Typer(
@@ -38,6 +42,7 @@ app.command(epilog=PACK_EXAMPLES)(pack)
 app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=GENERATE_EXAMPLES)(generate)
 app.command(epilog=ABLATE_EXAMPLES)(ablate)
+app.command(epilog=PROMPTS_EXAMPLES)(prompts)
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]
@@ -58,6 +63,19 @@ def _headline(planned: Plan) -> str:
 
     name, size = planned.recipe.options.name, human(planned.bytes)
     return f"{name}: {planned.files:,} files, {size}, {len(planned.partitions)} partitions"
+
+
+def _print_notes(console: Console, planned: Plan, store: Store) -> None:
+    """What the options of each stage mean, and what it will take."""
+    from pipelines.forecasts import forecasts
+
+    expected = {label: [line] for label, line in forecasts(planned, store)}
+    for named in planned.recipe.stages:
+        notes = named.stage.notes()
+        if notes or named.label in expected:
+            console.print(f"\n[bold]{named.label}[/bold]")
+            for line in [*notes, *expected.get(named.label, [])]:
+                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _variables(given: list[str] | None) -> dict[str, str]:
@@ -142,6 +160,7 @@ def plan(
 
     from corpus.store import Store
     from pipelines.engine import load_result
+    from pipelines.forecasts import forecasts
     from pipelines.verbs import plan as make
 
     planned = make(recipe, _variables(var))
@@ -156,6 +175,7 @@ def plan(
         data = planned.to_json()
         for entry in data["passes"]:
             entry["done"] = state[entry["digest"]]
+        data["forecasts"] = dict(forecasts(planned, store))
         typer.echo(json.dumps(data, indent=1))
         return
     console = Console()
@@ -174,12 +194,7 @@ def plan(
         table.add_row(str(number), p.label, p.digest[:12], word)
     console.print(_headline(planned), highlight=False, markup=False)
     console.print(table)
-    for named in planned.recipe.stages:
-        notes = named.stage.notes()
-        if notes:
-            console.print(f"\n[bold]{named.label}[/bold]")
-            for line in notes:
-                console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    _print_notes(console, planned, store)
     console.print(
         f"\n{sum(not done for done in state.values())} of {len(state)} passes will be computed.", highlight=False
     )

@@ -12,7 +12,7 @@ import secrets
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -135,6 +135,8 @@ class RayExecutor:
         self._search_path = list(search_path)
         self._ray: Any = None
         self._remote: Any = None
+        self._holders: list[Any] = []
+        self.nodes = 1
         self.cpus = workers or cores()
 
     def start(self) -> None:
@@ -178,6 +180,13 @@ class RayExecutor:
             self.nodes = 1
         self._ray = ray
         self._remote = ray.remote(_remote_task)
+
+    def hold(self, files: Iterable[str]) -> None:
+        """Opens files that workers of all nodes share, by an actor each, here; on one node they open them themselves."""
+        from synthetic.shared_purse import serve
+
+        if self.nodes > 1:
+            self._holders = [serve(path) for path in sorted(files)]
 
     def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
         """See `Executor`."""

@@ -20,6 +20,7 @@ from pipelines.funnel import funnel
 from pipelines.passes.base import Result
 from pipelines.planning import Pass
 from pipelines.pruning import told_pruning
+from pipelines.report_models import lines as model_lines
 
 
 def _seconds(bar: Bar) -> float:
@@ -189,7 +190,7 @@ def print_products(console: Console, outcome: Outcome) -> None:
 
 
 def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
-    lines = []
+    lines = model_lines(outcome)
     for planned in outcome.plan.passes:
         result = outcome.results.get(planned.digest)
         if result is not None and (s := result.summary.get("joined")):

@@ -38,6 +38,7 @@ BUILTIN = {
     "substring_dedup": "filters.dedup.substring:SubstringDedup",
     "mask_pii": "filters.privacy.mask_pii:MaskPII",
     "rewrite": "synthetic.rewrite:Rewrite",
+    "annotate": "synthetic.annotate:Annotate",
     "fill_in_middle": "synthetic.long_context.fill_in_middle:FillInMiddle",
     "reorder_segments": "synthetic.long_context.reorder_segments:ReorderSegments",
     "join_repository": "synthetic.long_context.join_repository:JoinRepository",

@@ -14,6 +14,7 @@ from pipelines.engine import Outcome, load_result
 from pipelines.funnel import funnel
 from pipelines.progress import human
 from pipelines.report_dedup import duplicates
+from pipelines.report_models import models
 from pipelines.report_samples import dropped_samples, rewrites, token_samples
 
 TEMPLATE = "report.html.jinja"
@@ -78,6 +79,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "curated": curated.summary if curated else None,
         "samples": dropped_samples(outcome),
         "duplicates": duplicates(outcome),
+        "models": models(outcome),
         "rewrites": rewrites(outcome),
         "tokenizer": tokenizer.summary if tokenizer else None,
         "token_samples": token_samples(outcome) if tokenizer else [],

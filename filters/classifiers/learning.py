@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from filters.classifiers.agreement import Agreement, agreement
 from filters.classifiers.encoder import HEAD_FILE, Encoder, EncoderOptions, HeadScorer, stamp, train_head
 from filters.classifiers.evaluation import Evaluation, Scorer, evaluate
 from filters.classifiers.examples import WHERE
@@ -46,6 +48,8 @@ class Learned:
     sizes: dict[str, int]
     telling: Mapping[str, Sequence[tuple[str, float]]]
     """fastText only: words that push a score up and down most, with their logits."""
+    agreement: Agreement | None = None
+    """With the grades that the examples were chosen by, if the stage names their column."""
 
     def description(self) -> dict[str, Any]:
         """The content of classifier.json."""
@@ -75,7 +79,14 @@ class Learned:
         words = {
             side: [{"word": word, "logit": logit} for word, logit in found] for side, found in self.telling.items()
         }
-        return {"name": self.stage.name, "sizes": self.sizes, **self.evaluation.to_json(), "telling_words": words}
+        agreed = {"agreement": self.agreement.to_json()} if self.agreement else {}
+        return {
+            "name": self.stage.name,
+            "sizes": self.sizes,
+            **self.evaluation.to_json(),
+            "telling_words": words,
+            **agreed,
+        }
 
 
 _FASTTEXT_PACKAGES = ("fasttext-community",)
@@ -91,8 +102,14 @@ def learn(stage: TrainClassifier, samples: Sequence[pa.Table], seed: int, folder
     evaluation = evaluate(
         model, tested.column("text"), labels, groups, tested.column(WHERE).to_pylist(), stage.report_threshold
     )
+    agreed = None
+    if stage.grade is not None:
+        graded = pc.is_valid(tested.column(stage.grade))
+        scores = np.full(tested.num_rows, np.nan)
+        scores[graded.to_numpy()] = model.scores(tested.column("text").filter(graded))
+        agreed = agreement(scores, labels, tested.column(stage.grade).to_pylist(), stage.report_threshold)
     telling = model.telling_words(TELLING_WORDS) if isinstance(model, FastTextScorer) else {}
-    return Learned(stage, seed, files, evaluation, examples.sizes, telling)
+    return Learned(stage, seed, files, evaluation, examples.sizes, telling, agreed)
 
 
 def _known(table: pa.Table, column: str) -> bool:
@@ -128,7 +145,7 @@ class Prepared:
 
 def prepare(stage: TrainClassifier, samples: Sequence[pa.Table], seed: int) -> Prepared:
     """Different texts only, dealt to training and held-out by their hashes."""
-    whole = pa.concat_tables([sample_schema(stage.groups).empty_table(), *samples]).combine_chunks()
+    whole = pa.concat_tables([sample_schema(stage.carried).empty_table(), *samples]).combine_chunks()
     keys = _keys(whole.column("text"), stage.text, seed)
     classes = whole.column("class").to_numpy()
     rows = {number: _different(keys, classes == number) for number in CLASSES}

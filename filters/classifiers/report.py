@@ -48,6 +48,7 @@ def context(learned: Learned) -> dict[str, Any]:
         "kind": f"logistic head on {about['encoder']['path']}" if own else "fastText",
         "found": found,
         "sizes": learned.sizes,
+        "agreement": learned.agreement,
         "roc": plots.roc(found),
         "precision_recall": plots.precision_recall(found),
         "calibration": plots.calibration(found) if found.reliability else "",

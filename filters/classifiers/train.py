@@ -67,6 +67,10 @@ class TrainClassifier(CorpusStage):
     groups: list[str] = ["source", "lang", "kind"]
     """Columns by whose values the report shows scores; those that do not exist are left out."""
 
+    grade: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The column of the grades that the conditions cut (what `annotate` added): the report then tells how well the classifier
+    agrees with them, by accuracy, Cohen's kappa and Spearman's rho."""
+
     @field_validator("groups")
     @classmethod
     def _free_names(cls, value: list[str]) -> list[str]:
@@ -82,8 +86,13 @@ class TrainClassifier(CorpusStage):
         return self
 
     def columns_needed(self) -> tuple[str, ...]:
-        asked = {*self.positives.columns(), *self.negatives.columns()}
+        asked = {*self.positives.columns(), *self.negatives.columns(), *([self.grade] if self.grade else [])}
         return tuple(sorted(asked - set(COLUMNS)))
+
+    @property
+    def carried(self) -> list[str]:
+        """The columns that go with each example's text."""
+        return [*self.groups, *([self.grade] if self.grade and self.grade not in self.groups else [])]
 
     def makes(self) -> Mapping[str, str]:
         return {self.name: f"classifier/{self.name}"}
@@ -107,10 +116,10 @@ class TrainClassifier(CorpusStage):
         limit = self.text.max_characters
         lots = [Task(part.key, partial(draw_lots, part, wanted), part.text_bytes) for part in inputs]
         merge = Task("chosen", partial(choose, [part.key for part in inputs], counts))
-        samples = [Task(part.key, partial(take_texts, part, self.groups, limit), part.text_bytes) for part in inputs]
+        samples = [Task(part.key, partial(take_texts, part, self.carried, limit), part.text_bytes) for part in inputs]
         for number, examples in ((POSITIVE, self.positives), (NEGATIVE, self.negatives)):
             if examples.files:
-                run = partial(take_files, number, examples, self.max_documents, self.groups, limit)
+                run = partial(take_files, number, examples, self.max_documents, self.carried, limit)
                 samples.append(Task(f"files-{number}", run))
         files = [f"{CLASSES[n]}-files" for n, e in ((POSITIVE, self.positives), (NEGATIVE, self.negatives)) if e.files]
         train = Task(self.name, partial(self._train, [*(part.key for part in inputs), *files]))

@@ -20,6 +20,7 @@ from corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from corpus.sources.listing import Partition
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result
+from pipelines.passes.figures import gathered
 from pipelines.passes.stage_line import StageLine
 from pipelines.recipe import NamedStage
 
@@ -37,7 +38,7 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     else:
         tasks = [Task(part.key, partial(_refine, part, stages, schema), part.text_bytes) for part in state.parts]
     entries = yield Step.of("documents", tasks)
-    result = Result()
+    result = Result(summary={"figures": gathered(entries)})
     result.collect(entries)
     return result
 

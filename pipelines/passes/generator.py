@@ -22,6 +22,7 @@ from corpus.part import Part
 from corpus.stage import Generator, Joiner
 from corpus.task import Entry, Step, Task, TaskContext
 from pipelines.passes.base import PassState, Result, Samples
+from pipelines.passes.figures import gathered, told
 from pipelines.quarantine import as_json, check_verdict, guarded
 from pipelines.recipe import NamedStage
 
@@ -54,6 +55,7 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     entries = yield Step.of("generate", tasks)
     result = Result()
     result.collect(entries)
+    result.summary = {"figures": gathered(entries)}
     result.books.setdefault(named.label, {})
     result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
     return result
@@ -126,6 +128,7 @@ def publish(
         "ledger": f"{folder}/ledger/{key}.parquet",
         "samples": f"{folder}/samples/{key}.parquet",
         "books": as_json({named.label: books}),
+        "figures": told([named]),
     }
 
 

@@ -29,6 +29,7 @@ from corpus.stage import Filter, Mapper
 from corpus.task import Entry, TaskContext
 from corpus.verdict import Verdict
 from pipelines.passes.base import Samples
+from pipelines.passes.figures import told
 from pipelines.passes.scores import ScoreFile, Scores
 from pipelines.quarantine import apply_mapper, as_json, ask
 from pipelines.recipe import NamedStage
@@ -63,6 +64,7 @@ class StageLine:
     """The stages of one pass at work on one part, with their books, ledger rows, scores and samples."""
 
     def __init__(self, stages: Sequence[NamedStage], context: TaskContext, reads: bool = False) -> None:
+        self._stages = stages
         self._groups = stretches(stages)
         self._labels = [*([READ] if reads else []), *(named.label for named in stages)]
         self.books: dict[str, Books] = {}
@@ -173,6 +175,7 @@ class StageLine:
             "samples": paths["samples"],
             "scores": [file.path for file in scores],
             "books": as_json(self.books),
+            "figures": told(self._stages),
         }
 
     def _take_ledger(self) -> pa.Table:

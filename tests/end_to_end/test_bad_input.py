@@ -303,7 +303,8 @@ class Endpoint(http.server.BaseHTTPRequestHandler):
         """Answers a chat completion."""
         type(self).asked += 1
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        said = {"content": "A falcon is a bird of prey which hunts other birds, in an encyclopaedic tone."}
+        number = body["messages"][1]["content"].rpartition("number ")[2].split()[0]
+        said = {"content": f"In document number {number} falcons are birds of prey, told of in an encyclopaedic tone."}
         if self.mode == "nonsense" and "number 3" in body["messages"][1]["content"]:
             self._send(200, b"<html>not what you asked for</html>")
         elif self.mode == "empty" and "number 3" in body["messages"][1]["content"]:

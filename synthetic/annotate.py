@@ -1,0 +1,101 @@
+"""Annotation: a language model grades a sample of the documents by a rubric; a classifier then learns the grade.
+
+FineWeb-Edu's way: 460,000 grades from 0 to 5 by a large model, a small one that learns them, and the whole corpus scored by
+that. Here the grade is a column, null outside the sample, so the bridge is a condition:
+`train_classifier: {name: edu, positives: {where: "grade >= 3"}, negatives: {where: "grade < 3"}, grade: grade}`. A document
+that could not be graded stays, without a grade; the ledger's detail says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from corpus.chance import lot
+from corpus.documents import COLUMNS, NOTE
+from corpus.stage import Mapper
+from synthetic.answers import read_json, unwrap
+from synthetic.chunks import split
+from synthetic.client import BadAnswer, NotBought, Outcome, Request
+from synthetic.forecast import Forecast, forecast
+from synthetic.options import ModelStage
+
+
+class Annotate(ModelStage, Mapper):
+    """Grades a share of the documents by a language model and a rubric; keeps every document."""
+
+    version: ClassVar[int] = 1
+
+    prompt: str = "educational_value"
+    """A built-in prompt of the kind `score`, or the path of a folder of your own."""
+    column: str = Field(default="grade", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    """The column that is added: float32, null where there is no grade."""
+    share: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Share of the documents that is graded, by a hash of (sample_seed, id)."""
+    sample_seed: int = Field(default=0, ge=0)
+    """Another number grades another sample."""
+    max_input_characters: int = Field(default=3000, ge=1)
+    """How much of a document's beginning the model sees (FineWeb-Edu: 3,000 characters or so)."""
+
+    @model_validator(mode="after")
+    def _score_prompt(self) -> Annotate:
+        if self.prompt_kind != "score" or "score" not in ((self._prompt.schema or {}).get("properties") or {}):
+            raise ValueError(
+                f"the prompt {self._prompt.name!r} gives no grades: expected `kind: score` in its prompt.yaml, and a "
+                f"schema.json with the number `score`"
+            )
+        if self.column in COLUMNS:
+            raise ValueError(f"{self.column!r} is a column of every document; choose another `column:`")
+        return self
+
+    def columns_added(self) -> Mapping[str, pa.DataType]:
+        return {self.column: pa.float32()}
+
+    def map(self, docs: pa.Table) -> pa.Table:
+        """`docs` with the grade, and a note on each that was to be graded and was not."""
+        lots = lot(docs.column("id").to_numpy(), self.sample_seed)
+        chosen = np.flatnonzero(lots < np.uint64(min(int(self.share * 2**64), 2**64 - 1)))
+        texts = docs.column("text").take(pa.array(chosen)).to_pylist()
+        heads = [next(iter(split(text, self.max_input_characters)), "") for text in texts]
+        grades: list[float | None] = [None] * docs.num_rows
+        notes: list[str | None] = [None] * docs.num_rows
+        for row, head, outcome in zip(chosen.tolist(), heads, self._ask(heads), strict=True):
+            try:
+                grades[row] = self._grade(head, outcome)
+            except ValueError as error:
+                notes[row] = f"not graded: {error}"
+        added = {self.column: pa.array(grades, pa.float32()), NOTE: pa.array(notes, pa.string())}
+        for name, values in added.items():
+            at = docs.column_names.index(name) if name in docs.column_names else None
+            docs = docs.append_column(name, values) if at is None else docs.set_column(at, name, values)
+        return docs
+
+    def _ask(self, heads: list[str]) -> list[Outcome]:
+        client = self.client()
+        try:
+            return client.ask([self._request(head) for head in heads])
+        finally:
+            self._remembered.update(client.remembered)
+            self._engine.close()
+
+    def _request(self, head: str) -> Request:
+        schema = self._prompt.schema if self.structured else None
+        messages = self._prompt.messages(head, self.variables)
+        return Request(messages, self.origin, self.longest_answer, self.temperature, self.sample_seed, schema)
+
+    def _grade(self, head: str, outcome: Outcome) -> float:
+        if isinstance(outcome, BadAnswer):
+            raise outcome
+        if isinstance(outcome, NotBought):
+            raise ValueError(f"budget_exhausted: {outcome.cap}")
+        said: Any = read_json(unwrap(outcome.text, self._prompt.fence(head)), self._prompt.schema or {})
+        return float(said["score"])
+
+    def expected(self, documents: int, characters: int) -> Forecast:
+        """What grading the sample of so many documents with so many characters would take."""
+        sent = min(characters / max(documents, 1), self.max_input_characters)
+        return forecast(self, round(documents * self.share + 0.49), sent, len(self._prompt.wording(self.variables)))

@@ -1,0 +1,177 @@
+"""The client against an endpoint that does everything wrong: nothing lost, nothing bought twice, no cap exceeded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from fake_endpoint import FakeEndpoint, fake_endpoint
+
+from corpus import StageUnavailable
+from synthetic.client import BadAnswer, Client, NotBought, Outcome, Request
+from synthetic.engines import Remote
+from synthetic.purse import Answer, Budget, Purse, Terms
+
+TEXTS = [f"text number {i} of many" for i in range(24)]
+Ask = Callable[..., list[Outcome]]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeEndpoint]:
+    with fake_endpoint() as running:
+        yield running
+
+
+@pytest.fixture
+def purse(tmp_path: Path) -> Purse:
+    return Purse(str(tmp_path / "purse.sqlite"))
+
+
+@pytest.fixture
+def ask(fake: FakeEndpoint, purse: Purse, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Asks about texts; pauses are a tenth of what they are in earnest."""
+    monkeypatch.setattr("synthetic.client.FIRST_PAUSE", 0.02)
+    monkeypatch.setenv("SECRET_OF_TEST", "sk-secret")
+
+    def call(
+        texts: list[str] = TEXTS,
+        retries: int = 6,
+        timeout: float = 1.0,
+        concurrency: int = 8,
+        budget: Budget | None = None,
+    ) -> list[Outcome]:
+        engine = Remote(fake.url, "m", "SECRET_OF_TEST")
+        client = Client(engine, purse, Terms("a", budget or Budget(), timeout=timeout), retries, concurrency)
+        return client.ask([Request([{"role": "user", "content": text}], "p", 64) for text in texts])
+
+    return call
+
+
+def all_answered(fake: FakeEndpoint, outcomes: list[Outcome], texts: list[str] = TEXTS) -> bool:
+    """Whether each text has its own answer."""
+    return [o.text if isinstance(o, Answer) else o for o in outcomes] == [fake.say(text) for text in texts]
+
+
+def test_answers_come_in_order_are_remembered_and_the_key_stays_out(
+    fake: FakeEndpoint, ask: Ask, tmp_path: Path
+) -> None:
+    fake.latency = 0.05
+    twice = [*TEXTS, *TEXTS]
+    assert all_answered(fake, ask(twice), twice) and len(fake.asked) == len(TEXTS)
+    assert 2 <= fake.most_in_flight <= 8
+    assert all_answered(fake, ask()) and len(fake.asked) == len(TEXTS)
+    assert fake.keys == {"Bearer sk-secret"}
+    assert not any(b"sk-secret" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("mode", ["timeout", "drip", "limited", "broken", "half", "drop", "bad_json"])
+def test_what_goes_wrong_once_is_repeated(fake: FakeEndpoint, ask: Ask, purse: Purse, mode: str) -> None:
+    failed: set[str] = set()
+
+    def behave(number: int, text: str) -> str:
+        if number % 5 == 2 and text not in failed:
+            failed.add(text)
+            return mode
+        return "good"
+
+    fake.behaviour = behave
+    assert all_answered(fake, ask(timeout=0.5)) and failed
+    assert set(fake.answered.values()) == {1}, "an answer that was received is bought once"
+    spent = purse.spent("a")
+    event = {"drip": "timeout", "limited": "rate_limited", "broken": "server_error", "half": "connection_lost",
+             "drop": "connection_lost"}.get(mode, mode)  # fmt: skip
+    assert spent["requests"] == len(fake.asked) and spent[f"events.{event}"] == len(failed)
+
+
+@pytest.mark.parametrize("as_date", [False, True])
+def test_retry_after_is_honoured_by_everybody(fake: FakeEndpoint, ask: Ask, as_date: bool) -> None:
+    seconds = 2.0 if as_date else 0.6
+    fake.behaviour = lambda number, text: "limited" if number == 0 else "good"
+    fake.retry_after = formatdate(time.time() + seconds, usegmt=True) if as_date else str(seconds)
+    assert all_answered(fake, ask(concurrency=1))
+    assert fake.times[1] - fake.times[0] >= (0.9 if as_date else 0.6)  # a date has whole seconds
+    assert max(b - a for a, b in zip(fake.times[1:], fake.times[2:], strict=False)) < seconds + 1
+
+
+@pytest.mark.parametrize("seconds", [1.0, pytest.param(10.0, marks=pytest.mark.slow)])
+def test_an_endpoint_that_dies_for_a_while_is_waited_for(
+    fake: FakeEndpoint, ask: Ask, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seconds == 10.0:
+        monkeypatch.setattr("synthetic.client.FIRST_PAUSE", 0.5)
+
+    def behave(number: int, text: str) -> str:
+        if number == 10:
+            fake.down_until = time.monotonic() + seconds
+        return "good"
+
+    fake.behaviour = behave
+    assert all_answered(fake, ask(retries=8)) and set(fake.answered.values()) == {1}
+
+
+def test_a_request_that_never_works_costs_its_document_alone(fake: FakeEndpoint, ask: Ask) -> None:
+    fake.latency = 0.02
+    fake.behaviour = lambda number, text: "broken" if text == TEXTS[3] else "good"
+    outcomes = ask(retries=2)
+    assert isinstance(outcomes[3], BadAnswer) and "answered 500" in str(outcomes[3])
+    assert sum(isinstance(outcome, Answer) for outcome in outcomes) == len(TEXTS) - 1
+    fake.behaviour = lambda number, text: "too_long" if text == "new" else "good"
+    assert isinstance(ask(["new"])[0], BadAnswer)
+
+
+def test_an_endpoint_that_is_of_no_use_stops_the_run_and_says_so(fake: FakeEndpoint, ask: Ask) -> None:
+    fake.behaviour = lambda number, text: "unknown_key"
+    with pytest.raises(StageUnavailable, match=r"answered 401.*key in the environment") as told:
+        ask()
+    assert "sk-secret" not in str(told.value) and "(the key)" in str(told.value)
+    assert len(fake.asked) <= 8, "it is not asked again"
+    fake.behaviour = lambda number, text: "limited"
+    fake.retry_after = "86400"
+    with pytest.raises(StageUnavailable, match="asks for a pause of 86,400 s"):
+        ask(["another"])
+    fake.behaviour = lambda number, text: "broken"
+    with pytest.raises(StageUnavailable, match=r"answered 500.*attempts: 3"):
+        ask(["a third"], retries=2)
+
+
+def test_what_was_bought_before_the_run_stopped_is_kept(fake: FakeEndpoint, ask: Ask) -> None:
+    fake.behaviour = lambda number, text: "unknown_key" if number >= 10 else "good"
+    with pytest.raises(StageUnavailable):
+        ask(concurrency=2)
+    fake.behaviour = lambda number, text: "good"
+    assert all_answered(fake, ask()) and set(fake.answered.values()) == {1}
+
+
+@pytest.mark.parametrize("wild", [False, True])
+def test_a_budget_of_requests_is_never_exceeded_by_one(fake: FakeEndpoint, ask: Ask, wild: bool) -> None:
+    modes = ["good", "broken", "half", "limited", "bad_json"]
+    fake.behaviour = lambda number, text: modes[number * 7 % 5] if wild else "good"
+    fake.retry_after = "0.01"
+    outcomes = ask(budget=Budget(requests=13), retries=9)
+    assert len(fake.asked) == 13
+    bought = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
+    assert len(bought) == len(fake.answered) and (wild or len(bought) == 13)
+    assert all(isinstance(o, Answer | BadAnswer) or o == NotBought("requests") for o in outcomes)
+    assert ask(budget=Budget(requests=13), retries=9).count(NotBought("requests")) > 0
+    assert len(fake.asked) == 13, "a second run has nothing left to spend"
+    assert all_answered(fake, ask(budget=Budget(requests=100), retries=9)) or wild
+
+
+def test_a_budget_of_tokens_holds_even_where_the_endpoint_tells_no_usage(
+    fake: FakeEndpoint, ask: Ask, purse: Purse
+) -> None:
+    fake.usage = False
+    outcomes = ask(budget=Budget(tokens=600))
+    spent = purse.spent("a")
+    assert 0 < len(fake.asked) < len(TEXTS) and NotBought("tokens") in outcomes
+    assert 600 - 110 < int(spent["input_tokens"] or 0) + int(spent["output_tokens"] or 0) <= 600
+
+
+def test_minutes_are_a_cap(fake: FakeEndpoint, ask: Ask) -> None:
+    fake.latency = 0.1
+    outcomes = ask(budget=Budget(minutes=0.5 / 60), concurrency=2)
+    assert fake.times[-1] - fake.times[0] < 1.0 and NotBought("minutes") in outcomes
+    assert 1 <= sum(isinstance(outcome, Answer) for outcome in outcomes) <= 12
