@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def curve(rows_nl: torch.Tensor, dtype: str, seed: int, steps: int) -> list[float]:
+def curve(rows_nl: torch.Tensor, dtype: str, seed: int, steps: int, rate: float) -> list[float]:
     """Losses of tiny on these rows, stepped as `trainer.train` does."""
     import torch
 
@@ -31,7 +31,7 @@ def curve(rows_nl: torch.Tensor, dtype: str, seed: int, steps: int) -> list[floa
     from trainer.options import TrainOptions
     from trainer.schedule import plan_of
 
-    options = TrainOptions(steps=steps, batch_size=8, dtype=dtype)  # type: ignore[arg-type]
+    options = TrainOptions(steps=steps, batch_size=8, dtype=dtype, learning_rate=rate)  # type: ignore[arg-type]
     torch.manual_seed(seed)
     model = HybridLM(options.config(VOCABULARY, rows_nl.shape[1])).train().to(pick_device("cpu"))
     optimizer = make_optimizer(model, options)
@@ -53,11 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, default=Path(sysconfig.get_paths()["purelib"]))
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--plot", type=Path)
     options = parser.parse_args(argv)
     rows_nl = tokens(options.corpus)
     plans = {"float32": ("float32", 0), "bfloat16": ("bfloat16", 0), "float32, another seed": ("float32", 1)}
-    curves = {name: curve(rows_nl, dtype, seed, options.steps) for name, (dtype, seed) in plans.items()}
+    curves = {
+        name: curve(rows_nl, dtype, seed, options.steps, options.learning_rate) for name, (dtype, seed) in plans.items()
+    }
     last = max(options.steps // 10, 1)
     first = curves["float32"]
     for name, other in list(curves.items())[1:]:

@@ -78,14 +78,14 @@ def _listed(path: Path) -> list[Path]:
 
 
 def run_plan(run: str) -> Plan:
-    """The plan of a finished run, made again; ValueError if its inputs are no longer those it read."""
+    """The plan of a finished run, made again; ValueError if its sources are no longer cut into the same partitions."""
     store = Store(run)
     asked = store.read_json("plan.json")
     planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
-    if planned.digest != asked["digest"]:
+    if digest_of([one.to_json() for one in planned.partitions]) != digest_of(asked["partitions"]):
         raise ValueError(
-            f"{run}: its sources or stages are no longer those of the run, so what it read cannot be read again; "
-            f"`eyas run` its recipe first"
+            f"{run}: its sources are no longer those of the run (files came, went or changed in size), so its documents "
+            f"cannot be read again; `eyas run` its recipe first"
         )
     return planned
 

@@ -131,7 +131,7 @@ def test_a_folder_of_another_ablation_or_of_changed_sources_is_refused(finished:
     extra = Path((finished / "recipe.yaml").read_text().split('path: "')[1].split('"')[0]) / "aaa.txt"
     extra.write_text("One more file moves every id behind it.\n")
     try:
-        with pytest.raises(ValueError, match="no longer those of the run"):
+        with pytest.raises(ValueError, match="its sources are no longer those of the run"):
             texts(f"{finished}:raw")
     finally:
         extra.unlink()

@@ -32,7 +32,7 @@ class Shared(FakeLoader):
             yield batch
 
 given = dict(dtype="float32", learning_rate=1e-3, micro_batch=1, steps=int(sys.argv[3]), parallel=sys.argv[2])
-options = OPTIONS.model_copy(update={**given, "evaluate_every": 4, "decay_share": 0.0})
+options = OPTIONS.model_copy(update=dict(given, evaluate_every=4, decay_share=0.0))
 train(Shared(index=FakeIndex(vocab_size=300)), options, sys.argv[1], 1, 1, held_out=HeldOut(sys.argv[4], 4))
 """
 
