@@ -73,6 +73,7 @@ STAGES = """
 PRODUCTS = "tokenizer: {vocab_sizes: [600]}\nshards: {sequence_length: 1024}\n"
 
 
+@pytest.mark.slow
 def test_the_same_bytes_whether_killed_or_not_and_all_can_be_undone(
     write: Callable[..., Path],
     eyas: Callable[..., Ran],

@@ -94,6 +94,7 @@ def test_several_workers_never_exceed_a_budget_by_one_and_the_run_ends_cleanly(
     assert decided(tmp_path / "runs/small")["kept"].all()
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_nothing_that_was_received_is_asked_for_again(
     written: Callable[..., Path],
     start: Callable[..., subprocess.Popen[str]],
