@@ -24,9 +24,9 @@ def flops_per_token(config: HybridConfig, length: int) -> float:
     embedding = 0 if config.tied_embeddings else config.vocab_size * config.d_model
     products = 2 * (config.parameters - embedding)
     attention = 2 * 2 * config.d_attention * length / 2
-    chunk, heads = min(config.chunk_size, length), config.d_ssm
-    scores = 2 * chunk * config.ssm_groups * config.ssm_state + 2 * chunk * heads
-    states = 2 * 2 * config.ssm_state * heads
+    chunk, channels = min(config.chunk_size, length), config.d_ssm
+    scores = 2 * chunk * config.ssm_groups * config.ssm_state + 2 * chunk * channels
+    states = 2 * 2 * config.ssm_state * channels
     return 3.0 * (products + config.layers * (attention + scores + states))
 
 
