@@ -28,7 +28,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from corpus.sources.listing import list_files, take_bytes
+from eyas.corpus.sources.listing import list_files, take_bytes
 
 PATTERNS = ("**/*.py", "**/*.rst", "**/*.md", "**/*.txt")
 PACKAGES = ("datasketch", "datatrove", "numba", "numpy", "pyarrow", "rensa", "spacy", "torch", "transformers")

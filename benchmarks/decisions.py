@@ -20,9 +20,9 @@ import pyarrow as pa
 
 from benchmarks.common import Document, Options, Report, installed, read_documents, run, text_column
 from benchmarks.filters import our_words, words_by
-from corpus import Rule
-from filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
-from text_kernels import unicode_classes
+from eyas.corpus import Rule
+from eyas.filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
+from eyas.text_kernels import unicode_classes
 
 PEERS: dict[type[Any], str] = {
     GopherRepetition: "GopherRepetitionFilter",

@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.dedup import one_core
-from corpus.chance import mix
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import Entry, TaskContext, in_turn, next_step
-from filters.dedup.minhash import MinhashDedup
+from eyas.corpus.chance import mix
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, TaskContext, in_turn, next_step
+from eyas.filters.dedup.minhash import MinhashDedup
 
 PART = 250_000
 """Documents in a part."""

@@ -25,8 +25,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from benchmarks.common import Options, Report, installed, read_texts, run, text_column
-from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.options import LatexOptions, TokenizerOptions
+from eyas.tokenizer_train import Encoder, train_bpe
+from eyas.tokenizer_train.options import LatexOptions, TokenizerOptions
 
 Encode = Callable[[], npt.NDArray[np.uint32]]
 PUBLISHED = ("gpt2", "llama3", "qwen")

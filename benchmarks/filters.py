@@ -22,13 +22,13 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run, text_column
-from corpus.measure import join
-from corpus.sources.base import BATCH_BYTES
-from filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
-from filters.heuristics.symbols import TERMINALS
-from text_kernels.sentences import sentences
-from text_kernels.utf8 import buffers
-from text_kernels.words import words
+from eyas.corpus.measure import join
+from eyas.corpus.sources.base import BATCH_BYTES
+from eyas.filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
+from eyas.filters.heuristics.symbols import TERMINALS
+from eyas.text_kernels.sentences import sentences
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.words import words
 
 AS_IT_COMES = "four filters, datatrove as it comes"
 REGEX = "four filters, datatrove with a regex"

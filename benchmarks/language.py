@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 
 from benchmarks.common import Options, Report, in_turns, read_texts, run, text_column
-from corpus import StageUnavailable
-from filters.language import Language
+from eyas.corpus import StageUnavailable
+from eyas.filters.language import Language
 
 NAME = "language identification"
 LEAST_RATIO = 0.9

@@ -27,9 +27,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run
 from benchmarks.packing import draw_lengths
-from corpus.store import Store
-from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
-from shards.packing import pack
+from eyas.corpus.store import Store
+from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.packing import pack
 
 ROW = 2048
 ROWS_PER_STEP = (8, 64)
@@ -116,14 +116,14 @@ def tokens_of(make: Batches, steps: int) -> int:
 
 
 def ours(folder: Path, per_step: int) -> Batches:
-    from shards import ShardLoader
+    from eyas.shards import ShardLoader
 
     loader = ShardLoader(str(folder), per_step)
     return lambda: (batch.input_ids for batch in loader)
 
 
 def stored(folder: Path, per_step: int) -> Batches:
-    from shards import ShardLoader
+    from eyas.shards import ShardLoader
 
     loader = ShardLoader(str(folder), per_step)
     return lambda: (batch.stored_ids for batch in loader)
@@ -164,7 +164,7 @@ def over_parquet(folder: Path, per_step: int) -> Batches:
 
 
 def _measure_large(report: Report, folder: Path, lengths: npt.NDArray[np.int64], gigabytes: float) -> None:
-    from shards import ShardLoader
+    from eyas.shards import ShardLoader
 
     rows = pack(lengths, ROW, "best_fit").rows
     each = np.tile(lengths, max(1, LARGE_FILE_ROWS // rows))

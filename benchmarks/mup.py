@@ -26,7 +26,7 @@ from benchmarks.common import Options, read_texts, text_column
 if TYPE_CHECKING:
     import torch
 
-    from trainer.model import HybridLM
+    from eyas.trainer.model import HybridLM
 
 WIDTHS = (64, 128, 256, 512)
 RATES = tuple(2.0**power for power in range(-12, -4))
@@ -38,8 +38,8 @@ def tokens(corpus: Path) -> torch.Tensor:
     """int64[rows, LENGTH]: 4 MB of real text as tokens."""
     import torch
 
-    from tokenizer_train import Encoder, train_bpe
-    from tokenizer_train.options import TokenizerOptions
+    from eyas.tokenizer_train import Encoder, train_bpe
+    from eyas.tokenizer_train.options import TokenizerOptions
 
     texts = read_texts(Options(corpus, 4, 1))
     trained = train_bpe(texts, TokenizerOptions(vocab_sizes=[VOCABULARY])).build(VOCABULARY)
@@ -51,8 +51,8 @@ def model_of(width: int, mup: bool, seed: int) -> HybridLM:
     """Two layers of this width, channels 2:1:5; with the law's multipliers, or without any and 0.02 everywhere."""
     import torch
 
-    from trainer.config import HybridConfig, Multipliers
-    from trainer.model import HybridLM
+    from eyas.trainer.config import HybridConfig, Multipliers
+    from eyas.trainer.model import HybridLM
 
     heads = max(width // 64, 1)
     shape: dict[str, Any] = {
@@ -75,10 +75,10 @@ def losses(model: HybridLM, ids_nl: torch.Tensor, rate: float, steps: int, stand
     """Losses of so many steps of AdamW, warmed up over a tenth; stops where it diverges."""
     import torch
 
-    from trainer.device import pick_dtype
-    from trainer.optimizer import make_optimizer, set_plan
-    from trainer.options import TrainOptions
-    from trainer.schedule import StepPlan
+    from eyas.trainer.device import pick_dtype
+    from eyas.trainer.optimizer import make_optimizer, set_plan
+    from eyas.trainer.options import TrainOptions
+    from eyas.trainer.schedule import StepPlan
 
     optimizer = make_optimizer(model, TrainOptions(head_rate=1.0 if standard else 8.0))
     narrow = pick_dtype("auto", torch.device("cpu")) == torch.bfloat16

@@ -25,12 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.common import Options, Report, run, text_column
-from filters.dedup.banding import probability
-from filters.dedup.minhash import MinhashDedup
-from filters.dedup.signatures import band_keys
-from pipelines import run as run_recipe
-from text_kernels.jit import kernel
-from text_kernels.shingles import jaccard
+from eyas.filters.dedup.banding import probability
+from eyas.filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.signatures import band_keys
+from eyas.pipelines import run as run_recipe
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.shingles import jaccard
 
 LEAST = 0.4
 """Pairs below this are counted as nothing."""

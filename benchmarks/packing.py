@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.common import Options, Report, in_turns, read_texts, run, text_column
-from shards.packing import fill_rows, pack
-from shards.packing_report import comparison
-from text_kernels.words import words
-from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.options import TokenizerOptions
+from eyas.shards.packing import fill_rows, pack
+from eyas.shards.packing_report import comparison
+from eyas.text_kernels.words import words
+from eyas.tokenizer_train import Encoder, train_bpe
+from eyas.tokenizer_train.options import TokenizerOptions
 
 ROW, LONG_ROW = 2048, 8192
 UNIT = "M tokens/s"

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 def curve(rows_nl: torch.Tensor, dtype: str, seed: int, steps: int, rate: float) -> list[float]:
-    """Losses of tiny on these rows, stepped as `trainer.train` does."""
+    """Losses of tiny on these rows, stepped as `eyas.trainer.train` does."""
     import torch
 
-    from trainer.device import pick_device
-    from trainer.model import HybridLM
-    from trainer.optimizer import make_optimizer, set_plan
-    from trainer.options import TrainOptions
-    from trainer.schedule import plan_of
+    from eyas.trainer.device import pick_device
+    from eyas.trainer.model import HybridLM
+    from eyas.trainer.optimizer import make_optimizer, set_plan
+    from eyas.trainer.options import TrainOptions
+    from eyas.trainer.schedule import plan_of
 
     options = TrainOptions(steps=steps, batch_size=8, dtype=dtype, learning_rate=rate)  # type: ignore[arg-type]
     torch.manual_seed(seed)

@@ -21,7 +21,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizer_train.formats import read_tokenizer
+from eyas.tokenizer_train.formats import read_tokenizer
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import Document, Options, machine, read_documents, text_column
-from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train import Encoder, train_bpe
+from eyas.tokenizer_train.options import TokenizerOptions
 
 BASE = "base"
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -132,9 +132,9 @@ def learn(job: Job) -> dict[str, list[float]]:
     """Trains one model and scores the held-out windows: `bits` of each by group; {} if it would start too late."""
     import torch
 
-    from trainer.model import HybridLM
-    from trainer.options import TrainOptions
-    from trainer.training import make_optimizer, pick_dtype
+    from eyas.trainer.model import HybridLM
+    from eyas.trainer.options import TrainOptions
+    from eyas.trainer.training import make_optimizer, pick_dtype
 
     if time.time() > job.deadline:
         return {}

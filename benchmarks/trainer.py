@@ -25,8 +25,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run, text_column
-from text_kernels.words import word_hashes
-from trainer.config import HybridConfig
+from eyas.text_kernels.words import word_hashes
+from eyas.trainer.config import HybridConfig
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,7 @@ def measure(options: Options) -> Report:
 def _speed(report: Report, name: str, state: dict[str, int], ids_bl: torch.Tensor, rounds: int) -> None:
     import torch
 
-    from trainer.device import pick_dtype
+    from eyas.trainer.device import pick_dtype
 
     native = pick_dtype("auto", torch.device("cpu"))
     steps, weights = {}, 0
@@ -107,8 +107,8 @@ def peak(given: Sequence[str]) -> None:
     """Three steps of one side alone, then prints the process's peak of resident memory in MB, libraries included."""
     import torch
 
-    from trainer.hf import to_hf_config
-    from trainer.model import HybridLM
+    from eyas.trainer.hf import to_hf_config
+    from eyas.trainer.model import HybridLM
 
     side, _, corpus, _, megabytes = given
     ids_bl = token_ids(Options(Path(corpus), float(megabytes), 1))
@@ -153,8 +153,8 @@ def twins(state: dict[str, int]) -> tuple[Any, Any]:
     """Our model and transformers', with the same weights, through the exported folder that users have."""
     import torch
 
-    from trainer.hf import export_hf
-    from trainer.model import HybridLM
+    from eyas.trainer.hf import export_hf
+    from eyas.trainer.model import HybridLM
 
     transformers = import_module("transformers")
     transformers.logging.set_verbosity_error()  # it warns, kernel by kernel, that it takes the torch path
@@ -168,7 +168,7 @@ def twins(state: dict[str, int]) -> tuple[Any, Any]:
 
 
 def stepper(model: Any, loss_of: Callable[[], torch.Tensor], dtype: torch.dtype) -> Callable[[], float]:
-    """One optimiser step per call, as `trainer.train` takes it; returns the loss before it."""
+    """One optimiser step per call, as `eyas.trainer.train` takes it; returns the loss before it."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)

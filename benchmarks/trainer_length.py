@@ -27,10 +27,10 @@ def measure(lengths: Sequence[int], rounds: int) -> dict[str, dict[int, float]]:
     import torch
 
     from benchmarks.trainer import _loss_of
-    from trainer.config import HybridConfig
-    from trainer.device import pick_dtype
-    from trainer.hf import to_hf_config
-    from trainer.model import HybridLM
+    from eyas.trainer.config import HybridConfig
+    from eyas.trainer.device import pick_dtype
+    from eyas.trainer.hf import to_hf_config
+    from eyas.trainer.model import HybridLM
 
     transformers = import_module("transformers")
     transformers.logging.set_verbosity_error()

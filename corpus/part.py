@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.documents import CUT
-from corpus.store import Store
-from text_kernels.splice import splice
+from eyas.corpus.documents import CUT
+from eyas.corpus.store import Store
+from eyas.text_kernels.splice import splice
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 16_000_000

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import ipc
 
-from corpus.store import FileEntry, Store
+from eyas.corpus.store import FileEntry, Store
 
 _OPTIONS = ipc.IpcWriteOptions(compression="lz4")
 

@@ -16,12 +16,12 @@ from typing import Annotated, Any, ClassVar
 import pyarrow as pa
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
 
-from corpus.ledger import Books
-from corpus.measure import Measure
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import Step, TaskContext
-from corpus.verdict import Verdict
+from eyas.corpus.ledger import Books
+from eyas.corpus.measure import Measure
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import Step, TaskContext
+from eyas.corpus.verdict import Verdict
 
 
 class StageUnavailable(RuntimeError):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpus.store import Store
+from eyas.corpus.store import Store
 
 Entry = dict[str, Any]
 """What a task returns: a small JSON object, kept in the manifest of its pass."""

@@ -66,7 +66,7 @@ class Verdict:
     rules: tuple[Rule, ...] = ()
     """The rules that were asked, for stages whose thresholds can be moved without asking again."""
     cuts: pa.Array | None = None
-    """list<int64>: the byte spans that a corpus stage cuts out of each text, as in `corpus.documents.CUT`."""
+    """list<int64>: the byte spans that a corpus stage cuts out of each text, as in `eyas.corpus.documents.CUT`."""
     filler: str = ""
     """What stands in the place of each span that is cut out."""
 

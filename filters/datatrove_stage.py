@@ -20,13 +20,13 @@ from typing import Any, Literal, TypeVar
 import pyarrow as pa
 from pydantic import model_validator
 
-from corpus.documents import HIDDEN, NOTE
-from corpus.stage import Filter, Mapper, Stage, StageUnavailable
-from corpus.verdict import Verdict
-from filters.heuristics.symbols import TERMINALS
-from text_kernels.sentences import sentences
-from text_kernels.utf8 import buffers
-from text_kernels.words import words
+from eyas.corpus.documents import HIDDEN, NOTE
+from eyas.corpus.stage import Filter, Mapper, Stage, StageUnavailable
+from eyas.corpus.verdict import Verdict
+from eyas.filters.heuristics.symbols import TERMINALS
+from eyas.text_kernels.sentences import sentences
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.words import words
 
 _REFUSED = {
     "LambdaFilter": "takes a Python function, which no recipe can hold; write a Filter, it is ten lines",

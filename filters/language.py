@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from corpus.stage import Filter, StageUnavailable
-from corpus.verdict import Rule, Verdict
-from filters.languages import thresholds_of
-from text_kernels.utf8 import buffers
+from eyas.corpus.stage import Filter, StageUnavailable
+from eyas.corpus.verdict import Rule, Verdict
+from eyas.filters.languages import thresholds_of
+from eyas.text_kernels.utf8 import buffers
 
 UNDETERMINED = "und"
 """ISO 639's code for a text whose language cannot be told; no model has a label for it."""

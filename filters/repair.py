@@ -24,8 +24,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.documents import NOTE
-from corpus.stage import Mapper, StageUnavailable
+from eyas.corpus.documents import NOTE
+from eyas.corpus.stage import Mapper, StageUnavailable
 
 _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 """Terminal escapes: colours, cursor moves."""

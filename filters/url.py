@@ -21,10 +21,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from corpus.documents import COLUMNS
-from corpus.stage import Filter, StageUnavailable
-from corpus.verdict import Verdict
-from filters.url_lists import HashSet, entries, folder_files, is_missing, sha256
+from eyas.corpus.documents import COLUMNS
+from eyas.corpus.stage import Filter, StageUnavailable
+from eyas.corpus.verdict import Verdict
+from eyas.filters.url_lists import HashSet, entries, folder_files, is_missing, sha256
 
 _WORD = (string.ascii_letters + string.digits).encode()
 _AS_WRITTEN = bytes(byte if byte in _WORD else 0x20 for byte in range(256))

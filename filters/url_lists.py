@@ -19,9 +19,9 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 
-from corpus.stage import StageUnavailable
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import kernel
+from eyas.corpus.stage import StageUnavailable
+from eyas.text_kernels.hashing import SEED, finish, mix
+from eyas.text_kernels.jit import kernel
 
 _DOT = ord(".")
 _BLOCK = 1 << 22

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.plain import examples
+from eyas.pipelines.plain import examples
 
 ABLATE_EXAMPLES = examples(
     "eyas ablate runs/web runs/web:raw --out ablations/curated                # does the whole curation help?",
@@ -46,10 +46,10 @@ def ablate(
 
     from rich.console import Console
 
-    from pipelines.ablation import ablate as run
-    from pipelines.executors import cores
-    from pipelines.model_cli import training_options
-    from pipelines.slices import Slice
+    from eyas.pipelines.ablation import ablate as run
+    from eyas.pipelines.executors import cores
+    from eyas.pipelines.model_cli import training_options
+    from eyas.pipelines.slices import Slice
 
     slices = [Slice.parse(a), Slice.parse(b)]
     judge = Slice.parse(held_out) if held_out else None

@@ -21,18 +21,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import documents, text_bytes
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import TaskContext
-from pipelines.passes.model import train_on
-from pipelines.passes.shards import published
-from pipelines.slices import Slice
-from shards.options import ShardOptions
-from shards.pack import HELD_OUT, plan_packing, shard_meta
-from tokenizer_train.encoder import Encoder
-from trainer.options import TrainOptions
-from trainer.schedule import batches_before
+from eyas.corpus.documents import documents, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import TaskContext
+from eyas.pipelines.passes.model import train_on
+from eyas.pipelines.passes.shards import published
+from eyas.pipelines.slices import Slice
+from eyas.shards.options import ShardOptions
+from eyas.shards.pack import HELD_OUT, plan_packing, shard_meta
+from eyas.tokenizer_train.encoder import Encoder
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.schedule import batches_before
 
 BYTES_PER_TOKEN = 8
 """So many bytes of text are taken per token of the budget at most: more than any tokenizer here needs."""

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.ablate_cli import ABLATE_EXAMPLES, ablate
-from pipelines.explain_cli import EXAMPLES as EXPLAIN_EXAMPLES
-from pipelines.explain_cli import explain
-from pipelines.export_cli import export_app
-from pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
-from pipelines.plain import plain
-from pipelines.prompts_cli import PROMPTS_EXAMPLES, prompts
-from pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
-from pipelines.tokenizer_cli import tokenizer_app
+from eyas.pipelines.ablate_cli import ABLATE_EXAMPLES, ablate
+from eyas.pipelines.explain_cli import EXAMPLES as EXPLAIN_EXAMPLES
+from eyas.pipelines.explain_cli import explain
+from eyas.pipelines.export_cli import export_app
+from eyas.pipelines.model_cli import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
+from eyas.pipelines.plain import plain
+from eyas.pipelines.prompts_cli import PROMPTS_EXAMPLES, prompts
+from eyas.pipelines.shards_cli import PACK_EXAMPLES, pack, shards_app
+from eyas.pipelines.tokenizer_cli import tokenizer_app
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from corpus.store import Store
-    from pipelines.planning import Plan
+    from eyas.corpus.store import Store
+    from eyas.pipelines.planning import Plan
 
 app = typer.Typer(
     name="eyas",
@@ -59,7 +59,7 @@ def _examples(*lines: str) -> str:
 
 
 def _headline(planned: Plan) -> str:
-    from pipelines.progress import human
+    from eyas.pipelines.progress import human
 
     name, size = planned.recipe.options.name, human(planned.bytes)
     return f"{name}: {planned.files:,} files, {size}, {len(planned.partitions)} partitions"
@@ -67,7 +67,7 @@ def _headline(planned: Plan) -> str:
 
 def _print_notes(console: Console, planned: Plan, store: Store) -> None:
     """What the options of each stage mean, and what it will take."""
-    from pipelines.forecasts import forecasts
+    from eyas.pipelines.forecasts import forecasts
 
     expected = {label: [line] for label, line in forecasts(planned, store)}
     for named in planned.recipe.stages:
@@ -109,9 +109,9 @@ def run(
     """Run a recipe. What is done already is kept; a run that was killed goes on where it stopped."""
     from rich.console import Console
 
-    from corpus.store import Store
-    from pipelines.progress import TerminalObserver, print_funnel, print_products
-    from pipelines.verbs import execute, plan
+    from eyas.corpus.store import Store
+    from eyas.pipelines.progress import TerminalObserver, print_funnel, print_products
+    from eyas.pipelines.verbs import execute, plan
 
     console = Console()
     planned = plan(recipe, _variables(var))
@@ -158,15 +158,15 @@ def plan(
     from rich.console import Console
     from rich.table import Table
 
-    from corpus.store import Store
-    from pipelines.engine import load_result
-    from pipelines.forecasts import forecasts
-    from pipelines.verbs import plan as make
+    from eyas.corpus.store import Store
+    from eyas.pipelines.engine import load_result
+    from eyas.pipelines.forecasts import forecasts
+    from eyas.pipelines.verbs import plan as make
 
     planned = make(recipe, _variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
     if what_if:
-        from pipelines.what_if_view import show_what_if
+        from eyas.pipelines.what_if_view import show_what_if
 
         show_what_if(Console(), planned, store, what_if, as_json)
         return
@@ -226,11 +226,11 @@ def fit(
     from rich.console import Console
     from rich.table import Table
 
-    from corpus.store import Store
-    from filters.languages.fit import to_yaml
-    from pipelines.fitting import fit_run
-    from pipelines.verbs import plan as make
-    from pipelines.what_if import finished
+    from eyas.corpus.store import Store
+    from eyas.filters.languages.fit import to_yaml
+    from eyas.pipelines.fitting import fit_run
+    from eyas.pipelines.verbs import plan as make
+    from eyas.pipelines.what_if import finished
 
     planned = make(recipe, _variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
@@ -253,8 +253,8 @@ def fit(
 @app.command(epilog=_examples("eyas report runs/quickstart"))
 def report(run: RunArgument) -> None:
     """Write a run's report again (report.html: one page, no network needed to read it)."""
-    from corpus.store import Store
-    from pipelines.report import rewrite_report
+    from eyas.corpus.store import Store
+    from eyas.pipelines.report import rewrite_report
 
     typer.echo(rewrite_report(Store(run)))
 
@@ -270,7 +270,7 @@ def stages(
     from rich.table import Table
     from rich.text import Text
 
-    from pipelines.registry import add_search_path, kind, stage_class, targets
+    from eyas.pipelines.registry import add_search_path, kind, stage_class, targets
 
     add_search_path(str(Path.cwd()))
     console = Console()
@@ -299,7 +299,7 @@ def stages(
 @app.command(epilog=_examples("eyas schema > recipe.schema.json"))
 def schema() -> None:
     """Print the recipe's JSON Schema, for editors that complete and check YAML."""
-    from pipelines.schema import json_schema
+    from eyas.pipelines.schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=1))
 

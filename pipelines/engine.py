@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from corpus.ledger import READ, BooksError
-from corpus.stage import CorpusStage
-from corpus.store import Store
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.executors import Executor, finished_entries
-from pipelines.passes import work_of
-from pipelines.passes.base import PassState, Result
-from pipelines.planning import PRODUCTS, Pass, Plan
+from eyas.corpus.ledger import READ, BooksError
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.executors import Executor, finished_entries
+from eyas.pipelines.passes import work_of
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.pipelines.planning import PRODUCTS, Pass, Plan
 
 
 class Observer:

@@ -16,8 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from corpus.store import FileEntry, Store
-from corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -183,7 +183,7 @@ class RayExecutor:
 
     def hold(self, files: Iterable[str]) -> None:
         """Opens files that workers of all nodes share, by an actor each, here; on one node they open them themselves."""
-        from synthetic.shared_purse import serve
+        from eyas.synthetic.shared_purse import serve
 
         if self.nodes > 1:
             self._holders = [serve(path) for path in sorted(files)]

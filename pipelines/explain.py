@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from corpus import ledger
-from corpus.documents import PARENT, partition_of
-from corpus.store import Store
+from eyas.corpus import ledger
+from eyas.corpus.documents import PARENT, partition_of
+from eyas.corpus.store import Store
 
 
 @dataclass(frozen=True)

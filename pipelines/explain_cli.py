@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.plain import examples, plain
+from eyas.pipelines.plain import examples, plain
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pipelines.explain_step import Seen, StepSeen
+    from eyas.pipelines.explain_step import Seen, StepSeen
 
 EXAMPLES = examples(
     "eyas explain runs/quickstart 4294967301",
@@ -56,8 +56,8 @@ def _explain_document(run: str, document: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from corpus.store import Store
-    from pipelines.explain import explain as find
+    from eyas.corpus.store import Store
+    from eyas.pipelines.explain import explain as find
 
     console = Console()
     for fate in find(Store(run), document):
@@ -98,12 +98,12 @@ def _explain_step(
 ) -> None:
     from rich.console import Console
 
-    from corpus.store import Store
-    from pipelines.explain_step import explain_step
-    from pipelines.recipe import load
-    from pipelines.shards_cli import parsed_weights
-    from shards.options import Phase
-    from trainer.options import TrainOptions
+    from eyas.corpus.store import Store
+    from eyas.pipelines.explain_step import explain_step
+    from eyas.pipelines.recipe import load
+    from eyas.pipelines.shards_cli import parsed_weights
+    from eyas.shards.options import Phase
+    from eyas.trainer.options import TrainOptions
 
     store = Store(run)
     if not store.exists("plan.json"):

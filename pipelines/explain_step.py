@@ -1,6 +1,6 @@
 """What a training step saw: the rows, documents, addresses, scores and clusters behind each of its tokens.
 
-The way back is short because nothing was forgotten on the way: step → rows (`shards.order`), row → pieces (columns of the
+The way back is short because nothing was forgotten on the way: step → rows (`eyas.shards.order`), row → pieces (columns of the
 shard), document → origin and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these
 documents are read.
 """
@@ -14,13 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.documents import partition_of
-from corpus.store import Store
-from shards.format import Index
-from shards.order import Order
-from shards.reader import Reader
-from trainer.options import TrainOptions
-from trainer.schedule import batches_before
+from eyas.corpus.documents import partition_of
+from eyas.corpus.store import Store
+from eyas.shards.format import Index
+from eyas.shards.order import Order
+from eyas.shards.reader import Reader
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.schedule import batches_before
 
 
 @dataclass

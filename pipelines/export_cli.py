@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.plain import examples
+from eyas.pipelines.plain import examples
 
 export_app = typer.Typer(
     help="Write a trained model for other tools: transformers, llama.cpp.",
@@ -42,8 +42,8 @@ def hf(
     tokenizer: TokenizerOption = None,
 ) -> None:
     """A folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)` gives a FalconH1ForCausalLM."""
-    from trainer.files import load_model
-    from trainer.hf import export_hf
+    from eyas.trainer.files import load_model
+    from eyas.trainer.hf import export_hf
 
     found = _tokenizer(model, tokenizer)
     export_hf(load_model(_model(model)), out, found)
@@ -62,8 +62,8 @@ def gguf(
     tokenizer: TokenizerOption = None,
 ) -> None:
     """A GGUF file for llama.cpp (falcon-h1), multipliers folded into the weights."""
-    from trainer.files import load_model
-    from trainer.gguf_export import export_gguf
+    from eyas.trainer.files import load_model
+    from eyas.trainer.gguf_export import export_gguf
 
     found = _tokenizer(model, tokenizer)
     export_gguf(load_model(_model(model)), out, type_.value, found)

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.chance import lot
-from corpus.store import Store
-from filters.languages.fit import Direction, Fitted, Method, fit
-from filters.languages.thresholds import OPTIONS
-from pipelines.passes.base import Result
-from pipelines.passes.scores import ScoredRule, rules_of
-from pipelines.planning import Plan
+from eyas.corpus.chance import lot
+from eyas.corpus.store import Store
+from eyas.filters.languages.fit import Direction, Fitted, Method, fit
+from eyas.filters.languages.thresholds import OPTIONS
+from eyas.pipelines.passes.base import Result
+from eyas.pipelines.passes.scores import ScoredRule, rules_of
+from eyas.pipelines.planning import Plan
 
 SAMPLE = 1_000_000
 """Documents whose scores are used, at most, about."""

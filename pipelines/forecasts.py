@@ -6,9 +6,9 @@ Of passes that are done the documents are counted; otherwise they are guessed fr
 
 from __future__ import annotations
 
-from corpus.store import Store
-from pipelines.engine import load_result
-from pipelines.planning import Plan
+from eyas.corpus.store import Store
+from eyas.pipelines.engine import load_result
+from eyas.pipelines.planning import Plan
 
 GUESSED_BYTES = 5000
 """Bytes of a document."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from corpus.ledger import Books
-from pipelines.engine import Outcome
+from eyas.corpus.ledger import Books
+from eyas.pipelines.engine import Outcome
 
 
 @dataclass(frozen=True)

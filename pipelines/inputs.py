@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import fsspec
 
-from corpus.sources.base import Source
-from corpus.sources.columnar import ParquetFiles
-from corpus.sources.jsonl import JsonLines
-from corpus.sources.text_files import TextFiles
+from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.columnar import ParquetFiles
+from eyas.corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.text_files import TextFiles
 
 WANTED = (
     "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), a text file (.txt, .md, .py …), or a "

@@ -1,12 +1,12 @@
 """English names of languages by their ISO 639-1 code, for reports: `hr` tells most readers less than Croatian does.
 
-The 18 languages of Falcon-H1 have theirs in `filters.languages`; these are the others that web corpora hold most of.
+The 18 languages of Falcon-H1 have theirs in `eyas.filters.languages`; these are the others that web corpora hold most of.
 A code without a name here is shown as it is.
 """
 
 from __future__ import annotations
 
-from filters.languages import load
+from eyas.filters.languages import load
 
 _OTHERS = (
     "af Afrikaans, az Azerbaijani, be Belarusian, bg Bulgarian, bn Bengali, bs Bosnian, ca Catalan, da Danish, el "

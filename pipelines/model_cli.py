@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.plain import examples, plain
+from eyas.pipelines.plain import examples, plain
 
 if TYPE_CHECKING:
-    from trainer.options import TrainOptions
+    from eyas.trainer.options import TrainOptions
 
 TRAIN_EXAMPLES = examples(
     "eyas train runs/quickstart --steps 500 --out model-500",
@@ -53,10 +53,10 @@ def train(
 
     from rich.console import Console
 
-    from pipelines.executors import cores
-    from pipelines.passes.model import train_on
-    from pipelines.shards_cli import parsed_weights, shards_folder
-    from pipelines.training_view import TrainingView, told
+    from eyas.pipelines.executors import cores
+    from eyas.pipelines.passes.model import train_on
+    from eyas.pipelines.shards_cli import parsed_weights, shards_folder
+    from eyas.pipelines.training_view import TrainingView, told
 
     mixture = [{"weights": parsed_weights(weight)}] if weight else None
     given = {
@@ -101,7 +101,7 @@ def training_options(given: dict[str, Any], more: list[str] | None) -> TrainOpti
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    from trainer.options import TrainOptions
+    from eyas.trainer.options import TrainOptions
 
     try:
         set_ = {name: YAML(typ="safe").load(value) for name, value in map(_option, more or [])}
@@ -124,7 +124,7 @@ def generate(
     seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
 ) -> None:
     """Let a trained model continue a text."""
-    from trainer import generate as continuation
+    from eyas.trainer import generate as continuation
 
     pieces = continuation(
         model or f"{run.rstrip('/')}/model",

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from corpus.store import Store, digest_of
-from corpus.task import Entry, TaskContext
-from pipelines.engine import load_result, locked
-from pipelines.executors import Executor, finished_entries
-from pipelines.passes.shards import published, recipe_digest
-from pipelines.planning import Plan
-from shards.options import ShardOptions
+from eyas.corpus.store import Store, digest_of
+from eyas.corpus.task import Entry, TaskContext
+from eyas.pipelines.engine import load_result, locked
+from eyas.pipelines.executors import Executor, finished_entries
+from eyas.pipelines.passes.shards import published, recipe_digest
+from eyas.pipelines.planning import Plan
+from eyas.shards.options import ShardOptions
 
 
 def pack_run(
@@ -28,8 +28,8 @@ def pack_run(
     Goes on where it was stopped. `told`: text bytes done, and all. Raises ValueError if the run is not that far, or if
     `folder` is one of its own.
     """
-    from shards.pack import HELD_OUT, plan_packing, shard_meta
-    from tokenizer_train.encoder import Encoder
+    from eyas.shards.pack import HELD_OUT, plan_packing, shard_meta
+    from eyas.tokenizer_train.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
         raise ValueError(f"--out {folder}: expected the name of a folder in the run that begins with shards-")

@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from corpus.documents import PARENT
-from corpus.ledger import READ
-from corpus.sources.listing import InputFile, Partition, cut, take_bytes
-from corpus.stage import CorpusStage, Generator, Stage
-from corpus.store import digest_of
-from pipelines.recipe import NamedStage, Recipe, SourceEntry
+from eyas.corpus.documents import PARENT
+from eyas.corpus.ledger import READ
+from eyas.corpus.sources.listing import InputFile, Partition, cut, take_bytes
+from eyas.corpus.stage import CorpusStage, Generator, Stage
+from eyas.corpus.store import digest_of
+from eyas.pipelines.recipe import NamedStage, Recipe, SourceEntry
 
 FORMAT = 1
 """Raised when the files that passes leave change."""
@@ -125,7 +125,9 @@ def specs(stages: Sequence[NamedStage]) -> list[Any]:
     for named in stages:
         stage, cls = named.stage, type(named.stage)
         options = stage.model_dump(mode="json", exclude=set(stage.operational))
-        found.append([named.label, f"{cls.__module__}:{cls.__qualname__}", stage.version, options, stage.fingerprint()])
+        # Without the package's name: runs of the first edition, whose rooms were packages of their own, stay valid.
+        home = f"{cls.__module__.removeprefix('eyas.')}:{cls.__qualname__}"
+        found.append([named.label, home, stage.version, options, stage.fingerprint()])
     return found
 
 

@@ -13,14 +13,14 @@ from rich.progress import Task as Bar
 from rich.table import Table
 from rich.text import Text
 
-from corpus.store import Store
-from corpus.task import Entry, Step, Task
-from pipelines.engine import Observer, Outcome
-from pipelines.funnel import funnel
-from pipelines.passes.base import Result
-from pipelines.planning import Pass
-from pipelines.pruning import told_pruning
-from pipelines.report_models import lines as model_lines
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, Step, Task
+from eyas.pipelines.engine import Observer, Outcome
+from eyas.pipelines.funnel import funnel
+from eyas.pipelines.passes.base import Result
+from eyas.pipelines.planning import Pass
+from eyas.pipelines.pruning import told_pruning
+from eyas.pipelines.report_models import lines as model_lines
 
 
 def _seconds(bar: Bar) -> float:

@@ -23,7 +23,7 @@ def prompts(
     from rich.table import Table
     from rich.text import Text
 
-    from synthetic.prompts import DIGESTED, Prompt
+    from eyas.synthetic.prompts import DIGESTED, Prompt
 
     console = Console()
     if name is None:

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from corpus import ledger
-from corpus.documents import NOTE
-from corpus.ledger import Books, BooksError, Refusal
-from corpus.stage import Filter, Mapper, StageUnavailable
-from corpus.verdict import Verdict
+from eyas.corpus import ledger
+from eyas.corpus.documents import NOTE
+from eyas.corpus.ledger import Books, BooksError, Refusal
+from eyas.corpus.stage import Filter, Mapper, StageUnavailable
+from eyas.corpus.verdict import Verdict
 
 R = TypeVar("R")
 MOST_BAD = 32

@@ -15,16 +15,16 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
 
-from corpus.sources.base import Source
-from corpus.sources.columnar import ArrowFiles, ParquetFiles
-from corpus.sources.jsonl import JsonLines
-from corpus.sources.text_files import TextFiles
-from corpus.stage import Generator, Stage
-from pipelines.registry import UnknownStage, add_search_path, nearest, stage_class
-from pipelines.yaml_file import Location, RecipeError, YamlFile
-from shards.options import Phase, ShardOptions
-from tokenizer_train.options import TokenizerOptions
-from trainer.options import TrainOptions
+from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
+from eyas.corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.text_files import TextFiles
+from eyas.corpus.stage import Generator, Stage
+from eyas.pipelines.registry import UnknownStage, add_search_path, nearest, stage_class
+from eyas.pipelines.yaml_file import Location, RecipeError, YamlFile
+from eyas.shards.options import Phase, ShardOptions
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.trainer.options import TrainOptions
 
 M = TypeVar("M", bound=BaseModel)
 

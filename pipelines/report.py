@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from corpus.store import Store
-from corpus.svg import COOL, HOT, inline_svg
-from pipelines.engine import Outcome, load_result
-from pipelines.funnel import funnel
-from pipelines.progress import human
-from pipelines.report_dedup import duplicates
-from pipelines.report_models import models
-from pipelines.report_samples import dropped_samples, rewrites, token_samples
+from eyas.corpus.store import Store
+from eyas.corpus.svg import COOL, HOT, inline_svg
+from eyas.pipelines.engine import Outcome, load_result
+from eyas.pipelines.funnel import funnel
+from eyas.pipelines.progress import human
+from eyas.pipelines.report_dedup import duplicates
+from eyas.pipelines.report_models import models
+from eyas.pipelines.report_samples import dropped_samples, rewrites, token_samples
 
 TEMPLATE = "report.html.jinja"
 
@@ -37,8 +37,8 @@ def write_report(outcome: Outcome) -> str:
 
 def rewrite_report(store: Store) -> str:
     """Writes the report of a run that lies in `store`; ValueError if there is none, or it is not finished."""
-    from pipelines.planning import make_plan
-    from pipelines.recipe import load
+    from eyas.pipelines.planning import make_plan
+    from eyas.pipelines.recipe import load
 
     if not store.exists("plan.json"):
         raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")

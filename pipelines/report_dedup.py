@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.svg import COOL, HOT, SOFT, inline_svg
-from filters.dedup.audit import PATH, SCHEMA
-from filters.dedup.banding import probability
-from filters.dedup.base import ALARM_DOCUMENTS, DedupStage
-from filters.dedup.minhash import MinhashDedup
-from filters.dedup.verify import BINS
-from pipelines.engine import Outcome
-from pipelines.passes.base import Result
-from pipelines.planning import Pass
+from eyas.corpus.svg import COOL, HOT, SOFT, inline_svg
+from eyas.filters.dedup.audit import PATH, SCHEMA
+from eyas.filters.dedup.banding import probability
+from eyas.filters.dedup.base import ALARM_DOCUMENTS, DedupStage
+from eyas.filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.verify import BINS
+from eyas.pipelines.engine import Outcome
+from eyas.pipelines.passes.base import Result
+from eyas.pipelines.planning import Pass
 
 _PASSED_OVER = (("audit", "too_long"), ("verify", "of_earlier_runs"))
 PAIRS = 6

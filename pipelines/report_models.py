@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.engine import Outcome
-from pipelines.planning import Pass
+from eyas.pipelines.engine import Outcome
+from eyas.pipelines.planning import Pass
 
 EVENTS = {
     "timeout": "requests that took longer than the time limit",

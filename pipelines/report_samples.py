@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from corpus.documents import PARENT, partition_of
-from corpus.stage import Joiner
-from pipelines.engine import Outcome
-from pipelines.passes.base import EXCERPT
+from eyas.corpus.documents import PARENT, partition_of
+from eyas.corpus.stage import Joiner
+from eyas.pipelines.engine import Outcome
+from eyas.pipelines.passes.base import EXCERPT
 
 SHOWN = 4
 """Samples shown per stage and reason, rewrites."""
@@ -112,7 +112,7 @@ def _why(row: dict[str, Any]) -> str:
 
 def token_samples(outcome: Outcome) -> list[list[str]]:
     """The probes as the tokens of the largest vocabulary."""
-    from tokenizer_train.encoder import Encoder
+    from eyas.tokenizer_train.encoder import Encoder
 
     with outcome.store.open("tokenizer/tokenizer.json") as file:
         encoder = Encoder.from_bytes(file.read())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.recipe import RecipeOptions
-from pipelines.registry import kind, stage_class, targets
+from eyas.pipelines.recipe import RecipeOptions
+from eyas.pipelines.registry import kind, stage_class, targets
 
 
 def json_schema() -> dict[str, Any]:

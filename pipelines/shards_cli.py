@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
-from pipelines.plain import examples
+from eyas.pipelines.plain import examples
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from shards.export import Target
-    from shards.order import Share
+    from eyas.shards.export import Target
+    from eyas.shards.order import Share
 
 shards_app = typer.Typer(
     help="Check shards, show what they hold, plan a mixture, export them to other trainers.",
@@ -37,7 +37,7 @@ WeightsOption = Annotated[
 
 def shards_folder(given: str) -> str:
     """The folder of shards that is meant: `given`, or its `shards`."""
-    from corpus.store import Store
+    from eyas.corpus.store import Store
 
     folder = given.rstrip("/")
     return (
@@ -65,10 +65,10 @@ def check(shards: ShardsArgument) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from corpus.store import Store
-    from pipelines.progress import human
-    from shards.check import check_set
-    from shards.format import Index
+    from eyas.corpus.store import Store
+    from eyas.pipelines.progress import human
+    from eyas.shards.check import check_set
+    from eyas.shards.format import Index
 
     store = Store(shards_folder(shards))
     index = Index.load(store)
@@ -98,8 +98,8 @@ def show(shards: ShardsArgument) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from corpus.store import Store
-    from shards.format import Index
+    from eyas.corpus.store import Store
+    from eyas.shards.format import Index
 
     index = Index.load(Store(shards_folder(shards)))
     console, meta = Console(), index.meta
@@ -137,10 +137,10 @@ def mix(
     """Show what a mixture draws: rows and epochs by source, and which source comes again too soon."""
     from rich.console import Console
 
-    from corpus.store import Store
-    from shards.format import Index
-    from shards.options import Phase
-    from shards.order import Order, repeated_too_soon, shares
+    from eyas.corpus.store import Store
+    from eyas.shards.format import Index
+    from eyas.shards.options import Phase
+    from eyas.shards.order import Order, repeated_too_soon, shares
 
     index = Index.load(Store(shards_folder(shards)))
     order = Order(index, batch_size, 0, [Phase(weights=parsed_weights(weight))])
@@ -177,8 +177,8 @@ def export(
     """Write the documents of shards in the format of another trainer: whole, in order of id, packing undone."""
     from rich.console import Console
 
-    from corpus.store import Store
-    from shards.export import export as write
+    from eyas.corpus.store import Store
+    from eyas.shards.export import export as write
 
     if to not in ("megatron", "datatrove"):
         raise ValueError(f"--to {to}: expected megatron or datatrove")
@@ -211,12 +211,12 @@ def pack(
     from rich.console import Console
     from rich.progress import Progress
 
-    from corpus.store import Store
-    from pipelines.packing import pack_run
-    from pipelines.planning import make_plan
-    from pipelines.recipe import load
-    from pipelines.verbs import make_executor
-    from shards.options import Packing, ShardOptions
+    from eyas.corpus.store import Store
+    from eyas.pipelines.packing import pack_run
+    from eyas.pipelines.planning import make_plan
+    from eyas.pipelines.recipe import load
+    from eyas.pipelines.verbs import make_executor
+    from eyas.shards.options import Packing, ShardOptions
 
     store = Store(run)
     if not store.exists("plan.json"):

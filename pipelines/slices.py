@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.documents import PARENT, document_id
-from corpus.store import Store, digest_of
-from pipelines.planning import Plan, make_plan
-from pipelines.recipe import load
-from pipelines.registry import nearest
+from eyas.corpus.documents import PARENT, document_id
+from eyas.corpus.store import Store, digest_of
+from eyas.pipelines.planning import Plan, make_plan
+from eyas.pipelines.recipe import load
+from eyas.pipelines.registry import nearest
 
 FORMS = (
     "RUN (what it kept), RUN:raw (what it read), RUN:dropped:STAGE, or a Parquet file or folder with a column `text`"

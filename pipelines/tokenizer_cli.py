@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from pipelines.tokenizer_report_cli import EPILOG, report
-from pipelines.tokenizer_surgery_cli import EXAMPLES, surgery
+from eyas.pipelines.tokenizer_report_cli import EPILOG, report
+from eyas.pipelines.tokenizer_surgery_cli import EXAMPLES, surgery
 
 tokenizer_app = typer.Typer(
     help="Train tokenizers, encode with them, compare them, operate on them.",
@@ -132,10 +132,10 @@ def _train(
 
     from rich.console import Console
 
-    from corpus.store import Store
-    from pipelines.progress import TerminalObserver, print_products
-    from pipelines.tokenizer_training import checked, copy_products, recipe_text, run_name
-    from pipelines.verbs import execute, plan
+    from eyas.corpus.store import Store
+    from eyas.pipelines.progress import TerminalObserver, print_products
+    from eyas.pipelines.tokenizer_training import checked, copy_products, recipe_text, run_name
+    from eyas.pipelines.verbs import execute, plan
 
     if "://" not in out and Path(out).is_file():
         raise ValueError(f"--out {out}: is a file; expected a folder")
@@ -181,7 +181,7 @@ def encode(
     """Encode files to ids, or show one text's tokens."""
     from rich.console import Console
 
-    from tokenizer_train import Encoder
+    from eyas.tokenizer_train import Encoder
 
     console = Console()
     if text is None and not (paths and out):
@@ -200,7 +200,7 @@ def encode(
 def _show_tokens(console: Any, encoder: Any, text: str) -> None:
     from rich.text import Text
 
-    from pipelines.tokenizer_encoding import pieces_of
+    from eyas.pipelines.tokenizer_encoding import pieces_of
 
     shown, numbers = Text(), []
     for i, (number, piece) in enumerate(pieces_of(encoder, text)):
@@ -215,8 +215,8 @@ def _show_tokens(console: Any, encoder: Any, text: str) -> None:
 def _encode_files(console: Any, encoder: Any, paths: list[str], out: str) -> None:
     from rich.progress import Progress
 
-    from pipelines.progress import human
-    from pipelines.tokenizer_encoding import encode_files
+    from eyas.pipelines.progress import human
+    from eyas.pipelines.tokenizer_encoding import encode_files
 
     with Progress(console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("encoding", total=None)

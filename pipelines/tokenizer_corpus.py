@@ -19,14 +19,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.chance import lot
-from corpus.sources.base import Batch, Source
-from corpus.sources.listing import Split
-from filters.languages import load as languages
-from pipelines.inputs import sources_of
-from pipelines.language_names import language_names
-from text_kernels.math_statistics import math_statistics
-from tokenizer_train.comparison import Group
+from eyas.corpus.chance import lot
+from eyas.corpus.sources.base import Batch, Source
+from eyas.corpus.sources.listing import Split
+from eyas.filters.languages import load as languages
+from eyas.pipelines.inputs import sources_of
+from eyas.pipelines.language_names import language_names
+from eyas.text_kernels.math_statistics import math_statistics
+from eyas.tokenizer_train.comparison import Group
 
 LONGEST = 200_000
 """Bytes of a document that count: one book must not be a whole group."""

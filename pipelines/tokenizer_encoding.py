@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.sources.base import Batch
-from corpus.store import Store
-from pipelines.inputs import sources_of
-from tokenizer_train import Encoder
+from eyas.corpus.sources.base import Batch
+from eyas.corpus.store import Store
+from eyas.pipelines.inputs import sources_of
+from eyas.tokenizer_train import Encoder
 
 _FILE_BYTES = 256_000_000
 """Of ids and origins, in one file."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from pipelines.tokenizer_corpus import Sample
-from tokenizer_train.comparison import Group
-from tokenizer_train.loaded import LoadedTokenizer
+from eyas.pipelines.tokenizer_corpus import Sample
+from eyas.tokenizer_train.comparison import Group
+from eyas.tokenizer_train.loaded import LoadedTokenizer
 
 NUMBERS = "In 2024, 1234567 tokens cost $0.15 (up 3.5 %); 10000000 more cost 1,000.00 on 31/12/1999."
 LATEX = (

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from corpus.svg import COOL, HOT, SOFT, inline_svg
-from pipelines.progress import human
-from pipelines.tokenizer_examples import examples, tokens
-from pipelines.tokenizer_report import Measured, middle
-from pipelines.tokenizer_tables import MEASURES, Measure, heat, tables
-from tokenizer_train.comparison import ALL, TokenizerFigures
-from tokenizer_train.digit_groups import LONGEST, DigitGroups, describe
-from tokenizer_train.latex_cuts import LatexCuts
-from tokenizer_train.price import FALCON_H1, Price, prices
+from eyas.corpus.svg import COOL, HOT, SOFT, inline_svg
+from eyas.pipelines.progress import human
+from eyas.pipelines.tokenizer_examples import examples, tokens
+from eyas.pipelines.tokenizer_report import Measured, middle
+from eyas.pipelines.tokenizer_tables import MEASURES, Measure, heat, tables
+from eyas.tokenizer_train.comparison import ALL, TokenizerFigures
+from eyas.tokenizer_train.digit_groups import LONGEST, DigitGroups, describe
+from eyas.tokenizer_train.latex_cuts import LatexCuts
+from eyas.tokenizer_train.price import FALCON_H1, Price, prices
 
 TEMPLATE = "tokenizer.html.jinja"
 COLOURS = (HOT, COOL, "#6b5aa8", "#8a7a1f", "#b03060", "#3c6fb4", "#4f8a3c", SOFT)

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from corpus.store import Store
-from pipelines.tokenizer_corpus import Limits, Sample, sample_corpus
-from tokenizer_train.comparison import ALL, Comparison, Group, TokenizerFigures, compare, mean_ratio
-from tokenizer_train.loaded import LoadedTokenizer, labels
-from tokenizer_train.price import Price, prices
+from eyas.corpus.store import Store
+from eyas.pipelines.tokenizer_corpus import Limits, Sample, sample_corpus
+from eyas.tokenizer_train.comparison import ALL, Comparison, Group, TokenizerFigures, compare, mean_ratio
+from eyas.tokenizer_train.loaded import LoadedTokenizer, labels
+from eyas.tokenizer_train.price import Price, prices
 
 MOST = 8
 """Tokenizers that a page has colours and columns for."""
@@ -162,7 +162,7 @@ def report(
 
     Returns the rows of the summary. Raises ValueError for paths that cannot be read.
     """
-    from pipelines.tokenizer_page import render
+    from eyas.pipelines.tokenizer_page import render
 
     found = measure(tokenizers, corpora, widths=widths, parameters=parameters, limits=limits, progress=progress)
     try:

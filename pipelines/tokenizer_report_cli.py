@@ -68,8 +68,8 @@ def report(
     """Compare tokenizers on a corpus: bytes per token, fertility, numbers, LaTeX, wasted tokens, price."""
     from rich.console import Console
 
-    from pipelines import tokenizer_report as made
-    from pipelines.tokenizer_corpus import Limits
+    from eyas.pipelines import tokenizer_report as made
+    from eyas.pipelines.tokenizer_corpus import Limits
 
     limits = Limits(
         _size("--max-bytes", max_bytes), _size("--read-bytes", read_bytes), languages, programming_languages

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from tokenizer_train.surgery import Changes
+    from eyas.tokenizer_train.surgery import Changes
 
 EXAMPLES = (
     "[bold]Examples[/bold]\n\n"
@@ -73,8 +73,8 @@ def surgery(
     seed: Annotated[int, typer.Option(help="Seed of those texts.")] = 0,
 ) -> None:
     """Drop, swap or add tokens. Ids are stable: what stays keeps its id, a dropped id becomes <|reserved_ID|>."""
-    from tokenizer_train.formats import read_tokenizer
-    from tokenizer_train.surgery import Changes
+    from eyas.tokenizer_train.formats import read_tokenizer
+    from eyas.tokenizer_train.surgery import Changes
 
     tokens, donor = _additions(add_from)
     changes = Changes(
@@ -97,9 +97,9 @@ def surgery(
 
 def _carry_out(file: Path, folder: Path, changes: Changes, texts: list[str], fuzz: int, seed: int) -> None:
     """Operates, proves, tells and writes."""
-    from tokenizer_train.formats import read_tokenizer
-    from tokenizer_train.surgery import operate
-    from tokenizer_train.surgery_proof import prove
+    from eyas.tokenizer_train.formats import read_tokenizer
+    from eyas.tokenizer_train.surgery import operate
+    from eyas.tokenizer_train.surgery_proof import prove
 
     asked = (changes.drop_unreachable, changes.drop, changes.swap, changes.add, changes.donor, changes.size)
     if not any(asked):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizer_train.comparison import ALL, Comparison, Figures
+from eyas.tokenizer_train.comparison import ALL, Comparison, Figures
 
 _COOL, _PAPER, _HOT = (203, 229, 227), (255, 253, 250), (246, 199, 160)
 _MIDDLE = 0.3

@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from corpus.sources.base import Source
-from corpus.store import Store
-from pipelines.inputs import sources_of
-from pipelines.recipe import FORMATS
-from tokenizer_train.options import TokenizerOptions
+from eyas.corpus.sources.base import Source
+from eyas.corpus.store import Store
+from eyas.pipelines.inputs import sources_of
+from eyas.pipelines.recipe import FORMATS
+from eyas.tokenizer_train.options import TokenizerOptions
 
 PRODUCTS = ("tokenizer.json", "tokenizer_config.json")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from corpus.stage import Alarm
-from corpus.store import Store
-from pipelines.engine import Engine, Observer, Outcome
-from pipelines.executors import Executor, InlineExecutor, RayExecutor
-from pipelines.planning import Plan, make_plan
-from pipelines.recipe import Recipe, load
+from eyas.corpus.stage import Alarm
+from eyas.corpus.store import Store
+from eyas.pipelines.engine import Engine, Observer, Outcome
+from eyas.pipelines.executors import Executor, InlineExecutor, RayExecutor
+from eyas.pipelines.planning import Plan, make_plan
+from eyas.pipelines.recipe import Recipe, load
 
 
 def plan(recipe: str, variables: Mapping[str, str] | None = None) -> Plan:
@@ -46,7 +46,7 @@ def execute(
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
     executor = make_executor(planned.recipe, store, workers, ray_address)
     engine = Engine(planned, store, executor, observer or Observer())
-    from pipelines.report import write_report
+    from eyas.pipelines.report import write_report
 
     try:
         outcome = engine.run()

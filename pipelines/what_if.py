@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.part import Part
-from corpus.store import Store
-from pipelines.engine import load_result
-from pipelines.passes.base import Result
-from pipelines.passes.scores import ScoredRule, rules_of, threshold_column
-from pipelines.passes.stage_line import stretches
-from pipelines.planning import Pass, Plan
-from pipelines.registry import nearest
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.pipelines.engine import load_result
+from eyas.pipelines.passes.base import Result
+from eyas.pipelines.passes.scores import ScoredRule, rules_of, threshold_column
+from eyas.pipelines.passes.stage_line import stretches
+from eyas.pipelines.planning import Pass, Plan
+from eyas.pipelines.registry import nearest
 
 Mask = npt.NDArray[np.bool_]
 Moved = Mapping[tuple[str, str], float | None]

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from corpus.store import Store
-from pipelines.planning import Plan
-from pipelines.progress import human
-from pipelines.what_if import Moved, WhatIf, finished, parse, recount
+from eyas.corpus.store import Store
+from eyas.pipelines.planning import Plan
+from eyas.pipelines.progress import human
+from eyas.pipelines.what_if import Moved, WhatIf, finished, parse, recount
 
 
 def show_what_if(console: Console, plan: Plan, store: Store, changes: Sequence[str], as_json: bool = False) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.registry import nearest
+from eyas.pipelines.registry import nearest
 
 Location = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from corpus.store import Store
-from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
+from eyas.corpus.store import Store
+from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
 
 _CHUNK = 1 << 22
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import ipc
 
-from corpus.store import Store
-from shards.check import check_bytes
-from shards.format import Index, IndexedFile
-from shards.packing import fill_rows
+from eyas.corpus.store import Store
+from eyas.shards.check import check_bytes
+from eyas.shards.format import Index, IndexedFile
+from eyas.shards.packing import fill_rows
 
 Target = Literal["megatron", "datatrove"]
 MEGATRON_MAGIC: Final = b"MMIDIDX\x00\x00"

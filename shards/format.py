@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
-from corpus.store import FileEntry, Store, digest_of
+from eyas.corpus.store import FileEntry, Store, digest_of
 
 FORMAT = "eyas-shard-2"
 ROWS_PER_BATCH = 256

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from corpus.chance import MASK
-from corpus.store import Store
-from shards.format import Index
-from shards.options import Phase
-from shards.order import Order, fold
-from shards.reader import Pieces, Reader
+from eyas.corpus.chance import MASK
+from eyas.corpus.store import Store
+from eyas.shards.format import Index
+from eyas.shards.options import Phase
+from eyas.shards.order import Order, fold
+from eyas.shards.reader import Pieces, Reader
 
 I64 = npt.NDArray[np.int64]
 _BLOCK_ROWS: Final = 1024
@@ -84,7 +84,7 @@ class Batch:
 class ShardLoader:
     """An endless iterator over the shards in a folder; see the module. `batch_size` must be a multiple of `world_size`.
 
-    `mixture`: phases of weights by source (`shards.options`); None takes every row as often as any other. `shuffle`: in
+    `mixture`: phases of weights by source (`eyas.shards.options`); None takes every row as often as any other. `shuffle`: in
     each epoch of a source its rows come in another order; False: as they lie. `verify`: "full" reads every file and compares
     its sha256 before the first batch (each rank its share), "sizes" only looks at their lengths. `cache`: a folder for
     copies of files on object storage. `prefetch`: so many steps ahead the system is asked to read from disk; None: 32 if the

@@ -17,9 +17,9 @@ from numba import carray, types
 from numba.extending import intrinsic
 from pyarrow import ipc
 
-from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
-from text_kernels.jit import kernel, part
-from text_kernels.wide_loads import prefetch
+from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
+from eyas.text_kernels.jit import kernel, part
+from eyas.text_kernels.wide_loads import prefetch
 
 I64 = npt.NDArray[np.int64]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from corpus.chance import GOLDEN, MASK, mix
-from shards.format import Index
-from shards.mixture import Draws
-from shards.options import Phase, check_phases
-from text_kernels.jit import kernel, part
+from eyas.corpus.chance import GOLDEN, MASK, mix
+from eyas.shards.format import Index
+from eyas.shards.mixture import Draws
+from eyas.shards.options import Phase, check_phases
+from eyas.text_kernels.jit import kernel, part
 
 I64 = npt.NDArray[np.int64]
 _GOLDEN = np.uint64(GOLDEN)
@@ -171,7 +171,7 @@ def permute(numbers: I64, size: int, key: int) -> I64:
 
 @part
 def _mix(x: np.uint64) -> np.uint64:
-    """`corpus.chance.mix` of one number."""
+    """`eyas.corpus.chance.mix` of one number."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

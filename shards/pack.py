@@ -15,16 +15,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.chance import lot
-from corpus.documents import CONTROL, PARENT
-from corpus.part import Part
-from corpus.task import Entry, Step, Task, TaskContext
-from shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
-from shards.options import ShardOptions
-from shards.packing import I64, Packed, fill_rows, pack
-from shards.packing_report import comparison, histogram
-from tokenizer_train.control import encode_with_control
-from tokenizer_train.encoder import Encoder
+from eyas.corpus.chance import lot
+from eyas.corpus.documents import CONTROL, PARENT
+from eyas.corpus.part import Part
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.options import ShardOptions
+from eyas.shards.packing import I64, Packed, fill_rows, pack
+from eyas.shards.packing_report import comparison, histogram
+from eyas.tokenizer_train.control import encode_with_control
+from eyas.tokenizer_train.encoder import Encoder
 
 _BLOCK_TOKENS = 1 << 22
 HELD_OUT_SALT = 0x48454C44

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shards.options import Packing
-from text_kernels.jit import kernel
+from eyas.shards.options import Packing
+from eyas.text_kernels.jit import kernel
 
 I64 = npt.NDArray[np.int64]
 

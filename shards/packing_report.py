@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shards.packing import I64, cropped, pack
+from eyas.shards.packing import I64, cropped, pack
 
 Ways = dict[str, dict[str, int]]
 CROPPED = "greedy cropping"

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corpus.store import Store
-from shards.check import check_bytes, check_size
-from shards.format import ROWS_PER_BATCH, Index, IndexedFile
-from shards.mapped import MappedFile, allow_files, copy_bytes, copy_ids, copy_pieces, count_pieces, write_segments
+from eyas.corpus.store import Store
+from eyas.shards.check import check_bytes, check_size
+from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile
+from eyas.shards.mapped import MappedFile, allow_files, copy_bytes, copy_ids, copy_pieces, count_pieces, write_segments
 
 I64 = npt.NDArray[np.int64]
 

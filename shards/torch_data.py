@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from shards.loader import ShardLoader
+from eyas.shards.loader import ShardLoader
 
 
 class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[misc]

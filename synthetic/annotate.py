@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpus.chance import lot
-from corpus.documents import COLUMNS, NOTE
-from corpus.stage import Mapper
-from synthetic.answers import read_json, unwrap
-from synthetic.chunks import split
-from synthetic.client import BadAnswer, NotBought, Outcome, Request
-from synthetic.forecast import Forecast, forecast
-from synthetic.options import ModelStage
+from eyas.corpus.chance import lot
+from eyas.corpus.documents import COLUMNS, NOTE
+from eyas.corpus.stage import Mapper
+from eyas.synthetic.answers import read_json, unwrap
+from eyas.synthetic.chunks import split
+from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
+from eyas.synthetic.forecast import Forecast, forecast
+from eyas.synthetic.options import ModelStage
 
 
 class Annotate(ModelStage, Mapper):

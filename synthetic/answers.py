@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthetic.chunks import trim
+from eyas.synthetic.chunks import trim
 
 CHARACTERS_PER_TOKEN = 4
 """Of English text, about: for estimates only."""

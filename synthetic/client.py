@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-from corpus.stage import StageUnavailable
-from synthetic.engines import Endpoint, Engine, digest
-from synthetic.purse import Answer, Exhausted, Grant, PurseLike, Terms, Wait
+from eyas.corpus.stage import StageUnavailable
+from eyas.synthetic.engines import Endpoint, Engine, digest
+from eyas.synthetic.purse import Answer, Exhausted, Grant, PurseLike, Terms, Wait
 
 Messages = list[dict[str, str]]
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from corpus.verdict import Rule
-from synthetic import facts, spoken, syntax
+from eyas.corpus.verdict import Rule
+from eyas.synthetic import facts, spoken, syntax
 
 Share = float | None
 Scores = Mapping[str, npt.NDArray[np.float64]]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from corpus.stage import StageUnavailable
+from eyas.corpus.stage import StageUnavailable
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthetic.answers import CHARACTERS_PER_TOKEN
+from eyas.synthetic.answers import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
-    from synthetic.options import ModelStage
+    from eyas.synthetic.options import ModelStage
 
 
 @dataclass(frozen=True)

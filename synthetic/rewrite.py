@@ -17,17 +17,17 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpus.documents import PARENT
-from corpus.stage import Generator
-from corpus.verdict import Rule, Verdict
-from synthetic import answers as tidy
-from synthetic.chunks import join, split
-from synthetic.client import BadAnswer, NotBought, Outcome, Request
-from synthetic.conscience import MEASURES, Gates, measure, rules
-from synthetic.engines import digest
-from synthetic.forecast import Forecast, forecast
-from synthetic.options import ModelStage
-from synthetic.purse import Answer
+from eyas.corpus.documents import PARENT
+from eyas.corpus.stage import Generator
+from eyas.corpus.verdict import Rule, Verdict
+from eyas.synthetic import answers as tidy
+from eyas.synthetic.chunks import join, split
+from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
+from eyas.synthetic.conscience import MEASURES, Gates, measure, rules
+from eyas.synthetic.engines import digest
+from eyas.synthetic.forecast import Forecast, forecast
+from eyas.synthetic.options import ModelStage
+from eyas.synthetic.purse import Answer
 
 NOT_BOUGHT, SCHEMA = "#not_bought", "#schema_invalid"
 TOPIC_CHARACTERS = 300

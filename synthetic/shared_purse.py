@@ -11,8 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synthetic.engines import digest
-from synthetic.purse import Answer, Exhausted, Grant, Purse, PurseLike, Terms, Wait, this_process
+from eyas.synthetic.engines import digest
+from eyas.synthetic.purse import Answer, Exhausted, Grant, Purse, PurseLike, Terms, Wait, this_process
 
 
 def _name(path: str) -> str:

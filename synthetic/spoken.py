@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from corpus.stage import StageUnavailable
-from synthetic.facts import NOT_ASKED, grams
+from eyas.corpus.stage import StageUnavailable
+from eyas.synthetic.facts import NOT_ASKED, grams
 
 SURE = 0.5
 """Least probability of the source's own language for its answer to be held to it."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.code_syntax import (
+from eyas.text_kernels.code_syntax import (
     COMMENT,
     IGNORE_CASE,
     LINE_BREAKS,

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels import code_grammar as at
-from text_kernels import code_syntax as syntax
-from text_kernels.jit import helper, kernel
+from eyas.text_kernels import code_grammar as at
+from eyas.text_kernels import code_syntax as syntax
+from eyas.text_kernels.jit import helper, kernel
 
 # Traits of a code point.
 LETTER: Final = 1

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import code_grammar as at
-from text_kernels import code_scan as scanner
-from text_kernels import code_syntax as syntax
-from text_kernels import unicode_classes
-from text_kernels.code_scan import BASE64, BREAK, HEX, LETTER, NEEDLE, NUMBER, SPACE, WORD, Bytes, Numbers
-from text_kernels.jit import helper, kernel
-from text_kernels.utf8 import buffers, decode
+from eyas.text_kernels import code_grammar as at
+from eyas.text_kernels import code_scan as scanner
+from eyas.text_kernels import code_syntax as syntax
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.code_scan import BASE64, BREAK, HEX, LETTER, NEEDLE, NUMBER, SPACE, WORD, Bytes, Numbers
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.utf8 import buffers, decode
 
 # Columns of the kernel's result, in the order of `CodeStatistics`; those before are the scanner's.
 CODE_LINES: Final = 6

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from text_kernels.jit import helper
+from eyas.text_kernels.jit import helper
 
 SEED: Final = np.uint64(0x243F6A8885A308D3)
 SEED_2: Final = np.uint64(0x13198A2E03707344)

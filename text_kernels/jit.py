@@ -46,19 +46,25 @@ def part(function: Callable[P, R]) -> Callable[P, R]:
 
 @lru_cache(maxsize=64)
 def _sources_digest(folder: Path) -> str:
-    """Changes whenever any source file in the folder does."""
+    """Changes whenever any source file below the folder does."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
+def _room(source: Path) -> Path:
+    """The top folder of the package `eyas` that holds a kernel's file; outside of `eyas`, the file's own folder."""
+    package = Path(__file__).parents[1]
+    return package / source.relative_to(package).parts[0] if source.is_relative_to(package) else source.parent
+
+
 def _stamp(compiled: object, source: str) -> None:
-    """Ties the cached form to the sources it may inline: those of this room, and of the kernel's own folder.
+    """Ties the cached form to the sources it may inline: all files of `text_kernels`, and of the kernel's own room.
 
     Without numba's private field (numba 0.68 has it) only the kernel's own file counts, as in plain numba.
     """
     cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    folders = (Path(__file__).parent, Path(source).parent)
+    folders = (Path(__file__).parent, _room(Path(source)))
     if cache_file is not None and hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = (cache_file._source_stamp, *map(_sources_digest, folders))

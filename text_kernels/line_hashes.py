@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
-from text_kernels.jit import kernel
-from text_kernels.utf8 import buffers, decode
-from text_kernels.words import SKIP, normalising
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.words import SKIP, normalising
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]

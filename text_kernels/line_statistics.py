@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.jit import helper, kernel
-from text_kernels.phrases import automaton
-from text_kernels.sentences import BEGINS, INSIDE, kinds, sentence_step, sentences
-from text_kernels.text_statistics import LINE_BREAKS
-from text_kernels.utf8 import buffers, decode
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.phrases import automaton
+from eyas.text_kernels.sentences import BEGINS, INSIDE, kinds, sentence_step, sentences
+from eyas.text_kernels.text_statistics import LINE_BREAKS
+from eyas.text_kernels.utf8 import buffers, decode
 
 WORDS: Final = 0
 LONGEST_WORD: Final = 1

@@ -1,6 +1,6 @@
 """Writes `unicode_table.json`: asks the `tokenizers` engine for the class of every code point.
 
-    python -m text_kernels.make_unicode_table
+    python -m eyas.text_kernels.make_unicode_table
 
 A Split on `\\p{L}+` and the like over one text of all 1,112,064 code points leaves the ranges that match. The lower
 case comes from `str.lower`, whose Unicode version is noted: run it with the oldest Python that is supported, so that
@@ -17,7 +17,7 @@ from typing import Any
 import tokenizers
 from tokenizers.pre_tokenizers import Split
 
-from text_kernels.unicode_classes import CODE_POINTS, TABLE
+from eyas.text_kernels.unicode_classes import CODE_POINTS, TABLE
 
 SURROGATES = range(0xD800, 0xE000)
 CLASS_PATTERNS = {

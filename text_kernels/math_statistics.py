@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.hashing import SEED, mix
-from text_kernels.jit import helper, kernel
-from text_kernels.utf8 import buffers, decode
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.hashing import SEED, mix
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.utf8 import buffers, decode
 
 # Traits of a code point.
 LETTER: Final = 1

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import kernel
-from text_kernels.utf8 import buffers, decode
-from text_kernels.word_rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
-from text_kernels.words import normalising
+from eyas.text_kernels.hashing import SEED, finish, mix
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.word_rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
+from eyas.text_kernels.words import normalising
 
 SEGMENT: Final = 4096
 """Bytes of text between two turns of the lanes."""

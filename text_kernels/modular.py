@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
-from text_kernels.jit import helper
+from eyas.text_kernels.jit import helper
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 BASE: Final = np.uint64(0x1B6F_3A7C_95D2_E48B % ((1 << 61) - 1))

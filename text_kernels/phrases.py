@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels import unicode_classes
+from eyas.text_kernels import unicode_classes
 
 T = TypeVar("T", bound=np.generic)
 

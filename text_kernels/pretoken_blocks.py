@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import part
-from text_kernels.pretoken_rules import (
+from eyas.text_kernels.jit import part
+from eyas.text_kernels.pretoken_rules import (
     ANY,
     APOSTROPHE,
     BACKSLASH,
@@ -30,7 +30,7 @@ from text_kernels.pretoken_rules import (
     Rules,
     contraction_end,
 )
-from text_kernels.wide_loads import bytes_in, highest, letters_in, load_8, lowest
+from eyas.text_kernels.wide_loads import bytes_in, highest, letters_in, load_8, lowest
 
 BLOCK: Final = 64
 LEAST: Final = 16

@@ -14,11 +14,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel
-from text_kernels.pretoken_rules import Rules, kinds
-from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, WIDTH, fill, find, keys, new_slots, place, rehash, room
-from text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
-from text_kernels.utf8 import buffers
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretoken_rules import Rules, kinds
+from eyas.text_kernels.pretoken_table import (
+    IN_SLOT,
+    LENGTH,
+    VALUE,
+    WIDTH,
+    fill,
+    find,
+    keys,
+    new_slots,
+    place,
+    rehash,
+    room,
+)
+from eyas.text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
+from eyas.text_kernels.utf8 import buffers
 
 _FIRST_POWER: Final = 16
 

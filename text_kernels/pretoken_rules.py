@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels import unicode_classes
-from text_kernels.jit import helper, part
-from text_kernels.utf8 import decode
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.jit import helper, part
+from eyas.text_kernels.utf8 import decode
 
 SYMBOL: Final = 0
 """Everything else: punctuation, symbols, controls, unassigned code points, and marks where letters do not take them."""

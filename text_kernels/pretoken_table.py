@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import part
-from text_kernels.wide_loads import load, load_16
+from eyas.text_kernels.hashing import SEED, finish, mix
+from eyas.text_kernels.jit import part
+from eyas.text_kernels.wide_loads import load, load_16
 
 WIDTH: Final = 4
 """uint64 numbers in a slot: KEY_1, KEY_2, LENGTH, VALUE. A slot of length 0 is free."""

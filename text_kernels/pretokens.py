@@ -2,7 +2,7 @@
 
 A kernel form of the Split patterns that GPT-2, Llama-3, Qwen and Falcon-H1 use, all of one family: a LaTeX command |
 a contraction | something before letters, letters | digits | a space, symbols, newlines | white space. `Rules` says which
-members of the family are there; `tokenizer_train.pretokenizer` writes the same as a regular expression, and a test
+members of the family are there; `eyas.tokenizer_train.pretokenizer` writes the same as a regular expression, and a test
 compares both on every code point. The trade: a pattern outside the family has no kernel. 550 MB/s on one core, where
 the regular-expression engine of `tokenizers` does 5.
 """
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import helper, kernel, part
-from text_kernels.pretoken_blocks import BLOCK, ascii_starts, character_starts
-from text_kernels.pretoken_rules import (
+from eyas.text_kernels.jit import helper, kernel, part
+from eyas.text_kernels.pretoken_blocks import BLOCK, ascii_starts, character_starts
+from eyas.text_kernels.pretoken_rules import (
     ANY,
     APOSTROPHE,
     BACKSLASH,
@@ -35,8 +35,8 @@ from text_kernels.pretoken_rules import (
     contraction_end,
     kinds,
 )
-from text_kernels.utf8 import buffers
-from text_kernels.wide_loads import ascii_letters, lowest
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.wide_loads import ascii_letters, lowest
 
 MOST_ENDS: Final = BLOCK
 SCRATCH: Final = 2 * BLOCK

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.hashing import SEED, mix
-from text_kernels.jit import helper, kernel
-from text_kernels.modular import power_of, stretch
+from eyas.text_kernels.hashing import SEED, mix
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.modular import power_of, stretch
 
 HEAD: Final = 16
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)

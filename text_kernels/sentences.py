@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.jit import helper, kernel
-from text_kernels.utf8 import buffers, decode
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.utf8 import buffers, decode
 
 CLOSERS: Final = "\"')]}”’»›」』）］｝】〉》〕"
 

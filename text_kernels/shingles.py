@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import kernel
+from eyas.text_kernels.hashing import SEED, finish, mix
+from eyas.text_kernels.jit import kernel
 
 
 def shingles(

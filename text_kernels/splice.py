@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from text_kernels.jit import kernel
-from text_kernels.utf8 import buffers
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.utf8 import buffers
 
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.hashing import SEED, mix
-from text_kernels.jit import helper, kernel
-from text_kernels.modular import append, first_powers, stretch
-from text_kernels.repetition import (
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.hashing import SEED, mix
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.modular import append, first_powers, stretch
+from eyas.text_kernels.repetition import (
     HEAD,
     duplicates,
     mask_for,
@@ -29,8 +29,8 @@ from text_kernels.repetition import (
     repeated_n_grams,
     top_n_gram,
 )
-from text_kernels.utf8 import buffers, decode
-from text_kernels.word_rules import ACTION, OUTSIDE, START, STATE, actions, step
+from eyas.text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.word_rules import ACTION, OUTSIDE, START, STATE, actions, step
 
 # Traits of a code point, above the four bits of its action.
 PLAIN: Final = 1 << 4

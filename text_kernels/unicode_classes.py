@@ -1,6 +1,6 @@
 """What every code point is: its class, its script where words need it, its lower case.
 
-The tables come from `unicode_table.json`, which `python -m text_kernels.make_unicode_table` writes by asking the
+The tables come from `unicode_table.json`, which `python -m eyas.text_kernels.make_unicode_table` writes by asking the
 `tokenizers` engine, so that pretokens and words agree with it whatever `unicodedata` or `regex` think (they differ
 by thousands of letters); a test asks again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
 text touches a few pages. Loading takes 8 ms, once per process.

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import helper
+from eyas.text_kernels.jit import helper
 
 T = TypeVar("T", bound=np.generic)
 

@@ -17,7 +17,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from text_kernels.jit import part
+from eyas.text_kernels.jit import part
 
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _CASE: Final = np.uint64(0x2020202020202020)

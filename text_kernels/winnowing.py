@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.hashing import finish
-from text_kernels.jit import kernel
+from eyas.text_kernels.hashing import finish
+from eyas.text_kernels.jit import kernel
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]

@@ -24,9 +24,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels import unicode_classes
-from text_kernels.jit import helper
-from text_kernels.utf8 import decode
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.jit import helper
+from eyas.text_kernels.utf8 import decode
 
 # Actions: what a code point does to the word before it. Four bits; callers may use the upper four of a table entry.
 SEPARATE: Final = 0

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels import unicode_classes
-from text_kernels.hashing import SEED, finish, mix
-from text_kernels.jit import kernel
-from text_kernels.shingles import jaccard, shingles
-from text_kernels.utf8 import buffers, decode
-from text_kernels.word_rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.hashing import SEED, finish, mix
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.shingles import jaccard, shingles
+from eyas.text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.word_rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
 
 __all__ = ["jaccard", "shingles", "word_hashes", "words"]
 
@@ -47,7 +47,7 @@ def word_hashes(
     fold_digits: bool = False,
     skip_punctuation: bool = False,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """`(hashes, doc_offsets)`: one hash (`text_kernels.hashing`) of each word's normalised code points.
+    """`(hashes, doc_offsets)`: one hash (`eyas.text_kernels.hashing`) of each word's normalised code points.
 
     Format characters (zero-width joiners, soft hyphens) never count: they are invisible. `lower` maps each code point
     to its one-to-one lower case; `fold_digits` maps every decimal digit of any script to `0`; `skip_punctuation`

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenizer_train.bpe import train_bpe
-    from tokenizer_train.encoder import Encoder
-    from tokenizer_train.pretokenizer import Pretokenizer
+    from eyas.tokenizer_train.bpe import train_bpe
+    from eyas.tokenizer_train.encoder import Encoder
+    from eyas.tokenizer_train.pretokenizer import Pretokenizer
 
 __all__ = ["Encoder", "Pretokenizer", "train_bpe"]
 _HOMES = {"Encoder": "encoder", "Pretokenizer": "pretokenizer", "train_bpe": "bpe"}

@@ -18,12 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer, decoders, models
 
-from text_kernels.pretoken_counts import PretokenCounts
-from tokenizer_train.alphabet import BYTE_ORDER, to_characters
-from tokenizer_train.latex import chosen, without_commands
-from tokenizer_train.merging import Learned, learn_merges
-from tokenizer_train.options import BOS, EOS, PAD, TokenizerOptions
-from tokenizer_train.pretokenizer import Pretokenizer
+from eyas.text_kernels.pretoken_counts import PretokenCounts
+from eyas.tokenizer_train.alphabet import BYTE_ORDER, to_characters
+from eyas.tokenizer_train.latex import chosen, without_commands
+from eyas.tokenizer_train.merging import Learned, learn_merges
+from eyas.tokenizer_train.options import BOS, EOS, PAD, TokenizerOptions
+from eyas.tokenizer_train.pretokenizer import Pretokenizer
 
 _BATCH_CHARACTERS = 4_000_000
 

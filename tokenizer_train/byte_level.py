@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel
-from text_kernels.pretoken_rules import Rules
-from text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots, place
-from text_kernels.utf8 import buffers
-from tokenizer_train.alphabet import BYTE_OF, CHARACTERS, to_bytes
-from tokenizer_train.pair_table import RANK_BITS, SYMBOL_BITS, pair_table, rank_of
-from tokenizer_train.pretokenizer import PRESETS, Pretokenizer
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretoken_rules import Rules
+from eyas.text_kernels.pretoken_table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots, place
+from eyas.text_kernels.utf8 import buffers
+from eyas.tokenizer_train.alphabet import BYTE_OF, CHARACTERS, to_bytes
+from eyas.tokenizer_train.pair_table import RANK_BITS, SYMBOL_BITS, pair_table, rank_of
+from eyas.tokenizer_train.pretokenizer import PRESETS, Pretokenizer
 
 MOST_TOKENS: Final = 2**SYMBOL_BITS - 1
 MOST_MERGES: Final = 2**RANK_BITS

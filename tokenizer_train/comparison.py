@@ -18,12 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer_train.cuts import content_words, cut
-from tokenizer_train.digit_groups import DigitGroups, describe, digit_groups
-from tokenizer_train.latex_cuts import LatexCuts, command_spans
-from tokenizer_train.loaded import LoadedTokenizer
-from tokenizer_train.overlap import Overlap, overlaps
-from tokenizer_train.token_use import TokenUse, token_use
+from eyas.tokenizer_train.cuts import content_words, cut
+from eyas.tokenizer_train.digit_groups import DigitGroups, describe, digit_groups
+from eyas.tokenizer_train.latex_cuts import LatexCuts, command_spans
+from eyas.tokenizer_train.loaded import LoadedTokenizer
+from eyas.tokenizer_train.overlap import Overlap, overlaps
+from eyas.tokenizer_train.token_use import TokenUse, token_use
 
 ALPHA = 2.5
 """Of the Rényi entropy: where Zouhar et al. 2023 (arXiv:2306.16842) found it to go best with translation quality."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer_train.encoder import Encoder
+from eyas.tokenizer_train.encoder import Encoder
 
 
 def encode_with_control(encoder: Encoder, text: pa.LargeStringArray, control: pa.Array) -> pa.LargeListArray:

@@ -17,17 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.chance import lot
-from corpus.part import Part
-from corpus.shuffle import bucket_batches, bucket_count, bucket_of, write_buckets
-from corpus.store import FileEntry, Store
-from corpus.task import Entry, Task, TaskContext
-from text_kernels.jit import kernel
-from text_kernels.pretoken_counts import PretokenCounts
-from text_kernels.pretoken_table import keys
-from text_kernels.utf8 import buffers
-from tokenizer_train.options import TokenizerOptions
-from tokenizer_train.pretokenizer import Pretokenizer
+from eyas.corpus.chance import lot
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, write_buckets
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Task, TaskContext
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretoken_counts import PretokenCounts
+from eyas.text_kernels.pretoken_table import keys
+from eyas.text_kernels.utf8 import buffers
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train.pretokenizer import Pretokenizer
 
 UNIT: Final = 1000
 """What a document of weight 1 counts, where there are weights."""

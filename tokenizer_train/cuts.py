@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel
-from text_kernels.utf8 import buffers, decode
-from text_kernels.word_rules import ACTION, CONTENT, actions
-from text_kernels.words import words
-from tokenizer_train.loaded import LoadedTokenizer
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.word_rules import ACTION, CONTENT, actions
+from eyas.text_kernels.words import words
+from eyas.tokenizer_train.loaded import LoadedTokenizer
 
 Numbers = npt.NDArray[np.int64]
 _BLANK: Final = 0x20
@@ -49,7 +49,7 @@ class Cuts:
 
 
 def content_words(text: pa.LargeStringArray) -> Spans:
-    """The words of `text_kernels.words` that hold a letter, a number or an ideograph: punctuation is none.
+    """The words of `eyas.text_kernels.words` that hold a letter, a number or an ideograph: punctuation is none.
 
     One rule for all scripts: runs of letters and numbers are words, and each Han character and each kana is one.
     """

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from corpus.chance import lot
-from tokenizer_train.loaded import LoadedTokenizer
+from eyas.corpus.chance import lot
+from eyas.tokenizer_train.loaded import LoadedTokenizer
 
 LONGEST = 8
 DRAWN = 1000

@@ -14,14 +14,23 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel, part
-from text_kernels.pretoken_rules import Rules
-from text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
-from text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
-from text_kernels.wide_loads import prefetch
-from tokenizer_train.byte_level import Model
-from tokenizer_train.merge_lanes import LANES, NO_KEY, STRIDE, WIDEST, fill_lane, lowest_key, merge_in_lane, read_lane
-from tokenizer_train.merge_long import merge_long
+from eyas.text_kernels.jit import kernel, part
+from eyas.text_kernels.pretoken_rules import Rules
+from eyas.text_kernels.pretoken_table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
+from eyas.text_kernels.pretokens import MOST_ENDS, SCRATCH, next_ends
+from eyas.text_kernels.wide_loads import prefetch
+from eyas.tokenizer_train.byte_level import Model
+from eyas.tokenizer_train.merge_lanes import (
+    LANES,
+    NO_KEY,
+    STRIDE,
+    WIDEST,
+    fill_lane,
+    lowest_key,
+    merge_in_lane,
+    read_lane,
+)
+from eyas.tokenizer_train.merge_long import merge_long
 
 BATCH: Final = 64
 MOST_IN_VALUE: Final = 3

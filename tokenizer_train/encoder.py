@@ -21,12 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
-from text_kernels.utf8 import buffers
-from tokenizer_train.byte_level import ByteLevel, NotByteLevel, read_byte_level
-from tokenizer_train.fast_encoder import FastEncoder
-from tokenizer_train.formats import read_tokenizer, token_bytes
-from tokenizer_train.nfc import normalise
-from tokenizer_train.options import BOS, EOS, PAD
+from eyas.text_kernels.utf8 import buffers
+from eyas.tokenizer_train.byte_level import ByteLevel, NotByteLevel, read_byte_level
+from eyas.tokenizer_train.fast_encoder import FastEncoder
+from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
+from eyas.tokenizer_train.nfc import normalise
+from eyas.tokenizer_train.options import BOS, EOS, PAD
 
 _BATCH = 1024
 _CHUNK_BYTES = 4_000_000

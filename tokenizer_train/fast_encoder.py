@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.pretoken_rules import kinds
-from text_kernels.pretoken_table import new_slots
-from tokenizer_train.byte_level import ByteLevel
-from tokenizer_train.encode_kernel import (
+from eyas.text_kernels.pretoken_rules import kinds
+from eyas.text_kernels.pretoken_table import new_slots
+from eyas.tokenizer_train.byte_level import ByteLevel
+from eyas.tokenizer_train.encode_kernel import (
     ARENA,
     IDS,
     POSITION,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenizer_train.encoder import Encoder
+from eyas.tokenizer_train.encoder import Encoder
 
 
 @dataclass

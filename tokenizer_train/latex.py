@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from text_kernels.pretoken_counts import PretokenCounts
-from tokenizer_train.options import LatexOptions
+from eyas.text_kernels.pretoken_counts import PretokenCounts
+from eyas.tokenizer_train.options import LatexOptions
 
 _GROUPS = {
     "greek": "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho "

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from text_kernels.utf8 import buffers
-from tokenizer_train.cuts import Cuts, Spans
-from tokenizer_train.loaded import LoadedTokenizer
+from eyas.text_kernels.utf8 import buffers
+from eyas.tokenizer_train.cuts import Cuts, Spans
+from eyas.tokenizer_train.loaded import LoadedTokenizer
 
 _COMMAND = re.compile(rb"\\\\|\\[A-Za-z]+")
 _OTHER = re.compile(rb"\s*(\\[A-Za-z]+)")

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer
 
-from tokenizer_train.encoder import Encoder
-from tokenizer_train.formats import read_tokenizer, token_bytes
+from eyas.tokenizer_train.encoder import Encoder
+from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
 
 _SAID_BY_NO_NAME = {"tokenizer.json", "tokenizer.model", "tokenizer", "package", "models", "data", "resources"}
 """Parts of a path that tell no tokenizer from another."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel, part
-from tokenizer_train.merge_state import HEAP, Pairs
+from eyas.text_kernels.jit import kernel, part
+from eyas.tokenizer_train.merge_state import HEAP, Pairs
 
 
 @part

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import part
-from text_kernels.wide_loads import least_of_16
-from tokenizer_train.pair_table import NO_RANK, SYMBOL_BITS, rank_of
+from eyas.text_kernels.jit import part
+from eyas.text_kernels.wide_loads import least_of_16
+from eyas.tokenizer_train.pair_table import NO_RANK, SYMBOL_BITS, rank_of
 
 LANES: Final = 4
 WIDEST: Final = 64

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel, part
-from tokenizer_train.byte_level import Model
-from tokenizer_train.pair_table import NO_RANK, rank_of
+from eyas.text_kernels.jit import kernel, part
+from eyas.tokenizer_train.byte_level import Model
+from eyas.tokenizer_train.pair_table import NO_RANK, rank_of
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)

@@ -14,10 +14,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel
-from tokenizer_train.merge_heap import pop, sift_down
-from tokenizer_train.merge_pairs import left_of, left_over, look_ahead, places_of, right_of, windows
-from tokenizer_train.merge_state import (
+from eyas.text_kernels.jit import kernel
+from eyas.tokenizer_train.merge_heap import pop, sift_down
+from eyas.tokenizer_train.merge_pairs import left_of, left_over, look_ahead, places_of, right_of, windows
+from eyas.tokenizer_train.merge_state import (
     ENTRIES,
     EXHAUSTED,
     HEAP,
@@ -31,7 +31,7 @@ from tokenizer_train.merge_state import (
     Tokens,
     Words,
 )
-from tokenizer_train.merge_step import merge
+from eyas.tokenizer_train.merge_step import merge
 
 
 @kernel

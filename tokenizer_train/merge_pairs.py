@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import helper, kernel, part
-from text_kernels.wide_loads import prefetch
-from tokenizer_train.merge_state import BORDER, PLACES, Merges, Pairs, Tokens, Words
+from eyas.text_kernels.jit import helper, kernel, part
+from eyas.text_kernels.wide_loads import prefetch
+from eyas.tokenizer_train.merge_state import BORDER, PLACES, Merges, Pairs, Tokens, Words
 
 _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from text_kernels.jit import kernel
-from text_kernels.pretoken_table import VALUE, fill, find, keys, new_slots, place
-from text_kernels.utf8 import buffers
-from tokenizer_train.alphabet import BYTE_OF, BYTE_ORDER
-from tokenizer_train.merge_state import (
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretoken_table import VALUE, fill, find, keys, new_slots, place
+from eyas.text_kernels.utf8 import buffers
+from eyas.tokenizer_train.alphabet import BYTE_OF, BYTE_ORDER
+from eyas.tokenizer_train.merge_state import (
     BORDER,
     ENTRIES,
     HEAP,

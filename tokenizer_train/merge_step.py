@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel, part
-from text_kernels.pretoken_table import LENGTH, VALUE, fill, find, keys, place
-from text_kernels.wide_loads import prefetch
-from tokenizer_train.merge_heap import push
-from tokenizer_train.merge_pairs import (
+from eyas.text_kernels.jit import kernel, part
+from eyas.text_kernels.pretoken_table import LENGTH, VALUE, fill, find, keys, place
+from eyas.text_kernels.wide_loads import prefetch
+from eyas.tokenizer_train.merge_heap import push
+from eyas.tokenizer_train.merge_pairs import (
     AHEAD,
     left_of,
     left_over,
@@ -24,7 +24,7 @@ from tokenizer_train.merge_pairs import (
     set_left_over,
     windows,
 )
-from tokenizer_train.merge_state import (
+from eyas.tokenizer_train.merge_state import (
     BORDER,
     ENTRIES,
     GONE,

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tokenizer_train.merge_loop import merge_loop
-from tokenizer_train.merge_start import (
+from eyas.tokenizer_train.merge_loop import merge_loop
+from eyas.tokenizer_train.merge_start import (
     make_merges,
     make_pairs,
     make_scratch,
@@ -19,7 +19,7 @@ from tokenizer_train.merge_start import (
     make_tokens,
     make_words,
 )
-from tokenizer_train.merge_state import ENTRIES, EXHAUSTED, MERGES, PLACES, TOKENS, Pairs, Scratch, Tokens
+from eyas.tokenizer_train.merge_state import ENTRIES, EXHAUSTED, MERGES, PLACES, TOKENS, Pairs, Scratch, Tokens
 
 _NO_LIMIT = 1 << 40
 

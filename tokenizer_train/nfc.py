@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import normalizers
 
-from text_kernels.jit import kernel
-from text_kernels.unicode_classes import CODE_POINTS
-from text_kernels.utf8 import buffers, decode
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.unicode_classes import CODE_POINTS
+from eyas.text_kernels.utf8 import buffers, decode
 
 
 def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from tokenizer_train.loaded import LoadedTokenizer
+from eyas.tokenizer_train.loaded import LoadedTokenizer
 
 
 @dataclass(frozen=True)

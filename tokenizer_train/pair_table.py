@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel, part
+from eyas.text_kernels.jit import kernel, part
 
 NO_RANK: Final = 2**31 - 1
 RANK_BITS: Final = 24

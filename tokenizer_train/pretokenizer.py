@@ -18,9 +18,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from tokenizers import Regex, pre_tokenizers
 
-from text_kernels.pretoken_rules import ANY, NOTHING, ONE_SPACE, Rules
-from text_kernels.pretokens import pretokens
-from tokenizer_train.options import LatexOptions, TokenizerOptions
+from eyas.text_kernels.pretoken_rules import ANY, NOTHING, ONE_SPACE, Rules
+from eyas.text_kernels.pretokens import pretokens
+from eyas.tokenizer_train.options import LatexOptions, TokenizerOptions
 
 _LATEX = r"\\[A-Za-z]+"
 _CONTRACTIONS = {
@@ -129,7 +129,7 @@ class Pretokenizer(BaseModel):
         )
 
     def cut(self, text: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """`(ends, doc_offsets)`, as `text_kernels.pretokens.pretokens` gives them."""
+        """`(ends, doc_offsets)`, as `eyas.text_kernels.pretokens.pretokens` gives them."""
         return pretokens(text, self.rules)
 
     def to_tokenizers(self) -> Any:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from tokenizer_train.formats import is_byte_level, token_bytes
+from eyas.tokenizer_train.formats import is_byte_level, token_bytes
 
 _BATCH = 20_000
 _NEIGHBOURS = ("", "a", " ", "1", "\n", ".", "A", "中", "_", "\t", "\u0301", "'", "\\", "/", "𓀀", "\r", "é", "  ")

@@ -17,9 +17,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.formats import is_byte_level, token_bytes
-from tokenizer_train.reachable import Reachability, find_witnesses, last_pair, pair_of, reachability
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.formats import is_byte_level, token_bytes
+from eyas.tokenizer_train.reachable import Reachability, find_witnesses, last_pair, pair_of, reachability
 
 _PLACEHOLDER = re.compile(r"<\|(reserved|reserved_special_token|dropped)_\d+\|>")
 """Control tokens without a meaning, ours and Llama's: what `force` guards is not in them."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from tokenizer_train.formats import token_bytes
-from tokenizer_train.reachable import Reachability, reachability
-from tokenizer_train.surgery import Operated
+from eyas.tokenizer_train.formats import token_bytes
+from eyas.tokenizer_train.reachable import Reachability, reachability
+from eyas.tokenizer_train.surgery import Operated
 
 _SHOWN = 20
 _BATCH = 10_000

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tokenizer_train.loaded import LoadedTokenizer
-from tokenizer_train.reachable import Missing, reachability
+from eyas.tokenizer_train.loaded import LoadedTokenizer
+from eyas.tokenizer_train.reachable import Missing, reachability
 
 RARE = 10
 """Fewer occurrences than this in the sample: a candidate for an under-trained token."""

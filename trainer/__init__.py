@@ -13,24 +13,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainer.config import HybridConfig
-    from trainer.generation import generate
-    from trainer.hf import export_hf, load_hf
-    from trainer.model import HybridLM
-    from trainer.options import TrainOptions
-    from trainer.training import train
+    from eyas.trainer.config import HybridConfig
+    from eyas.trainer.generation import generate
+    from eyas.trainer.hf import export_hf, load_hf
+    from eyas.trainer.model import HybridLM
+    from eyas.trainer.options import TrainOptions
+    from eyas.trainer.training import train
 
 __all__ = ["HybridConfig", "HybridLM", "TrainOptions", "export_hf", "generate", "load_hf", "train"]
 
-# No module may share a name with an export: importing `trainer.train` would replace the function `train`.
+# No module may share a name with an export: importing `eyas.trainer.train` would replace the function `train`.
 _HOME = {
-    "HybridConfig": "trainer.config",
-    "HybridLM": "trainer.model",
-    "TrainOptions": "trainer.options",
-    "export_hf": "trainer.hf",
-    "generate": "trainer.generation",
-    "load_hf": "trainer.hf",
-    "train": "trainer.training",
+    "HybridConfig": "eyas.trainer.config",
+    "HybridLM": "eyas.trainer.model",
+    "TrainOptions": "eyas.trainer.options",
+    "export_hf": "eyas.trainer.hf",
+    "generate": "eyas.trainer.generation",
+    "load_hf": "eyas.trainer.hf",
+    "train": "eyas.trainer.training",
 }
 
 

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.files import fsync, load_weights, read_json, read_tensors, sha256, weights, write_tensors, write_text
-from trainer.model import HybridLM
-from trainer.parallel import part_like, whole
+from eyas.trainer.files import fsync, load_weights, read_json, read_tensors, sha256, weights, write_tensors, write_text
+from eyas.trainer.model import HybridLM
+from eyas.trainer.parallel import part_like, whole
 
 FORMAT = "eyas-checkpoint-1"
 KEEP = 2

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from trainer.config import HybridConfig
-from trainer.options import TrainOptions
-from trainer.parallel import World
-from trainer.throughput import flops_per_token
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.parallel import World
+from eyas.trainer.throughput import flops_per_token
 
 BYTES_PER_WEIGHT = 16
 """Weight, gradient and Adam's two moments, in float32."""

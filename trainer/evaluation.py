@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from corpus.store import Store
-from shards.format import Index
-from shards.reader import Reader
-from trainer.model import HybridLM
-from trainer.segments import next_token_targets
+from eyas.corpus.store import Store
+from eyas.shards.format import Index
+from eyas.shards.reader import Reader
+from eyas.trainer.model import HybridLM
+from eyas.trainer.segments import next_token_targets
 
 ROWS_AT_ONCE = 2
 

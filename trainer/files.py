@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from trainer.config import HybridConfig
-from trainer.model import HybridLM
-from trainer.parallel import part_like, whole
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.model import HybridLM
+from eyas.trainer.parallel import part_like, whole
 
 MODEL_FORMAT = "eyas-hybrid-lm-1"
 
@@ -119,7 +119,7 @@ def config_of(folder: str | Path) -> tuple[HybridConfig, bool]:
     folder = Path(folder)
     document = read_json(folder / "config.json")
     if isinstance(document, dict) and document.get("model_type") == "falcon_h1":
-        from trainer.hf import from_hf_config
+        from eyas.trainer.hf import from_hf_config
 
         return from_hf_config(document, str(folder / "config.json")), True
     if not isinstance(document, dict) or document.get("format") != MODEL_FORMAT:
@@ -135,7 +135,7 @@ def load_model(folder: str | Path) -> HybridLM:
     folder = Path(folder)
     config, foreign = config_of(folder)
     if foreign:
-        from trainer.hf import load_hf
+        from eyas.trainer.hf import load_hf
 
         return load_hf(folder)
     model = HybridLM(config)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trainer.files import load_model
-from trainer.layers import HybridCache
-from trainer.model import HybridLM
+from eyas.trainer.files import load_model
+from eyas.trainer.layers import HybridCache
+from eyas.trainer.model import HybridLM
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from trainer.hf import BEGIN, END, PAD
-from trainer.layers import ScaledLinear
-from trainer.model import HybridLM
+from eyas.trainer.hf import BEGIN, END, PAD
+from eyas.trainer.layers import ScaledLinear
+from eyas.trainer.model import HybridLM
 
 Kind = Literal["f32", "bf16", "q8_0", "q4_0"]
 BLOCK = 32
@@ -68,7 +68,7 @@ def tensors(model: HybridLM) -> Iterator[tuple[str, Tensor]]:
         q, k, v = _folded(attention.qkv).split([config.d_attention, config.d_kv, config.d_kv])
         gate, up = _folded(mlp.gate_up).chunk(2)
         named: dict[str, Tensor] = {
-            "attn_norm.weight": block.mixer_norm.weight,  # type: ignore[union-attr, dict-item]
+            "attn_norm.weight": block.mixer_norm.weight,
             "attn_q.weight": q,
             "attn_k.weight": k,
             "attn_v.weight": v,
@@ -80,7 +80,7 @@ def tensors(model: HybridLM) -> Iterator[tuple[str, Tensor]]:
             "ssm_a": -ssm.a_log_h.exp()[:, None],
             "ssm_d": ssm.skip_h[:, None],
             "ssm_out.weight": _folded(ssm.out),
-            "ffn_norm": block.mlp_norm.weight,  # type: ignore[union-attr, dict-item]
+            "ffn_norm": block.mlp_norm.weight,
             "ffn_gate.weight": gate,
             "ffn_up.weight": up,
             "ffn_down.weight": _folded(mlp.down),

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer.config import HybridConfig, Multipliers
-from trainer.files import load_weights, read_json, read_tensors, weights, write_tensors, write_text
-from trainer.model import HybridLM
+from eyas.trainer.config import HybridConfig, Multipliers
+from eyas.trainer.files import load_weights, read_json, read_tensors, weights, write_tensors, write_text
+from eyas.trainer.model import HybridLM
 
 # Config fields whose value this model fixes. Absent in a file means transformers' default, listed second.
 _FIXED: dict[str, tuple[Any, Any]] = {

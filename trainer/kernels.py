@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from trainer.segments import Packing
+    from eyas.trainer.segments import Packing
 
 
 @cache
@@ -53,7 +53,7 @@ def scan(
     chunk: int,
     packing: Packing,
 ) -> Tensor:
-    """The scan of `trainer.ssd` with the skip added, fresh at each document. Shape and type of `x_blhp`.
+    """The scan of `eyas.trainer.ssd` with the skip added, fresh at each document. Shape and type of `x_blhp`.
 
     dt_blh: step sizes, after softplus.
     """

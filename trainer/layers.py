@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainer import kernels
-from trainer.config import HybridConfig
-from trainer.segments import Packing
-from trainer.ssd import ScanMasks, ssd
+from eyas.trainer import kernels
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.segments import Packing
+from eyas.trainer.ssd import ScanMasks, ssd
 
 
 @dataclass

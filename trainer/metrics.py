@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from trainer.files import write_text
+from eyas.trainer.files import write_text
 
 
 class MetricsLog:

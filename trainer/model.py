@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from trainer.config import HybridConfig
-from trainer.layers import MLP, Attention, Context, HybridCache, LayerCache, RMSNorm, StateSpace, rotary_tables
-from trainer.loss import linear_cross_entropy
-from trainer.segments import Packing, next_token_targets
-from trainer.ssd import ScanMasks
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.layers import MLP, Attention, Context, HybridCache, LayerCache, RMSNorm, StateSpace, rotary_tables
+from eyas.trainer.loss import linear_cross_entropy
+from eyas.trainer.segments import Packing, next_token_targets
+from eyas.trainer.ssd import ScanMasks
 
 # The published init, tuned at d = 1280 (falcon_h1.md §3.5).
 BASE_STD, BASE_WIDTH = 0.02, 1280

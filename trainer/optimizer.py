@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from trainer.model import HybridLM
-from trainer.options import TrainOptions
-from trainer.schedule import StepPlan
+from eyas.trainer.model import HybridLM
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.schedule import StepPlan
 
 
 def make_optimizer(model: HybridLM, options: TrainOptions) -> torch.optim.AdamW:

@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from shards.options import Phase, check_phases
-from trainer.config import PRESETS, HybridConfig
-from trainer.schedule import batches_before
-from trainer.sizing import sized
+from eyas.shards.options import Phase, check_phases
+from eyas.trainer.config import PRESETS, HybridConfig
+from eyas.trainer.schedule import batches_before
+from eyas.trainer.sizing import sized
 
 
 class BatchRamp(BaseModel):
@@ -28,7 +28,7 @@ class BatchRamp(BaseModel):
 
 
 class TrainOptions(BaseModel):
-    """Options of `trainer.train`."""
+    """Options of `eyas.trainer.train`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -37,7 +37,7 @@ class TrainOptions(BaseModel):
     §3.2): 0.5b, 1.5b, 1.5b-deep, 3b, 7b, 34b. Not looked at with `start_from`."""
 
     weights: int | None = Field(default=None, ge=10_000)
-    """Instead of a preset: so many weights, about, embedding and head included, shared out by `trainer.sizing`."""
+    """Instead of a preset: so many weights, about, embedding and head included, shared out by `eyas.trainer.sizing`."""
 
     width_per_layer: float = Field(default=28.0, gt=0)
     """The dial of `weights` between deep and wide: channels per layer. 28 in Falcon-H1-0.5B, 85 in 1.5B, 19 in 1.5B-Deep

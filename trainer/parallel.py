@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from trainer.model import HybridLM
+from eyas.trainer.model import HybridLM
 
 
 @dataclass(frozen=True)

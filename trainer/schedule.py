@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from trainer.options import TrainOptions
+    from eyas.trainer.options import TrainOptions
 
 FINAL = 8.0
 """The rate ends at the peak divided by this (TII's fine-tuning schedule, falcon_h1.md §3.6)."""

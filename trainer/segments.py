@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainer import kernels
+from eyas.trainer import kernels
 
 
 @dataclass(frozen=True)

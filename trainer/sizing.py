@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trainer.config import HybridConfig, Override
+from eyas.trainer.config import HybridConfig, Override
 
 HEAD: Final = 64
 LAYERS: Final = range(1, 129)

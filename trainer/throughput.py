@@ -11,7 +11,7 @@ import time
 
 import torch
 
-from trainer.config import HybridConfig
+from eyas.trainer.config import HybridConfig
 
 SIZE = 2048
 

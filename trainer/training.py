@@ -20,18 +20,18 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from trainer import checkpoint, kernels
-from trainer.device import check_memory, out_of_memory, pick_compile, pick_device, pick_dtype
-from trainer.evaluation import HeldOut
-from trainer.files import load_model, save_model
-from trainer.metrics import MetricsLog
-from trainer.model import HybridLM
-from trainer.optimizer import make_optimizer, set_plan
-from trainer.options import TrainOptions
-from trainer.parallel import World, last_piece, number, share_out_again, spread
-from trainer.schedule import StepPlan, plan_of
-from trainer.segments import next_token_targets
-from trainer.throughput import flops_per_token, peak_flops
+from eyas.trainer import checkpoint, kernels
+from eyas.trainer.device import check_memory, out_of_memory, pick_compile, pick_device, pick_dtype
+from eyas.trainer.evaluation import HeldOut
+from eyas.trainer.files import load_model, save_model
+from eyas.trainer.metrics import MetricsLog
+from eyas.trainer.model import HybridLM
+from eyas.trainer.optimizer import make_optimizer, set_plan
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.parallel import World, last_piece, number, share_out_again, spread
+from eyas.trainer.schedule import StepPlan, plan_of
+from eyas.trainer.segments import next_token_targets
+from eyas.trainer.throughput import flops_per_token, peak_flops
 
 
 class Batch(Protocol):
@@ -59,7 +59,7 @@ class Index(Protocol):
 
 
 class Loader(Protocol):
-    """An endless, resumable stream of batches, such as `shards.ShardLoader`."""
+    """An endless, resumable stream of batches, such as `eyas.shards.ShardLoader`."""
 
     @property
     def index(self) -> Index: ...

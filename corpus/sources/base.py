@@ -11,8 +11,8 @@ import fsspec
 import pyarrow as pa
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
-from corpus.documents import COLUMNS, PARENT
-from corpus.sources.listing import InputFile, Split, list_files
+from eyas.corpus.documents import COLUMNS, PARENT
+from eyas.corpus.sources.listing import InputFile, Split, list_files
 
 BATCH_BYTES = 16_000_000
 """Text in one batch: what a worker holds at a time, however large the partition."""

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
-from corpus.sources.listing import InputFile, Split
-from corpus.sources.text_files import too_large
+from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
+from eyas.corpus.sources.listing import InputFile, Split
+from eyas.corpus.sources.text_files import too_large
 
 
 class ParquetFiles(ColumnSource):

@@ -19,9 +19,9 @@ from typing import IO, Any, cast
 import orjson
 import pyarrow as pa
 
-from corpus.sources.base import Batch, BatchBuilder, ColumnSource, UnreadableInput
-from corpus.sources.listing import InputFile, Split
-from corpus.sources.text_files import too_large
+from eyas.corpus.sources.base import Batch, BatchBuilder, ColumnSource, UnreadableInput
+from eyas.corpus.sources.listing import InputFile, Split
+from eyas.corpus.sources.text_files import too_large
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:

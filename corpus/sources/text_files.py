@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import field_validator
 
-from corpus.sources.base import Batch, BatchBuilder, Source
-from corpus.sources.listing import InputFile, Split
+from eyas.corpus.sources.base import Batch, BatchBuilder, Source
+from eyas.corpus.sources.listing import InputFile, Split
 
 
 class TextFiles(Source):

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from filters.classifiers.metrics import Bools, Floats
+from eyas.filters.classifiers.metrics import Bools, Floats
 
 
 @dataclass(frozen=True)

@@ -19,13 +19,13 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
-from corpus.documents import COLUMNS
-from corpus.sources.listing import list_files
-from corpus.stage import Mapper, StageUnavailable
-from corpus.store import Store
-from corpus.task import TaskContext
-from filters.classifiers.evaluation import Scorer
-from filters.classifiers.models import fingerprint, load
+from eyas.corpus.documents import COLUMNS
+from eyas.corpus.sources.listing import list_files
+from eyas.corpus.stage import Mapper, StageUnavailable
+from eyas.corpus.store import Store
+from eyas.corpus.task import TaskContext
+from eyas.filters.classifiers.evaluation import Scorer
+from eyas.filters.classifiers.models import fingerprint, load
 
 
 class Classify(Mapper):

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from corpus.stage import StageUnavailable
+from eyas.corpus.stage import StageUnavailable
 
 HEAD_FILE = "head.json"
 _SUFFIXES = {".json", ".safetensors", ".bin", ".txt", ".model"}

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.classifiers import metrics
-from filters.classifiers.metrics import Bools, Floats, Reliability
+from eyas.filters.classifiers import metrics
+from eyas.filters.classifiers.metrics import Bools, Floats, Reliability
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 DISAGREEMENTS = 20

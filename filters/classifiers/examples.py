@@ -18,11 +18,11 @@ import polars as pl
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from corpus.documents import COLUMNS
-from corpus.sources.base import ColumnSource
-from corpus.sources.columnar import ParquetFiles
-from corpus.sources.jsonl import JsonLines
-from corpus.sources.listing import InputFile
+from eyas.corpus.documents import COLUMNS
+from eyas.corpus.sources.base import ColumnSource
+from eyas.corpus.sources.columnar import ParquetFiles
+from eyas.corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.listing import InputFile
 
 WHERE = "where"
 """The column that says where an example came from."""

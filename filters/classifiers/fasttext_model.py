@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
-from corpus.stage import StageUnavailable
-from filters.classifiers.text import TextOptions, one_line
+from eyas.corpus.stage import StageUnavailable
+from eyas.filters.classifiers.text import TextOptions, one_line
 
 LABEL = "__label__"
 END = "</s>"

@@ -19,18 +19,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from filters.classifiers.agreement import Agreement, agreement
-from filters.classifiers.encoder import HEAD_FILE, Encoder, EncoderOptions, HeadScorer, stamp, train_head
-from filters.classifiers.evaluation import Evaluation, Scorer, evaluate
-from filters.classifiers.examples import WHERE
-from filters.classifiers.fasttext_model import POSITIVE as POSITIVE_LABEL
-from filters.classifiers.fasttext_model import FastTextScorer, train_fasttext
-from filters.classifiers.models import FORMAT
-from filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, sample_schema
-from filters.classifiers.text import TextOptions, one_line
+from eyas.filters.classifiers.agreement import Agreement, agreement
+from eyas.filters.classifiers.encoder import HEAD_FILE, Encoder, EncoderOptions, HeadScorer, stamp, train_head
+from eyas.filters.classifiers.evaluation import Evaluation, Scorer, evaluate
+from eyas.filters.classifiers.examples import WHERE
+from eyas.filters.classifiers.fasttext_model import POSITIVE as POSITIVE_LABEL
+from eyas.filters.classifiers.fasttext_model import FastTextScorer, train_fasttext
+from eyas.filters.classifiers.models import FORMAT
+from eyas.filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, sample_schema
+from eyas.filters.classifiers.text import TextOptions, one_line
 
 if TYPE_CHECKING:
-    from filters.classifiers.train import TrainClassifier
+    from eyas.filters.classifiers.train import TrainClassifier
 
 LEAST = 20
 """Fewest different texts of a class."""

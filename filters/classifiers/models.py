@@ -11,11 +11,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from corpus.stage import StageUnavailable
-from filters.classifiers.encoder import HEAD_FILE, Encoder, HeadScorer, SequenceScorer, stamp
-from filters.classifiers.evaluation import Scorer
-from filters.classifiers.fasttext_model import LABEL, MODEL_FILE, POSITIVE, FastTextScorer, load_fasttext
-from filters.classifiers.text import PLAIN, TextOptions
+from eyas.corpus.stage import StageUnavailable
+from eyas.filters.classifiers.encoder import HEAD_FILE, Encoder, HeadScorer, SequenceScorer, stamp
+from eyas.filters.classifiers.evaluation import Scorer
+from eyas.filters.classifiers.fasttext_model import LABEL, MODEL_FILE, POSITIVE, FastTextScorer, load_fasttext
+from eyas.filters.classifiers.text import PLAIN, TextOptions
 
 DESCRIPTION = "classifier.json"
 FORMAT = 1

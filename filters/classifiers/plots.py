@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from corpus.svg import COOL, HOT, SOFT, inline_svg
-from filters.classifiers.evaluation import Evaluation, GroupRow
+from eyas.corpus.svg import COOL, HOT, SOFT, inline_svg
+from eyas.filters.classifiers.evaluation import Evaluation, GroupRow
 
 
 def roc(found: Evaluation) -> str:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from filters.classifiers import plots
-from filters.classifiers.encoder import EncoderOptions
-from filters.classifiers.evaluation import QUANTILES, Evaluation, GroupTable
-from filters.classifiers.learning import Learned
+from eyas.filters.classifiers import plots
+from eyas.filters.classifiers.encoder import EncoderOptions
+from eyas.filters.classifiers.evaluation import QUANTILES, Evaluation, GroupTable
+from eyas.filters.classifiers.learning import Learned
 
 TEMPLATE = "report.html.jinja"
 TITLES = {"source": "By source", "lang": "By language", "kind": "By kind"}
@@ -25,7 +25,7 @@ def render(learned: Learned) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("filters.classifiers", "templates"),
+        loader=PackageLoader("eyas.filters.classifiers", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

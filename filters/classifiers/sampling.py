@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.chance import lot
-from corpus.part import Part
-from corpus.task import Entry, TaskContext
-from filters.classifiers.examples import WHERE, Examples, read_files
+from eyas.corpus.chance import lot
+from eyas.corpus.part import Part
+from eyas.corpus.task import Entry, TaskContext
+from eyas.filters.classifiers.examples import WHERE, Examples, read_files
 
 NEGATIVE, POSITIVE, SURVEY = 0, 1, 2
 CLASSES = {POSITIVE: "positives", NEGATIVE: "negatives", SURVEY: "survey"}

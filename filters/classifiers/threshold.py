@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpus.documents import COLUMNS
-from corpus.stage import Filter, StageUnavailable
-from corpus.verdict import Rule, Verdict
+from eyas.corpus.documents import COLUMNS
+from eyas.corpus.stage import Filter, StageUnavailable
+from eyas.corpus.verdict import Rule, Verdict
 
 
 class Threshold(Filter):

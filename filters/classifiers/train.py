@@ -15,19 +15,28 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from corpus.documents import COLUMNS
-from corpus.part import Part
-from corpus.stage import CorpusStage
-from corpus.store import FileEntry
-from corpus.task import Entry, Step, Task, TaskContext
-from corpus.verdict import Verdict
-from filters.classifiers.encoder import EncoderOptions, stamp
-from filters.classifiers.examples import Examples
-from filters.classifiers.fasttext_model import FastTextOptions
-from filters.classifiers.learning import Learned, learn
-from filters.classifiers.report import render
-from filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, choose, draw_lots, take_files, take_texts
-from filters.classifiers.text import TextOptions
+from eyas.corpus.documents import COLUMNS
+from eyas.corpus.part import Part
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import FileEntry
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.classifiers.encoder import EncoderOptions, stamp
+from eyas.filters.classifiers.examples import Examples
+from eyas.filters.classifiers.fasttext_model import FastTextOptions
+from eyas.filters.classifiers.learning import Learned, learn
+from eyas.filters.classifiers.report import render
+from eyas.filters.classifiers.sampling import (
+    CLASSES,
+    NEGATIVE,
+    POSITIVE,
+    SURVEY,
+    choose,
+    draw_lots,
+    take_files,
+    take_texts,
+)
+from eyas.filters.classifiers.text import TextOptions
 
 # The tags hold a "[" so that a recipe's error names `kind.pooling`, as written, and not the variant's name too.
 _Kind = Annotated[

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import ByteSize, Field
 
-from corpus.ledger import Books
-from corpus.part import Part
-from corpus.shuffle import bucket_count, read_bucket, write_buckets
-from corpus.stage import Alarm, CorpusStage
-from corpus.store import FileEntry
-from corpus.task import TaskContext
-from corpus.verdict import Verdict
-from filters.dedup.keep import KeepExpression, columns, sources
+from eyas.corpus.ledger import Books
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_count, read_bucket, write_buckets
+from eyas.corpus.stage import Alarm, CorpusStage
+from eyas.corpus.store import FileEntry
+from eyas.corpus.task import TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup.keep import KeepExpression, columns, sources
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]

@@ -19,12 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from corpus.part import Part
-from corpus.shuffle import bucket_of, read_bucket, write_buckets
-from corpus.task import Entry, Step, Task, TaskContext
-from corpus.verdict import Verdict
-from filters.dedup.audit import Auditor, Pair, audit_step, sample
-from filters.dedup.base import (
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup.audit import Auditor, Pair, audit_step, sample
+from eyas.filters.dedup.base import (
     KeepingStage,
     begins,
     copies_verdict,
@@ -34,7 +34,7 @@ from filters.dedup.base import (
     weights,
     write_by_part,
 )
-from filters.dedup.keep import KeepExpression, order, parse, rank_fields, ranks
+from eyas.filters.dedup.keep import KeepExpression, order, parse, rank_fields, ranks
 
 
 class ExactDedup(KeepingStage):

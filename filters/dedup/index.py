@@ -17,9 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpus.shuffle import bucket_of, read_bucket, write_buckets
-from corpus.store import FileEntry, Store, digest_of
-from corpus.task import Entry, TaskContext
+from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
+from eyas.corpus.store import FileEntry, Store, digest_of
+from eyas.corpus.task import Entry, TaskContext
 
 FORMAT = 1
 FOLDER = "index"

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 from datasketch import LeanMinHash, MinHash
 
-from corpus.store import Store
+from eyas.corpus.store import Store
 
 FOLDER = "signatures"
 DATASKETCH_SEED = 0x45594153

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filters.dedup.audit import Auditor, Pair, normalised_words
-from text_kernels import unicode_classes
-from text_kernels.unicode_classes import LETTER, NUMBER
+from eyas.filters.dedup.audit import Auditor, Pair, normalised_words
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.unicode_classes import LETTER, NUMBER
 
 if TYPE_CHECKING:
-    from filters.dedup.minhash import MinhashDedup
+    from eyas.filters.dedup.minhash import MinhashDedup
 
 
 class JaccardAuditor(Auditor):

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import AfterValidator
 
-from corpus.documents import text_lengths
+from eyas.corpus.documents import text_lengths
 
 F64 = npt.NDArray[np.float64]
 

@@ -18,16 +18,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from corpus.part import Part
-from corpus.shuffle import bucket_of, read_bucket, write_buckets
-from corpus.task import Entry, Step, Task, TaskContext
-from corpus.verdict import Verdict
-from filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample
-from filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
-from filters.dedup.spans import Spans, SpanStage, merged
-from text_kernels import unicode_classes
-from text_kernels.jit import kernel
-from text_kernels.line_hashes import Lines, lines
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample
+from eyas.filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
+from eyas.filters.dedup.spans import Spans, SpanStage, merged
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.line_hashes import Lines, lines
 
 _FOUND = pa.schema([("id", pa.uint64()), ("high", pa.uint64()), ("low", pa.uint64()), ("anchor", pa.uint64())])
 

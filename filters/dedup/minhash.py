@@ -21,17 +21,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from corpus.chance import mix
-from corpus.part import Part
-from corpus.shuffle import bucket_batches, bucket_of, read_bucket, write_buckets
-from corpus.spool import Spool
-from corpus.task import Entry, Step, Task, TaskContext
-from corpus.verdict import Verdict
-from filters.dedup import index as indexes
-from filters.dedup import stars
-from filters.dedup.audit import audit_step, sample
-from filters.dedup.banding import BandingTarget, choose, curve_lines
-from filters.dedup.base import (
+from eyas.corpus.chance import mix
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_batches, bucket_of, read_bucket, write_buckets
+from eyas.corpus.spool import Spool
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup import index as indexes
+from eyas.filters.dedup import stars
+from eyas.filters.dedup.audit import audit_step, sample
+from eyas.filters.dedup.banding import BandingTarget, choose, curve_lines
+from eyas.filters.dedup.base import (
     I64,
     U64,
     KeepingStage,
@@ -43,15 +43,15 @@ from filters.dedup.base import (
     weights,
     write_by_part,
 )
-from filters.dedup.index import Index
-from filters.dedup.jaccard_audit import JaccardAuditor
-from filters.dedup.keep import order, rank_fields, ranks
-from filters.dedup.signatures import SEED, band_keys, lanes
-from filters.dedup.union_find import LEAST_BYTES, cluster
-from filters.dedup.verify import groups, verify
-from text_kernels.minhash import signatures
-from text_kernels.shingles import shingles
-from text_kernels.words import word_hashes
+from eyas.filters.dedup.index import Index
+from eyas.filters.dedup.jaccard_audit import JaccardAuditor
+from eyas.filters.dedup.keep import order, rank_fields, ranks
+from eyas.filters.dedup.signatures import SEED, band_keys, lanes
+from eyas.filters.dedup.union_find import LEAST_BYTES, cluster
+from eyas.filters.dedup.verify import groups, verify
+from eyas.text_kernels.minhash import signatures
+from eyas.text_kernels.shingles import shingles
+from eyas.text_kernels.words import word_hashes
 
 BySource = bool | tuple[str, ...]
 """Everywhere or nowhere; or in the sources that are named."""
@@ -83,7 +83,7 @@ class MinhashDedup(KeepingStage):
     against: list[str] = []
     """Folders of earlier runs with `index: true` (any fsspec URL): a near-duplicate of what they kept is dropped too."""
     signatures: bool = False
-    """Leave the signatures, for other tools: `filters.dedup.interop.load_minhashes` reads them as datasketch's."""
+    """Leave the signatures, for other tools: `eyas.filters.dedup.interop.load_minhashes` reads them as datasketch's."""
 
     @model_validator(mode="after")
     def _one_way_to_say_bands(self) -> MinhashDedup:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from text_kernels.jit import kernel
+from eyas.text_kernels.jit import kernel
 
 I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]

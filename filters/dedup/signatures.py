@@ -1,12 +1,12 @@
-"""The constants of MinHash lanes, and the keys of a signature's bands. `text_kernels.minhash` computes signatures."""
+"""The constants of MinHash lanes, and the keys of a signature's bands. `eyas.text_kernels.minhash` computes signatures."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from corpus.chance import GOLDEN, MASK, mix
-from text_kernels.jit import kernel
+from eyas.corpus.chance import GOLDEN, MASK, mix
+from eyas.text_kernels.jit import kernel
 
 U64 = npt.NDArray[np.uint64]
 SEED = 1

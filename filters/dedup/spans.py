@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from corpus.ledger import Books
-from corpus.verdict import Verdict
-from filters.dedup.base import I64, U64, DedupStage
-from text_kernels.splice import splice
-from text_kernels.words import words
+from eyas.corpus.ledger import Books
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup.base import I64, U64, DedupStage
+from eyas.text_kernels.splice import splice
+from eyas.text_kernels.words import words
 
 
 class SpanStage(DedupStage):

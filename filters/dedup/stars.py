@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.chance import mix
-from corpus.shuffle import bucket_of, read_bucket, write_buckets
-from corpus.task import Entry, Step, Task, TaskContext
-from filters.dedup.base import I64, U64, begins, runs, write_by_part
+from eyas.corpus.chance import mix
+from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.filters.dedup.base import I64, U64, begins, runs, write_by_part
 
 
 def both_ways(left: U64, right: U64) -> tuple[U64, U64]:

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from filters.dedup.base import I64, U64
-from text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
-from text_kernels.jit import kernel
+from eyas.filters.dedup.base import I64, U64
+from eyas.text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
+from eyas.text_kernels.jit import kernel
 
 
 def hashed(symbols: npt.NDArray[Any], start: I64, count: I64, least: int) -> tuple[U64, U64, I64]:

@@ -21,19 +21,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from corpus.part import Part
-from corpus.shuffle import bucket_of, read_bucket, write_buckets
-from corpus.task import Entry, Step, Task, TaskContext
-from corpus.verdict import Verdict
-from filters.dedup.audit import Auditor, Pair, audit_step, normalised_words, sample
-from filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
-from filters.dedup.repeats import NOBODY, owners
-from filters.dedup.spans import Spans, SpanStage, merged
-from filters.dedup.stretches import flat, hashed, slices
-from text_kernels.jit import kernel
-from text_kernels.utf8 import buffers
-from text_kernels.winnowing import fingerprints, gram
-from text_kernels.words import word_hashes, words
+from eyas.corpus.part import Part
+from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.filters.dedup.audit import Auditor, Pair, audit_step, normalised_words, sample
+from eyas.filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
+from eyas.filters.dedup.repeats import NOBODY, owners
+from eyas.filters.dedup.spans import Spans, SpanStage, merged
+from eyas.filters.dedup.stretches import flat, hashed, slices
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.winnowing import fingerprints, gram
+from eyas.text_kernels.words import word_hashes, words
 
 _LAYOUT = "layout.json"
 HOT = 2000

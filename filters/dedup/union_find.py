@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.shuffle import read_bucket, write_in_order
-from corpus.task import Entry, TaskContext
-from text_kernels.jit import kernel
+from eyas.corpus.shuffle import read_bucket, write_in_order
+from eyas.corpus.task import Entry, TaskContext
+from eyas.text_kernels.jit import kernel
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from filters.dedup.base import begins
-from text_kernels.jit import kernel
-from text_kernels.shingles import jaccard as jaccard_of
+from eyas.filters.dedup.base import begins
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.shingles import jaccard as jaccard_of
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]

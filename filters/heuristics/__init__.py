@@ -1,12 +1,12 @@
 """Heuristic filters: decisions from counts of words, lines and characters, with the thresholds of their papers."""
 
-from filters.heuristics.c4 import C4Quality
-from filters.heuristics.code import CodeQuality
-from filters.heuristics.fineweb import FineWebQuality
-from filters.heuristics.gopher import GopherQuality
-from filters.heuristics.lines import LineCleanup
-from filters.heuristics.math import MathQuality
-from filters.heuristics.repetition import GopherRepetition
+from eyas.filters.heuristics.c4 import C4Quality
+from eyas.filters.heuristics.code import CodeQuality
+from eyas.filters.heuristics.fineweb import FineWebQuality
+from eyas.filters.heuristics.gopher import GopherQuality
+from eyas.filters.heuristics.lines import LineCleanup
+from eyas.filters.heuristics.math import MathQuality
+from eyas.filters.heuristics.repetition import GopherRepetition
 
 __all__ = [
     "C4Quality",

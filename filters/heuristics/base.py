@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, ValidationInfo
 
-from corpus import Filter, Rule, StageUnavailable, Verdict
-from filters.heuristics.statistics import Statistics, TextMeasure
-from filters.languages import thresholds_of
+from eyas.corpus import Filter, Rule, StageUnavailable, Verdict
+from eyas.filters.heuristics.statistics import Statistics, TextMeasure
+from eyas.filters.languages import thresholds_of
 
 
 class Heuristic(Filter):

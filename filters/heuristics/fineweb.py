@@ -13,10 +13,10 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field, field_validator
 
-from corpus import Rule
-from filters.heuristics.base import Heuristic
-from filters.heuristics.statistics import Statistics, TextMeasure, divide
-from filters.heuristics.symbols import TERMINALS
+from eyas.corpus import Rule
+from eyas.filters.heuristics.base import Heuristic
+from eyas.filters.heuristics.statistics import Statistics, TextMeasure, divide
+from eyas.filters.heuristics.symbols import TERMINALS
 
 
 class FineWebQuality(Heuristic):

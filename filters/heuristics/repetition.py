@@ -1,7 +1,7 @@
 """Gopher's repetition rules: does the document say the same thing again and again? Decisions are datatrove's.
 
 Rae et al. 2021 (arXiv:2112.11446), appendix A.1 and table A1. n-grams are counted in hash tables over the hashes that
-the shared walk leaves, and most never reach one (`text_kernels.repetition`). What differs from datatrove: the words.
+the shared walk leaves, and most never reach one (`eyas.text_kernels.repetition`). What differs from datatrove: the words.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 
 from pydantic import ValidationInfo, field_validator
 
-from corpus import Rule
-from filters.heuristics.base import Heuristic, above_zero
-from filters.heuristics.statistics import Statistics, TextMeasure
+from eyas.corpus import Rule
+from eyas.filters.heuristics.base import Heuristic, above_zero
+from eyas.filters.heuristics.statistics import Statistics, TextMeasure
 
 NGrams = tuple[tuple[int, float], ...]
 TOP: Final[NGrams] = ((2, 0.2), (3, 0.18), (4, 0.16))

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.documents import HIDDEN
-from corpus.measure import Measure
-from filters.heuristics.symbols import SYMBOLS, TERMINALS
-from text_kernels.text_statistics import Counted, text_statistics
+from eyas.corpus.documents import HIDDEN
+from eyas.corpus.measure import Measure
+from eyas.filters.heuristics.symbols import SYMBOLS, TERMINALS
+from eyas.text_kernels.text_statistics import Counted, text_statistics
 
 COLUMN: Final = HIDDEN + "statistics"
 _MEASURE: Final = b"measure"
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Statistics:
-    """Counts of n documents by name; the names are those of `text_kernels.text_statistics.MEANING`, and n-grams."""
+    """Counts of n documents by name; the names are those of `eyas.text_kernels.text_statistics.MEANING`, and n-grams."""
 
     def __init__(self, counts: npt.NDArray[np.int64], names: Sequence[str]) -> None:
         self._counts = counts

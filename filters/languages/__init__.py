@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from filters.languages.thresholds import Thresholds, check, read
+from eyas.filters.languages.thresholds import Thresholds, check, read
 
 __all__ = ["LanguageEntry", "Source", "Thresholds", "Value", "load", "overrides", "read", "sources", "thresholds_of"]
 
@@ -61,7 +61,7 @@ class LanguageEntry(_Model):
 
     @property
     def stop_words(self) -> tuple[str, ...]:
-        """The language's stop words, each a word of `text_kernels.words`."""
+        """The language's stop words, each a word of `eyas.text_kernels.words`."""
         return tuple(self.stages["gopher_quality"]["stop_words"].value)
 
     def options(self, stage: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
-from filters.languages.thresholds import COUNT, N_GRAMS, OPTIONS, is_language
+from eyas.filters.languages.thresholds import COUNT, N_GRAMS, OPTIONS, is_language
 
 Direction: TypeAlias = Literal["at_least", "at_most"]
 Method: TypeAlias = Literal["quantile", "tail", "mean_std"]
@@ -194,7 +194,7 @@ def _roundest(low: float, high: float) -> float:
 
 
 def to_yaml(fitted: Sequence[Fitted], note: str = "") -> str:
-    """The thresholds as a file that `filters.languages.read` takes; `note` (method, date, documents) heads it.
+    """The thresholds as a file that `eyas.filters.languages.read` takes; `note` (method, date, documents) heads it.
 
     Every line says in a comment how many documents it rests on and what share of them fails. Where a default was kept,
     the comment stands alone; a list of n-grams is written whole if any of its lengths was fitted. Raises ValueError for

@@ -14,7 +14,7 @@ from typing import Final
 
 from stdnum import iban, luhn, numdb
 
-from filters.privacy.spans import Detector, Span
+from eyas.filters.privacy.spans import Detector, Span
 
 _IBAN_HEAD: Final = re.compile(r"[A-Z](?<![^\W_].)[A-Z][0-9]{2}[ \u00a0-]?(?=[A-Z0-9]{4})")
 _STRUCTURE: Final = re.compile(r"([0-9]+)!?[nac]")

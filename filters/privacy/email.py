@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from filters.privacy.spans import Detector, Span
+from eyas.filters.privacy.spans import Detector, Span
 
 _MAX_LOCAL: Final = 64
 _MAX_DOMAIN: Final = 253

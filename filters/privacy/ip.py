@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from filters.privacy.spans import Detector, Span
+from eyas.filters.privacy.spans import Detector, Span
 
 _SMALL: Final = 32
 _LEAST_GROUPS: Final = 3

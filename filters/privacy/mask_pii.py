@@ -19,14 +19,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import field_validator, model_validator
 
-from corpus import Mapper
-from corpus.documents import NOTE
-from filters.privacy.accounts import CARD, IBAN
-from filters.privacy.email import EMAIL
-from filters.privacy.ip import ip
-from filters.privacy.phone import phone
-from filters.privacy.secrets import SECRET
-from filters.privacy.spans import KINDS, Detector, Kind, Placeholders, touches_placeholder
+from eyas.corpus import Mapper
+from eyas.corpus.documents import NOTE
+from eyas.filters.privacy.accounts import CARD, IBAN
+from eyas.filters.privacy.email import EMAIL
+from eyas.filters.privacy.ip import ip
+from eyas.filters.privacy.phone import phone
+from eyas.filters.privacy.secrets import SECRET
+from eyas.filters.privacy.spans import KINDS, Detector, Kind, Placeholders, touches_placeholder
 
 
 class MaskPII(Mapper):

@@ -17,7 +17,7 @@ from typing import Final
 import phonenumbers
 from phonenumbers import Leniency, PhoneNumberFormat, PhoneNumberMatcher
 
-from filters.privacy.spans import Detector, Span
+from eyas.filters.privacy.spans import Detector, Span
 
 _SEPARATOR: Final = r"[ ().\-/\u00a0\u2010\u2011\u2012\u2013\u202f]"
 _GAP: Final = rf"{_SEPARATOR}{{0,3}}"

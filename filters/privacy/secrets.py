@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from filters.privacy.spans import Detector, Span
+from eyas.filters.privacy.spans import Detector, Span
 
 
 class _Form(NamedTuple):

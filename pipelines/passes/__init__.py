@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.passes.base import PassState, PassWork, Result
-from pipelines.planning import Kind
+from eyas.pipelines.passes.base import PassState, PassWork, Result
+from eyas.pipelines.planning import Kind
 
 
 def work_of(kind: Kind) -> PassWork:

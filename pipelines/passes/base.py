@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.ledger import Books
-from corpus.part import Part
-from corpus.store import FileEntry, Store
-from corpus.task import Entry, Step
-from pipelines.planning import Pass, Plan
+from eyas.corpus.ledger import Books
+from eyas.corpus.part import Part
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step
+from eyas.pipelines.planning import Pass, Plan
 
 SAMPLES = 3
 """Samples kept per stage, reason and part."""

@@ -9,18 +9,18 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from corpus import ledger
-from corpus.documents import text_bytes
-from corpus.ledger import Books
-from corpus.part import Part, cut_field
-from corpus.stage import CorpusStage
-from corpus.store import FileEntry
-from corpus.task import Entry, Step, Task, TaskContext, in_turn, next_step
-from corpus.verdict import Verdict
-from pipelines.passes.base import PassState, Result, Samples
-from pipelines.quarantine import as_json, check_verdict
-from pipelines.recipe import NamedStage
-from text_kernels.splice import splice
+from eyas.corpus import ledger
+from eyas.corpus.documents import text_bytes
+from eyas.corpus.ledger import Books
+from eyas.corpus.part import Part, cut_field
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import FileEntry
+from eyas.corpus.task import Entry, Step, Task, TaskContext, in_turn, next_step
+from eyas.corpus.verdict import Verdict
+from eyas.pipelines.passes.base import PassState, Result, Samples
+from eyas.pipelines.quarantine import as_json, check_verdict
+from eyas.pipelines.recipe import NamedStage
+from eyas.text_kernels.splice import splice
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:

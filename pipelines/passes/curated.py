@@ -8,11 +8,11 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.documents import conform, schema, text_bytes
-from corpus.part import Part
-from corpus.store import FileEntry
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
+from eyas.corpus.documents import conform, schema, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.store import FileEntry
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:

@@ -12,17 +12,17 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from corpus import documents as table
-from corpus import ledger
-from corpus.ledger import READ, Refusal
-from corpus.part import Part
-from corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
-from corpus.sources.listing import Partition
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
-from pipelines.passes.figures import gathered
-from pipelines.passes.stage_line import StageLine
-from pipelines.recipe import NamedStage
+from eyas.corpus import documents as table
+from eyas.corpus import ledger
+from eyas.corpus.ledger import READ, Refusal
+from eyas.corpus.part import Part
+from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
+from eyas.corpus.sources.listing import Partition
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.pipelines.passes.figures import gathered
+from eyas.pipelines.passes.stage_line import StageLine
+from eyas.pipelines.recipe import NamedStage
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from corpus.task import Entry
-from pipelines.recipe import NamedStage
+from eyas.corpus.task import Entry
+from eyas.pipelines.recipe import NamedStage
 
 
 def told(stages: Sequence[NamedStage]) -> dict[str, Any]:

@@ -14,17 +14,17 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from corpus import ledger
-from corpus.chance import lot
-from corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
-from corpus.ledger import Books, Refusal
-from corpus.part import Part
-from corpus.stage import Generator, Joiner
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result, Samples
-from pipelines.passes.figures import gathered, told
-from pipelines.quarantine import as_json, check_verdict, guarded
-from pipelines.recipe import NamedStage
+from eyas.corpus import ledger
+from eyas.corpus.chance import lot
+from eyas.corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
+from eyas.corpus.ledger import Books, Refusal
+from eyas.corpus.part import Part
+from eyas.corpus.stage import Generator, Joiner
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result, Samples
+from eyas.pipelines.passes.figures import gathered, told
+from eyas.pipelines.quarantine import as_json, check_verdict, guarded
+from eyas.pipelines.recipe import NamedStage
 
 
 def work(state: PassState) -> Steps[Step, list[Entry], Result]:
@@ -33,7 +33,7 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     stage = named.stage
     assert isinstance(stage, Generator)
     if isinstance(stage, Joiner):
-        from pipelines.passes.joiner import work as join
+        from eyas.pipelines.passes.joiner import work as join
 
         return (yield from join(state))
     chosen: dict[str, list[int]] | None = None

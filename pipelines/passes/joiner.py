@@ -16,17 +16,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus.chance import lot, mix
-from corpus.documents import CONTROL, PARENT, SPANS, generated_partition, schema, text_lengths
-from corpus.part import BATCH_BYTES, Part
-from corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
-from corpus.stage import Joiner, StageUnavailable
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
-from pipelines.passes.generator import publish
-from pipelines.passes.generator import typed as typed_columns
-from pipelines.quarantine import guarded
-from pipelines.recipe import NamedStage
+from eyas.corpus.chance import lot, mix
+from eyas.corpus.documents import CONTROL, PARENT, SPANS, generated_partition, schema, text_lengths
+from eyas.corpus.part import BATCH_BYTES, Part
+from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
+from eyas.corpus.stage import Joiner, StageUnavailable
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.pipelines.passes.generator import publish
+from eyas.pipelines.passes.generator import typed as typed_columns
+from eyas.pipelines.quarantine import guarded
+from eyas.pipelines.recipe import NamedStage
 
 U64 = npt.NDArray[np.uint64]
 KEY = "#key"

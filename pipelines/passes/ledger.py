@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from corpus import ledger
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
+from eyas.corpus import ledger
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:

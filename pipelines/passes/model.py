@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from corpus.store import FileEntry, Store
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
-from trainer.options import TrainOptions
-from trainer.schedule import batches_before
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.schedule import batches_before
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
 PROMPTS = ("The function returns", "import ", "This package")
@@ -68,14 +68,14 @@ def train_on(
     Measures bits per byte on its held_out/, if it has one. `warn` is told before the first step what is doubtful about the
     mixture. Started by `torchrun`, this is one process of several.
     """
-    from shards.loader import ShardLoader
-    from shards.order import repeated_too_soon
-    from shards.order import shares as shares_of
-    from shards.pack import HELD_OUT
-    from trainer.evaluation import HeldOut
-    from trainer.files import config_of
-    from trainer.parallel import World
-    from trainer.training import train
+    from eyas.shards.loader import ShardLoader
+    from eyas.shards.order import repeated_too_soon
+    from eyas.shards.order import shares as shares_of
+    from eyas.shards.pack import HELD_OUT
+    from eyas.trainer.evaluation import HeldOut
+    from eyas.trainer.files import config_of
+    from eyas.trainer.parallel import World
+    from eyas.trainer.training import train
 
     world = World.of_environment()
     loader = ShardLoader(
@@ -115,7 +115,7 @@ def _check_tokenizer(shards: str, made_with: str) -> None:
 
 
 def _samples(model: Path, tokenizer: Path, seed: int) -> list[dict[str, str]]:
-    from trainer import generate
+    from eyas.trainer import generate
 
     return [
         {"prompt": prompt, "text": "".join(generate(model, tokenizer, prompt, max_tokens=60, seed=seed))}

@@ -16,9 +16,9 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import text_lengths
-from corpus.store import FileEntry, ParquetOutput, Store
-from corpus.verdict import Verdict
+from eyas.corpus.documents import text_lengths
+from eyas.corpus.store import FileEntry, ParquetOutput, Store
+from eyas.corpus.verdict import Verdict
 
 _RULES: Final = b"rules"
 DOCUMENT: Final = ("id", "bytes", "lang")

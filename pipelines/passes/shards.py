@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from corpus.store import FileEntry, Store, digest_of
-from corpus.task import Entry, Step
-from pipelines.passes.base import PassState, Result
-from pipelines.planning import specs
-from pipelines.recipe import NamedStage, RecipeOptions
-from shards.options import ShardOptions
+from eyas.corpus.store import FileEntry, Store, digest_of
+from eyas.corpus.task import Entry, Step
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.pipelines.planning import specs
+from eyas.pipelines.recipe import NamedStage, RecipeOptions
+from eyas.shards.options import ShardOptions
 
 if TYPE_CHECKING:
-    from shards.format import ShardMeta
+    from eyas.shards.format import ShardMeta
 
 
 def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     """One task per group of parts of a source, then index.json."""
-    from shards.pack import plan_packing, shard_meta
-    from tokenizer_train.encoder import Encoder
+    from eyas.shards.pack import plan_packing, shard_meta
+    from eyas.tokenizer_train.encoder import Encoder
 
     options = state.plan.recipe.options.shards
     assert options is not None
@@ -43,8 +43,8 @@ def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: 
 
 def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], documents: int) -> Result:
     """Writes the index of the shards in `folder`, which hold `documents` documents; RuntimeError if they do not."""
-    from shards.pack import HELD_OUT, index_of
-    from shards.packing_report import added
+    from eyas.shards.pack import HELD_OUT, index_of
+    from eyas.shards.packing_report import added
 
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
     packed = sum(entry["documents"] for entry in entries)

@@ -3,7 +3,7 @@
 Cheap filters in a row are a *stretch*: what they count in the text is counted once for all of them, each is asked about
 every document that enters, dropped ones too, and the documents are only cut at the end. So a stretch costs one walk over
 the text, and leaves the scores of all its rules for all its documents: thresholds can then be moved, either way, without
-the text (`pipelines.what_if`). The trade: a document that the first filter dropped is still scored by the others; the
+the text (`eyas.pipelines.what_if`). The trade: a document that the first filter dropped is still scored by the others; the
 counts that this takes were made in the same walk.
 """
 
@@ -19,20 +19,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpus import documents as table
-from corpus import ledger
-from corpus.documents import HIDDEN
-from corpus.ledger import READ, Books
-from corpus.measure import Measure, join
-from corpus.part import Part
-from corpus.stage import Filter, Mapper
-from corpus.task import Entry, TaskContext
-from corpus.verdict import Verdict
-from pipelines.passes.base import Samples
-from pipelines.passes.figures import told
-from pipelines.passes.scores import ScoreFile, Scores
-from pipelines.quarantine import apply_mapper, as_json, ask
-from pipelines.recipe import NamedStage
+from eyas.corpus import documents as table
+from eyas.corpus import ledger
+from eyas.corpus.documents import HIDDEN
+from eyas.corpus.ledger import READ, Books
+from eyas.corpus.measure import Measure, join
+from eyas.corpus.part import Part
+from eyas.corpus.stage import Filter, Mapper
+from eyas.corpus.task import Entry, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.pipelines.passes.base import Samples
+from eyas.pipelines.passes.figures import told
+from eyas.pipelines.passes.scores import ScoreFile, Scores
+from eyas.pipelines.quarantine import apply_mapper, as_json, ask
+from eyas.pipelines.recipe import NamedStage
 
 Mask = npt.NDArray[np.bool_]
 

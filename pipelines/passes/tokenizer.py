@@ -8,16 +8,16 @@ from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from corpus.part import Part
-from corpus.store import FileEntry, Store
-from corpus.task import Entry, Step, Task, TaskContext
-from pipelines.passes.base import PassState, Result
-from pipelines.pruning import told_pruning
-from tokenizer_train.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
-from tokenizer_train.options import TokenizerOptions
+from eyas.corpus.part import Part
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.passes.base import PassState, Result
+from eyas.pipelines.pruning import told_pruning
+from eyas.tokenizer_train.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
+from eyas.tokenizer_train.options import TokenizerOptions
 
 CELL_BYTES = 28
-"""Of memory for each cell of the merge loop, about (`tokenizer_train.merge_state`)."""
+"""Of memory for each cell of the merge loop, about (`eyas.tokenizer_train.merge_state`)."""
 
 MEASURED_BYTES = 20_000_000
 """How much curated text fertility is measured on."""
@@ -81,9 +81,9 @@ def _train(
     options: TokenizerOptions,
     context: TaskContext,
 ) -> Entry:
-    from tokenizer_train.bpe import VocabularyTooLarge, learn, tokenizer_config
-    from tokenizer_train.counting import read_counts
-    from tokenizer_train.encoder import Encoder
+    from eyas.tokenizer_train.bpe import VocabularyTooLarge, learn, tokenizer_config
+    from eyas.tokenizer_train.counting import read_counts
+    from eyas.tokenizer_train.encoder import Encoder
 
     try:
         vocabulary = learn(*read_counts(context.store, tables, chosen["min_count"]), options)
@@ -118,8 +118,8 @@ def _write(store: Store, path: str, content: bytes) -> FileEntry:
 
 
 def _fertility(encoder: object, curated: Sequence[Part], context: TaskContext) -> dict[str, dict[str, float]]:
-    from tokenizer_train.encoder import Encoder
-    from tokenizer_train.fertility import Fertility, measure
+    from eyas.tokenizer_train.encoder import Encoder
+    from eyas.tokenizer_train.fertility import Fertility, measure
 
     assert isinstance(encoder, Encoder)
     sums: dict[str, Fertility] = {}

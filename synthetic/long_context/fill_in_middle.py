@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from corpus.documents import CONTROL, NOTE
-from corpus.stage import Mapper
-from synthetic.long_context.marks import (
+from eyas.corpus.documents import CONTROL, NOTE
+from eyas.corpus.stage import Mapper
+from eyas.synthetic.long_context.marks import (
     FIM_MIDDLE,
     FIM_PREFIX,
     FIM_SUFFIX,

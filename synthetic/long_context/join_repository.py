@@ -15,11 +15,11 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from synthetic.long_context.dependencies import in_order
-from synthetic.long_context.imports import Files, asked_for
-from synthetic.long_context.joined import Joined, TargetJoiner, runs_up_to, table_of
-from synthetic.long_context.keys import key_lists, key_of
-from synthetic.long_context.marks import FILE, REPOSITORY, check_marks
+from eyas.synthetic.long_context.dependencies import in_order
+from eyas.synthetic.long_context.imports import Files, asked_for
+from eyas.synthetic.long_context.joined import Joined, TargetJoiner, runs_up_to, table_of
+from eyas.synthetic.long_context.keys import key_lists, key_of
+from eyas.synthetic.long_context.marks import FILE, REPOSITORY, check_marks
 
 
 class JoinRepository(TargetJoiner):

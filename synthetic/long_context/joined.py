@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from pydantic import Field
 
-from corpus.documents import CONTROL, PARENT, SPANS
-from corpus.stage import Joiner
+from eyas.corpus.documents import CONTROL, PARENT, SPANS
+from eyas.corpus.stage import Joiner
 
 COLUMN = "long_context"
 _NO_TOKENS: tuple[str, ...] = ()

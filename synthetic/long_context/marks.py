@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpus.chance import lot
-from corpus.documents import CONTROL, SPANS
+from eyas.corpus.chance import lot
+from eyas.corpus.documents import CONTROL, SPANS
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 REPOSITORY, FILE = "<|repository|>", "<|file|>"
-"""Names that `tokenizer_train.options.SPECIAL_TOKENS` has; a test compares."""
+"""Names that `eyas.tokenizer_train.options.SPECIAL_TOKENS` has; a test compares."""
 
 
 def check_marks(marks: Sequence[str]) -> None:

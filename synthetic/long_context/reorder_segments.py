@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from corpus.chance import MASK, lot
-from corpus.documents import NOTE
-from corpus.stage import Mapper
-from synthetic.long_context.marks import control_of, joined_already, put, uniform
+from eyas.corpus.chance import MASK, lot
+from eyas.corpus.documents import NOTE
+from eyas.corpus.stage import Mapper
+from eyas.synthetic.long_context.marks import control_of, joined_already, put, uniform
 
 COLUMN = "segment_order"
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n\s*")

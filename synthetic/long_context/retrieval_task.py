@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpus.chance import MASK, lot
-from synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
-from synthetic.long_context.keys import key_lists
-from synthetic.long_context.marks import uniform
-from synthetic.long_context.questions import LONGEST_QUESTION, Context, Question
+from eyas.corpus.chance import MASK, lot
+from eyas.synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
+from eyas.synthetic.long_context.keys import key_lists
+from eyas.synthetic.long_context.marks import uniform
+from eyas.synthetic.long_context.questions import LONGEST_QUESTION, Context, Question
 
 GROUP_TARGETS = 8
 """Documents are grouped by chance, about so many targets of text together: what is left over is a sixteenth of it."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.documents import (
+from eyas.corpus.documents import (
     COLUMNS,
     MAX_ROWS,
     conform,

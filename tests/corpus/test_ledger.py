@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus import Verdict, ledger
-from corpus.ledger import Books, BooksError, Refusal
+from eyas.corpus import Verdict, ledger
+from eyas.corpus.ledger import Books, BooksError, Refusal
 
 FATES = st.lists(st.sampled_from(["kept", "short", "long", "raised", "empty"]))
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus import part as part_module
-from corpus.documents import documents
-from corpus.part import Part
-from corpus.store import Store
+from eyas.corpus import part as part_module
+from eyas.corpus.documents import documents
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
 
 
 def write(store: Store, rows: int, masks: list[pa.Table], group: int = 7) -> Part:

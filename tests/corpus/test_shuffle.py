@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.shuffle import bucket_count, bucket_of, read_bucket, write_buckets
-from corpus.store import Store
+from eyas.corpus.shuffle import bucket_count, bucket_of, read_bucket, write_buckets
+from eyas.corpus.store import Store
 
 HASHES = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
 

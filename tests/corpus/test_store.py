@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpus.store import FileEntry, Store, digest_of
+from eyas.corpus.store import FileEntry, Store, digest_of
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -94,7 +94,7 @@ def test_a_failed_rewrite_leaves_the_local_file_as_it_was(tmp_path: Path) -> Non
 
 def test_a_killed_writer_leaves_nothing_that_counts(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from corpus.store import Store\n"
+        "import os, sys; from eyas.corpus.store import Store\n"
         "with Store(sys.argv[1]).create('x.bin') as output:\n"
         "    output.sink.write(b'half' * 100_000); os._exit(9)"
     )
@@ -137,7 +137,7 @@ def test_two_attempts_at_one_part_never_mix(tmp_path: Path) -> None:
 DISK_FULL = """
 import resource, sys
 import pyarrow as pa
-from corpus.store import Store
+from eyas.corpus.store import Store
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # writes beyond fail, as on a full disk
 store = Store(sys.argv[1])
 try:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus import Rule, Verdict
+from eyas.corpus import Rule, Verdict
 
 
 def test_scalars_count_for_every_document_and_the_kept_have_no_reason() -> None:

@@ -21,7 +21,7 @@ SLOW = '''
 """A mapper that takes its time."""
 import os, time, uuid
 from pathlib import Path
-from corpus import Mapper
+from eyas.corpus import Mapper
 
 STAGES = {"slow": "slow_stage:Slow"}
 

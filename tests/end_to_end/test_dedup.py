@@ -15,7 +15,7 @@ import pytest
 from datasketch import MinHashLSH
 from harness import Ran, digests
 
-from filters.dedup.interop import load_minhashes, load_signatures, to_minhash
+from eyas.filters.dedup.interop import load_minhashes, load_signatures, to_minhash
 
 Eyas = Callable[..., Ran]
 STAGES = """

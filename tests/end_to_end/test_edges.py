@@ -16,8 +16,8 @@ WriteRecipe = Callable[..., Path]
 
 ECHO = '''
 import pyarrow as pa
-from corpus import Generator
-from corpus.documents import PARENT
+from eyas.corpus import Generator
+from eyas.corpus.documents import PARENT
 
 STAGES = {"echo": "echo_stage:Echo"}
 
@@ -100,7 +100,7 @@ def test_a_failed_generation_is_quarantined_and_the_original_stays(
 MAPPERS = '''
 import pyarrow as pa
 from typing import ClassVar
-from corpus import Generator, Mapper
+from eyas.corpus import Generator, Mapper
 
 STAGES = {"length": "mapper_stage:Length", "nulls": "mapper_stage:Nulls", "raises": "mapper_stage:Raises"}
 
@@ -188,7 +188,7 @@ def test_products_of_another_recipe_do_not_stay(eyas: Eyas, recipe: WriteRecipe,
 def test_another_class_under_the_same_name_is_another_stage(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
     for name, answer in (("first_plugin", "False"), ("second_plugin", "True")):
         (tmp_path / f"{name}.py").write_text(
-            f"from corpus import Filter, Verdict\nSTAGES = {{'mine': '{name}:Mine'}}\n"
+            f"from eyas.corpus import Filter, Verdict\nSTAGES = {{'mine': '{name}:Mine'}}\n"
             f"class Mine(Filter):\n    def judge(self, docs):\n        return Verdict.of([{answer}] * docs.num_rows)\n"
         )
         file = recipe(stages=" [mine]", products="", extra=f"plugins: [{name}]")

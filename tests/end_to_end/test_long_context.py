@@ -16,14 +16,14 @@ import pyarrow.dataset as ds
 import pytest
 from harness import Ran, digests
 
-from synthetic.long_context import fill_in_middle, join_repository, joined, reorder_segments
-from tokenizer_train import Encoder
+from eyas.synthetic.long_context import fill_in_middle, join_repository, joined, reorder_segments
+from eyas.tokenizer_train import Encoder
 
 PACKAGES = ("asyncio", "json", "email", "importlib", "concurrent", "html", "logging")
 BROKEN = '''
 """A joiner that cannot read one document and cannot join one group."""
 import pyarrow as pa
-from corpus import Joiner
+from eyas.corpus import Joiner
 
 STAGES = {"broken": "broken_joiner:Broken"}
 

@@ -140,7 +140,7 @@ def test_explain_tells_one_fate(run: Path, eyas: Eyas) -> None:
 
 
 def test_loader_hands_out_every_row_once_an_epoch(run: Path) -> None:
-    from shards import ShardLoader
+    from eyas.shards import ShardLoader
 
     loader = ShardLoader(str(run / "shards"), batch_size=1, seed=1)
     rows = np.concatenate([loader.rows_of(step) for step in range(loader.index.rows)])

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from harness import Ran
 
-from pipelines.verbs import run
-from shards import ShardLoader
-from shards.options import Phase
+from eyas.pipelines.verbs import run
+from eyas.shards import ShardLoader
+from eyas.shards.options import Phase
 
 Eyas = Callable[..., Ran]
 

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from filters.heuristics.symbols import TERMINALS
-from text_kernels import unicode_classes
-from text_kernels.sentences import sentences
-from text_kernels.utf8 import buffers
-from text_kernels.words import words
+from eyas.filters.heuristics.symbols import TERMINALS
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.sentences import sentences
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.words import words
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document

@@ -10,7 +10,7 @@ from datatrove_oracle import OURS, UNKNOWN, decisions, ours
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.heuristics import C4Quality, LineCleanup
+from eyas.filters.heuristics import C4Quality, LineCleanup
 
 datatrove = pytest.importorskip("datatrove.pipeline.filters")
 

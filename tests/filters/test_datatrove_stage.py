@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from corpus import StageUnavailable
-from corpus.documents import NOTE, documents
-from filters.datatrove_stage import DatatroveFilter, DatatroveFormatter
-from filters.heuristics import GopherQuality
-from pipelines.quarantine import apply_mapper, ask
+from eyas.corpus import StageUnavailable
+from eyas.corpus.documents import NOTE, documents
+from eyas.filters.datatrove_stage import DatatroveFilter, DatatroveFormatter
+from eyas.filters.heuristics import GopherQuality
+from eyas.pipelines.quarantine import apply_mapper, ask
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document

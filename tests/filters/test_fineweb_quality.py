@@ -9,8 +9,8 @@ from datatrove_oracle import OURS, RAISED, UNKNOWN, decisions, ours
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.heuristics import FineWebQuality
-from filters.heuristics.symbols import TERMINALS
+from eyas.filters.heuristics import FineWebQuality
+from eyas.filters.heuristics.symbols import TERMINALS
 
 datatrove = pytest.importorskip("datatrove.pipeline.filters")
 REASONS = {"empty", "line_punct_ratio", "short_line_ratio", "char_dup_ratio", "list_ratio"}

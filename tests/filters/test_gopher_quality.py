@@ -19,8 +19,8 @@ from datatrove_oracle import OURS, RAISED, UNKNOWN
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from filters.heuristics import GopherQuality
-from filters.heuristics.symbols import SYMBOLS
+from eyas.filters.heuristics import GopherQuality
+from eyas.filters.heuristics.symbols import SYMBOLS
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document

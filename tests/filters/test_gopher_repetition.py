@@ -9,7 +9,7 @@ from datatrove_oracle import OURS, UNKNOWN, decisions, ours
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.heuristics import GopherRepetition
+from eyas.filters.heuristics import GopherRepetition
 
 datatrove = pytest.importorskip("datatrove.pipeline.filters")
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hostile_documents import SMALL
 
-from corpus import Filter, Mapper
-from corpus.documents import documents
-from filters.heuristics import (
+from eyas.corpus import Filter, Mapper
+from eyas.corpus.documents import documents
+from eyas.filters.heuristics import (
     C4Quality,
     CodeQuality,
     FineWebQuality,
@@ -19,10 +19,10 @@ from filters.heuristics import (
     LineCleanup,
     MathQuality,
 )
-from filters.language import Language
-from filters.privacy import MaskPII
-from filters.repair import Repair
-from filters.where import Where
+from eyas.filters.language import Language
+from eyas.filters.privacy import MaskPII
+from eyas.filters.repair import Repair
+from eyas.filters.where import Where
 
 STAGES: dict[str, Callable[[], Filter | Mapper]] = {
     "language": lambda: Language(keep=["en"]),

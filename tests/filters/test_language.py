@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus import StageUnavailable, Verdict
-from corpus.documents import documents
-from filters.language import Language, one_line
+from eyas.corpus import StageUnavailable, Verdict
+from eyas.corpus.documents import documents
+from eyas.filters.language import Language, one_line
 
 SENTENCES = {
     "en": "The quick brown fox jumps over the lazy dog while the children are watching from the window.",

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.documents import NOTE
-from filters.heuristics import LineCleanup
-from filters.heuristics.lines import COLUMN
+from eyas.corpus.documents import NOTE
+from eyas.filters.heuristics import LineCleanup
+from eyas.filters.heuristics.lines import COLUMN
 
 GOES = [
     "READ ALL ABOUT IT",

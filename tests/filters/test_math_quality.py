@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.heuristics import MathQuality
-from text_kernels.math_statistics import math_statistics
+from eyas.filters.heuristics import MathQuality
+from eyas.text_kernels.math_statistics import math_statistics
 
 PROSE = "Here are some more words that explain what all of this is about to those who read it. "
 NAMES = {"definitions": ("newcommand", "def"), "keywords": ("theorem", "proof")}

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from corpus import StageUnavailable
-from corpus.documents import NOTE, documents
-from filters.repair import Repair, for_re2
-from pipelines.quarantine import apply_mapper
+from eyas.corpus import StageUnavailable
+from eyas.corpus.documents import NOTE, documents
+from eyas.filters.repair import Repair, for_re2
+from eyas.pipelines.quarantine import apply_mapper
 
 ftfy = pytest.importorskip("ftfy")
 badness = pytest.importorskip("ftfy.badness")

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from corpus import StageUnavailable, Verdict
-from corpus.documents import documents
-from filters.url import UrlFilter, host
-from filters.url_lists import HashSet
+from eyas.corpus import StageUnavailable, Verdict
+from eyas.corpus.documents import documents
+from eyas.filters.url import UrlFilter, host
+from eyas.filters.url_lists import HashSet
 
 tldextract = pytest.importorskip("tldextract")
 pytestmark = pytest.mark.filterwarnings("ignore:The 'registered_domain' property:DeprecationWarning")

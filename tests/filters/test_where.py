@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.where import Where
+from eyas.filters.where import Where
 
 TEXTS = ["The quick brown fox jumps.", "12 34 56", "", "a b a b a b a b a b a b", "Ein Satz auf Deutsch."]
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ablation import _judged, _shuffled, ablate, paired
-from pipelines.slices import Slice
-from pipelines.verbs import run
-from trainer.options import TrainOptions
+from eyas.pipelines.ablation import _judged, _shuffled, ablate, paired
+from eyas.pipelines.slices import Slice
+from eyas.pipelines.verbs import run
+from eyas.trainer.options import TrainOptions
 
 RECIPE = """
 name: one

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import plan
-from pipelines.planning import Plan
+from eyas.pipelines import plan
+from eyas.pipelines.planning import Plan
 
 RECIPE = """
 name: x

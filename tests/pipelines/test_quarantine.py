@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus import Filter, StageUnavailable, Verdict
-from corpus.documents import documents
-from pipelines.quarantine import StageBroken, ask, guarded
+from eyas.corpus import Filter, StageUnavailable, Verdict
+from eyas.corpus.documents import documents
+from eyas.pipelines.quarantine import StageBroken, ask, guarded
 
 
 class Picky(Filter):

@@ -18,11 +18,11 @@ import typer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from typer.testing import CliRunner
 
-from pipelines import tokenizer_corpus, tokenizer_report_cli
-from pipelines.tokenizer_corpus import LONGEST, Limits, Sample, sample_corpus
-from pipelines.tokenizer_examples import visible
-from pipelines.tokenizer_report import measure, report
-from pipelines.tokenizer_tables import MEASURES, heat
+from eyas.pipelines import tokenizer_corpus, tokenizer_report_cli
+from eyas.pipelines.tokenizer_corpus import LONGEST, Limits, Sample, sample_corpus
+from eyas.pipelines.tokenizer_examples import visible
+from eyas.pipelines.tokenizer_report import measure, report
+from eyas.pipelines.tokenizer_tables import MEASURES, heat
 
 HOSTILE = (
     "<script>alert('x')</script><img src=x onerror=alert(1)> \u202egnp.exe \x00\x1b[31m $\\frac{1}{2}$ & \"quoted\" "

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from corpus.documents import document_id, documents, text_bytes
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import Entry, TaskContext
-from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
-from shards.options import ShardOptions
-from shards.pack import HELD_OUT, index_of, plan_packing, shard_meta
-from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.options import TokenizerOptions
+from eyas.corpus.documents import document_id, documents, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, TaskContext
+from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.options import ShardOptions
+from eyas.shards.pack import HELD_OUT, index_of, plan_packing, shard_meta
+from eyas.tokenizer_train import Encoder, train_bpe
+from eyas.tokenizer_train.options import TokenizerOptions
 
 META = ShardMeta(sequence_length=8, vocab_size=1000, pad=0, bos=1, eos=11, tokenizer="f" * 64)
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 from shard_sets import META, packed, rows_by_hand
 
-from corpus.store import Store
-from shards import ShardLoader
-from shards.check import check_set
-from shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
-from shards.options import ShardOptions
+from eyas.corpus.store import Store
+from eyas.shards import ShardLoader
+from eyas.shards.check import check_set
+from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.options import ShardOptions
 
 TEXTS = ["the cat sat on the mat " * (i % 7 + 1) for i in range(60)]
 

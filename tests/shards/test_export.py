@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from shard_sets import META, packed, rows_by_hand, tokenizer
 
-from corpus.store import Store
-from shards.export import export
-from shards.options import ShardOptions
-from tokenizer_train import Encoder
+from eyas.corpus.store import Store
+from eyas.shards.export import export
+from eyas.shards.options import ShardOptions
+from eyas.tokenizer_train import Encoder
 
 TEXTS = ["the cat sat on the mat and then " * (i % 9 + 1) for i in range(50)]
 

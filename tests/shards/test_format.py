@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from shard_sets import META, rows_by_hand
 
-from corpus.store import Store
-from shards.format import FORMAT, Index, ShardMeta
+from eyas.corpus.store import Store
+from eyas.shards.format import FORMAT, Index, ShardMeta
 
 
 def test_the_schema_says_what_every_column_is() -> None:

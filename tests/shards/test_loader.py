@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_sets import META, rows_by_hand
 
-from shards import ShardLoader
-from shards.loader import Batch
-from shards.order import permute
+from eyas.shards import ShardLoader
+from eyas.shards.loader import Batch
+from eyas.shards.order import permute
 
 
 @pytest.fixture(scope="module")

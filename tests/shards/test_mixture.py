@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_sets import rows_by_hand
 
-from shards import ShardLoader
-from shards.mixture import Draws
-from shards.options import Phase
-from shards.order import repeated_too_soon, shares
+from eyas.shards import ShardLoader
+from eyas.shards.mixture import Draws
+from eyas.shards.options import Phase
+from eyas.shards.order import repeated_too_soon, shares
 
 WEIGHTS = st.lists(st.floats(0.001, 1000) | st.just(0.0), min_size=3, max_size=3).filter(lambda w: sum(w) > 0)
 

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shard_sets import packed, tokenizer
 
-from corpus.chance import lot
-from corpus.documents import PARENT
-from corpus.store import Store
-from shards import pack
-from shards.format import Index
-from shards.options import ShardOptions
-from tokenizer_train import Encoder
+from eyas.corpus.chance import lot
+from eyas.corpus.documents import PARENT
+from eyas.corpus.store import Store
+from eyas.shards import pack
+from eyas.shards.format import Index
+from eyas.shards.options import ShardOptions
+from eyas.tokenizer_train import Encoder
 
 TEXTS = st.lists(st.text(alphabet=st.sampled_from("the cat é中\n<|>_1"), min_size=1, max_size=60), max_size=12)
 

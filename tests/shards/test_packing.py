@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shards.packing import Packed, cropped, fill_rows, pack, split
-from shards.packing_report import CROPPED, added, comparison, histogram
+from eyas.shards.packing import Packed, cropped, fill_rows, pack, split
+from eyas.shards.packing_report import CROPPED, added, comparison, histogram
 
 CASES = st.integers(1, 40).flatmap(lambda row: st.tuples(st.just(row), st.lists(st.integers(0, 3 * row), max_size=40)))
 WAYS = ("best_fit", "first_fit", "concat")

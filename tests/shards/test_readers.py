@@ -12,11 +12,11 @@ import torch
 from shard_sets import rows_by_hand
 from torch.utils.data import DataLoader
 
-from corpus.store import Store
-from shards import ShardLoader
-from shards.format import Index
-from shards.reader import Reader
-from shards.torch_data import ShardDataset
+from eyas.corpus.store import Store
+from eyas.shards import ShardLoader
+from eyas.shards.format import Index
+from eyas.shards.reader import Reader
+from eyas.shards.torch_data import ShardDataset
 
 
 @pytest.fixture(scope="module")

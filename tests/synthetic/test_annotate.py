@@ -9,8 +9,8 @@ import pytest
 from fake_endpoint import FakeEndpoint, fake_endpoint
 from pydantic import ValidationError
 
-from corpus.documents import NOTE, documents
-from synthetic.annotate import Annotate
+from eyas.corpus.documents import NOTE, documents
+from eyas.synthetic.annotate import Annotate
 
 TEXTS = [f"Text number {i} teaches {'much' if i % 2 else 'nothing'}." for i in range(40)]
 DOCS = documents(list(range(40)), TEXTS, "s", [f"o{i}" for i in range(40)])

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from synthetic.answers import drawn_pairs, pairs_text, read_json, unwrap, whole_sentences
-from synthetic.prompts import Prompt
+from eyas.synthetic.answers import drawn_pairs, pairs_text, read_json, unwrap, whole_sentences
+from eyas.synthetic.prompts import Prompt
 
 FENCE = "=====TEXT 0123456789ab====="
 PAIRS = [{"question": f"Q{i}?", "answer": f"A{i}."} for i in range(10)]

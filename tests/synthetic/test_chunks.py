@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.chunks import join, split, trim
+from eyas.synthetic.chunks import join, split, trim
 
 
 @given(st.text(alphabet=st.sampled_from("ab .!?\n\t。é"), max_size=300), st.integers(1, 60))

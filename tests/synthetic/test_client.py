@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from fake_endpoint import FakeEndpoint, fake_endpoint
 
-from corpus import StageUnavailable
-from synthetic.client import BadAnswer, Client, NotBought, Outcome, Request
-from synthetic.engines import Remote
-from synthetic.purse import Answer, Budget, Purse, Terms
+from eyas.corpus import StageUnavailable
+from eyas.synthetic.client import BadAnswer, Client, NotBought, Outcome, Request
+from eyas.synthetic.engines import Remote
+from eyas.synthetic.purse import Answer, Budget, Purse, Terms
 
 TEXTS = [f"text number {i} of many" for i in range(24)]
 Ask = Callable[..., list[Outcome]]
@@ -33,7 +33,7 @@ def purse(tmp_path: Path) -> Purse:
 @pytest.fixture
 def ask(fake: FakeEndpoint, purse: Purse, monkeypatch: pytest.MonkeyPatch) -> Ask:
     """Asks about texts; pauses are a tenth of what they are in earnest."""
-    monkeypatch.setattr("synthetic.client.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("eyas.synthetic.client.FIRST_PAUSE", 0.02)
     monkeypatch.setenv("SECRET_OF_TEST", "sk-secret")
 
     def call(
@@ -101,7 +101,7 @@ def test_an_endpoint_that_dies_for_a_while_is_waited_for(
     fake: FakeEndpoint, ask: Ask, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seconds == 10.0:
-        monkeypatch.setattr("synthetic.client.FIRST_PAUSE", 0.5)
+        monkeypatch.setattr("eyas.synthetic.client.FIRST_PAUSE", 0.5)
 
     def behave(number: int, text: str) -> str:
         if number == 10:

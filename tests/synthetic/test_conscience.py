@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from corpus.verdict import Verdict
-from synthetic import facts, spoken, syntax
-from synthetic.conscience import MEASURES, Gates, measure, rules
-from synthetic.prompts import Prompt
+from eyas.corpus.verdict import Verdict
+from eyas.synthetic import facts, spoken, syntax
+from eyas.synthetic.conscience import MEASURES, Gates, measure, rules
+from eyas.synthetic.prompts import Prompt
 
 SOURCE = (
     "In 1889 the company of Gustave Eiffel built a tower in Paris. It is 330 metres high, weighs 10,100 tonnes and was "

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from synthetic.long_context.fill_in_middle import FillInMiddle, Sentinels
-from tokenizer_train.alphabet import BYTE_OF
-from tokenizer_train.control import encode_with_control
-from tokenizer_train.encoder import Encoder
-from tokenizer_train.options import SPECIAL_TOKENS
+from eyas.synthetic.long_context.fill_in_middle import FillInMiddle, Sentinels
+from eyas.tokenizer_train.alphabet import BYTE_OF
+from eyas.tokenizer_train.control import encode_with_control
+from eyas.tokenizer_train.encoder import Encoder
+from eyas.tokenizer_train.options import SPECIAL_TOKENS
 
 
 @pytest.fixture(scope="module")

@@ -13,16 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpus.documents import PARENT, SPANS, documents
-from synthetic.long_context import join_repository, joined
-from synthetic.long_context.dependencies import in_order
-from synthetic.long_context.imports import Files, asked_for
-from synthetic.long_context.join_related import JoinRelated
-from synthetic.long_context.join_repository import JoinRepository
-from synthetic.long_context.joined import TargetJoiner, filled, runs_up_to
-from synthetic.long_context.marks import FILE, REPOSITORY
-from synthetic.long_context.questions import sentences, terms
-from synthetic.long_context.retrieval_task import RetrievalTask
+from eyas.corpus.documents import PARENT, SPANS, documents
+from eyas.synthetic.long_context import join_repository, joined
+from eyas.synthetic.long_context.dependencies import in_order
+from eyas.synthetic.long_context.imports import Files, asked_for
+from eyas.synthetic.long_context.join_related import JoinRelated
+from eyas.synthetic.long_context.join_repository import JoinRepository
+from eyas.synthetic.long_context.joined import TargetJoiner, filled, runs_up_to
+from eyas.synthetic.long_context.marks import FILE, REPOSITORY
+from eyas.synthetic.long_context.questions import sentences, terms
+from eyas.synthetic.long_context.retrieval_task import RetrievalTask
 
 ROOMS = ["alpha", "bravo", "gamma", "delta", "omega"]
 

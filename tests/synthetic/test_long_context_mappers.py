@@ -11,12 +11,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpus.documents import CONTROL, SPANS, documents
-from synthetic.long_context import fill_in_middle, reorder_segments
-from synthetic.long_context.fill_in_middle import FillInMiddle, Sentinels, cut_in_three
-from synthetic.long_context.marks import FILE, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPOSITORY
-from synthetic.long_context.reorder_segments import ReorderSegments
-from tokenizer_train.options import SPECIAL_TOKENS
+from eyas.corpus.documents import CONTROL, SPANS, documents
+from eyas.synthetic.long_context import fill_in_middle, reorder_segments
+from eyas.synthetic.long_context.fill_in_middle import FillInMiddle, Sentinels, cut_in_three
+from eyas.synthetic.long_context.marks import FILE, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, REPOSITORY
+from eyas.synthetic.long_context.reorder_segments import ReorderSegments
+from eyas.tokenizer_train.options import SPECIAL_TOKENS
 
 PIECES = [*"aZé中ॠ\U0010ffff\u0301\u200d\0\r\x85\u2028 ", "\n", "\n\n", "\r\n\r\n", "👩\u200d💻", "<|fim", "_prefix|>"]
 PIECES += ["[segment", " 1]\n", "[right order", "|>", "<|", "\n \n", "a paragraph of some length.\n\n"]

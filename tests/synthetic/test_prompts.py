@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from synthetic.prompts import Prompt
-from synthetic.rewrite import Rewrite
+from eyas.synthetic.prompts import Prompt
+from eyas.synthetic.rewrite import Rewrite
 
 KINDS = {
     "code_rewrite": "rewrite", "distill": "rewrite", "diverse_qa": "append", "educational_value": "score",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from synthetic.purse import Answer, Budget, Exhausted, Grant, Price, Purse, Terms, Wait
+from eyas.synthetic.purse import Answer, Budget, Exhausted, Grant, Price, Purse, Terms, Wait
 
 TERMS = Terms("a")
 

@@ -12,10 +12,10 @@ import pytest
 from fake_endpoint import FakeEndpoint, fake_endpoint
 from pydantic import ValidationError
 
-from corpus import StageUnavailable
-from corpus.documents import documents
-from synthetic.prompts import Prompt
-from synthetic.rewrite import Rewrite
+from eyas.corpus import StageUnavailable
+from eyas.corpus.documents import documents
+from eyas.synthetic.prompts import Prompt
+from eyas.synthetic.rewrite import Rewrite
 
 TEXTS = [
     "Ray is a framework for scaling Python programs. It runs tasks on clusters of machines.",

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from synthetic.purse import Purse, Terms
-from synthetic.shared_purse import purse_at
+from eyas.synthetic.purse import Purse, Terms
+from eyas.synthetic.shared_purse import purse_at
 
 TWO_NODES = """
 import sys
 import ray
 from ray.cluster_utils import Cluster
-from synthetic.purse import Answer, Budget, Grant, Terms
-from synthetic.shared_purse import ActorPurse, purse_at, serve
+from eyas.synthetic.purse import Answer, Budget, Grant, Terms
+from eyas.synthetic.shared_purse import ActorPurse, purse_at, serve
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"first": 1}})
 cluster.add_node(num_cpus=1, resources={"second": 1})

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels import code_syntax
-from text_kernels.code_statistics import code_statistics
+from eyas.text_kernels import code_syntax
+from eyas.text_kernels.code_statistics import code_statistics
 
 NAMES = sorted(code_syntax.SYNTAXES)
 MARKS = sorted(

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from text_kernels import jit
+from eyas.text_kernels import jit
 
 HELPER = "from text_kernels.jit import helper\n\n@helper\ndef answer():\n    return {}\n"
 KERNEL = """from jit_helper_case import answer
-from text_kernels.jit import kernel
+from eyas.text_kernels.jit import kernel
 
 @kernel
 def ask():

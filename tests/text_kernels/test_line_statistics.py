@@ -10,10 +10,10 @@ import word_twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels.line_statistics import join_lines, keep_lines, line_statistics
-from text_kernels.phrases import automaton
-from text_kernels.sentences import sentences
-from text_kernels.utf8 import buffers
+from eyas.text_kernels.line_statistics import join_lines, keep_lines, line_statistics
+from eyas.text_kernels.phrases import automaton
+from eyas.text_kernels.sentences import sentences
+from eyas.text_kernels.utf8 import buffers
 
 TERMINALS = ".!?。।؟"
 PHRASES = ("javascript", "use cookies", "uses cookies", "Σας", "a", "aa", "read more...")

@@ -9,8 +9,8 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels import minhash
-from text_kernels.minhash import signatures
+from eyas.text_kernels import minhash
+from eyas.text_kernels.minhash import signatures
 
 LANES = 5
 CONSTANTS = np.random.default_rng(0).integers(0, 2**64, (2, LANES), dtype=np.uint64) | np.uint64(1)

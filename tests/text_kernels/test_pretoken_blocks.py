@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from text_kernels.jit import kernel
-from text_kernels.pretoken_blocks import BLOCK, ascii_starts
-from text_kernels.pretoken_rules import ANY, NOTHING, NUMBER, ONE_SPACE, SPACE, Rules, kinds
-from text_kernels.pretokens import pretoken_end, pretokens
-from text_kernels.utf8 import buffers
+from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretoken_blocks import BLOCK, ascii_starts
+from eyas.text_kernels.pretoken_rules import ANY, NOTHING, NUMBER, ONE_SPACE, SPACE, Rules, kinds
+from eyas.text_kernels.pretokens import pretoken_end, pretokens
+from eyas.text_kernels.utf8 import buffers
 
 ASCII = ["a", "Bc", "word", " the", " ", "  ", "\n", "\r\n", "\n\n", "\t", "\v", "\x1c", "\0", "1", "22", "333", "4444",
          ".", "..", " (", "'", "'s", "'LL", "'re", " 'd", "\\", "\\alpha", " \\in", "\\\\x", "_", "#", "\x7f"]  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels.pretoken_counts import PretokenCounts
-from text_kernels.pretoken_rules import ANY, Rules
-from text_kernels.pretokens import pretokens
-from text_kernels.utf8 import buffers
+from eyas.text_kernels.pretoken_counts import PretokenCounts
+from eyas.text_kernels.pretoken_rules import ANY, Rules
+from eyas.text_kernels.pretokens import pretokens
+from eyas.text_kernels.utf8 import buffers
 
 RULES = Rules(
     latex=1,

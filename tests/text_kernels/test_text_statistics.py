@@ -8,8 +8,8 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels.modular import BASE, PRIME, first_powers
-from text_kernels.text_statistics import MEANING, NAMES, Counted, text_statistics
+from eyas.text_kernels.modular import BASE, PRIME, first_powers
+from eyas.text_kernels.text_statistics import MEANING, NAMES, Counted, text_statistics
 
 COUNTED = Counted(
     symbols="#-.…,_\x00\t!",

@@ -9,8 +9,8 @@ import pytest
 from tokenizers import Regex
 from tokenizers.pre_tokenizers import Split
 
-from text_kernels import unicode_classes
-from text_kernels.make_unicode_table import CLASS_PATTERNS, FLAG_PATTERNS, SURROGATES
+from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.make_unicode_table import CLASS_PATTERNS, FLAG_PATTERNS, SURROGATES
 
 CODES = np.array([code for code in range(unicode_classes.CODE_POINTS) if code not in SURROGATES])
 TEXT = "".join(map(chr, CODES.tolist()))

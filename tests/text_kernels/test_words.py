@@ -11,8 +11,8 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from text_kernels.utf8 import buffers
-from text_kernels.words import jaccard, shingles, word_hashes, words
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.words import jaccard, shingles, word_hashes, words
 
 
 def column(*texts: str) -> pa.LargeStringArray:

@@ -6,7 +6,7 @@ import random
 
 from hypothesis import strategies as st
 
-from tokenizer_train.options import SPECIAL_TOKENS
+from eyas.tokenizer_train.options import SPECIAL_TOKENS
 
 FRAGMENTS = [
     *"aZéßİ中かॠมกำ𝒳𐐀", *"09٣½Ⅷ²०", *"_-'’\"\\{}$^<|>#", *" \n\r\t\v\f\0\x1c\x85\u2028\u3000\ufeff\u200b\u200d\u0301\u0942",

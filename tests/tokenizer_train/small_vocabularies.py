@@ -11,9 +11,9 @@ from hostile import TRAINING
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.bpe import train_bpe
-from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.bpe import train_bpe
+from eyas.tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
 
 ALPHABET = "ab 1éè"
 PATTERNS = [r"\p{L}+|\p{N}| +", r" ?\p{L}+|\p{N}+|\s+", r"[^b]+|b+", r".", r"\p{L}\p{N}?|\s?1"]

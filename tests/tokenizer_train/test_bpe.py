@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from pydantic import ValidationError
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from tokenizer_train import Pretokenizer, train_bpe
-from tokenizer_train.bpe import VocabularyTooLarge, tokenizer_config
-from tokenizer_train.latex import BUILTIN, named
-from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
+from eyas.tokenizer_train import Pretokenizer, train_bpe
+from eyas.tokenizer_train.bpe import VocabularyTooLarge, tokenizer_config
+from eyas.tokenizer_train.latex import BUILTIN, named
+from eyas.tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
 
 SIZES = [600, 650, 700]
 

@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from text_kernels.words import words
-from tokenizer_train.comparison import ALL, Figures, Group, compare, mean_ratio, renyi_efficiency, together
-from tokenizer_train.cuts import content_words, cut
-from tokenizer_train.digit_groups import describe, digit_groups
-from tokenizer_train.formats import byte_level
-from tokenizer_train.latex_cuts import LatexCuts, command_spans
-from tokenizer_train.loaded import LoadedTokenizer, labels
-from tokenizer_train.overlap import overlaps
-from tokenizer_train.price import FALCON_H1, parameters_of, prices
-from tokenizer_train.token_use import RARE, token_use
+from eyas.text_kernels.words import words
+from eyas.tokenizer_train.comparison import ALL, Figures, Group, compare, mean_ratio, renyi_efficiency, together
+from eyas.tokenizer_train.cuts import content_words, cut
+from eyas.tokenizer_train.digit_groups import describe, digit_groups
+from eyas.tokenizer_train.formats import byte_level
+from eyas.tokenizer_train.latex_cuts import LatexCuts, command_spans
+from eyas.tokenizer_train.loaded import LoadedTokenizer, labels
+from eyas.tokenizer_train.overlap import overlaps
+from eyas.tokenizer_train.price import FALCON_H1, parameters_of, prices
+from eyas.tokenizer_train.token_use import RARE, token_use
 
 KINDS = ("bytes", "spaces", "nfkc")
 SPLIT = r"[^\s\p{L}\p{N}]|\p{L}+|\p{N}|\s+"

@@ -14,14 +14,21 @@ from hostile import HOSTILE, TRAINING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from corpus.documents import document_id, documents, text_bytes
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import TaskContext
-from tokenizer_train import counting
-from tokenizer_train.counting import bucket_number, choose_min_count, count_tasks, merge_tasks, read_counts, thresholds
-from tokenizer_train.options import TokenizerOptions
-from tokenizer_train.pretokenizer import Pretokenizer
+from eyas.corpus.documents import document_id, documents, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import TaskContext
+from eyas.tokenizer_train import counting
+from eyas.tokenizer_train.counting import (
+    bucket_number,
+    choose_min_count,
+    count_tasks,
+    merge_tasks,
+    read_counts,
+    thresholds,
+)
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train.pretokenizer import Pretokenizer
 
 
 def parts_of(store: Store, texts: Sequence[str], cuts: Sequence[int], langs: Sequence[str] | None = None) -> list[Part]:

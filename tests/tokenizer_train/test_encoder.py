@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from tokenizer_train import Encoder, encoder, fast_encoder, train_bpe
-from tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
-from tokenizer_train.pretokenizer import PRESETS
+from eyas.tokenizer_train import Encoder, encoder, fast_encoder, train_bpe
+from eyas.tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
+from eyas.tokenizer_train.pretokenizer import PRESETS
 
 OPTIONS = TokenizerOptions.model_validate({"vocab_sizes": [600], "latex": {"inject": "builtin"}})
 

@@ -10,9 +10,9 @@ from hostile import TRAINING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenizer_train import Encoder, train_bpe
-from tokenizer_train.fertility import Fertility, measure
-from tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train import Encoder, train_bpe
+from eyas.tokenizer_train.fertility import Fertility, measure
+from eyas.tokenizer_train.options import TokenizerOptions
 
 
 @lru_cache

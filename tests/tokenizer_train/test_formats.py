@@ -13,8 +13,8 @@ from hostile import HOSTILE, TRAINING
 from hypothesis import given, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.formats import PATTERNS, byte_level, is_byte_level, read_tokenizer, token_bytes
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.formats import PATTERNS, byte_level, is_byte_level, read_tokenizer, token_bytes
 
 
 def pieces(pattern: str, text: str) -> list[str]:

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.merging import Learned, learn_merges
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.merging import Learned, learn_merges
 
 Merge = tuple[str, str]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from text_kernels.jit import kernel
-from tokenizer_train.pair_table import NO_RANK, pair_table, rank_of
+from eyas.text_kernels.jit import kernel
+from eyas.tokenizer_train.pair_table import NO_RANK, pair_table, rank_of
 
 ranks = kernel(
     lambda pairs, moves, left, right: np.array(

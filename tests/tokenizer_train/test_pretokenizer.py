@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
-from tokenizer_train import Pretokenizer
-from tokenizer_train.options import TokenizerOptions
-from tokenizer_train.pretokenizer import PRESETS, _by_pattern
+from eyas.tokenizer_train import Pretokenizer
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train.pretokenizer import PRESETS, _by_pattern
 
 ALL = [
     Pretokenizer(split_digits=digits, split_punctuation=punctuation, latex=latex)

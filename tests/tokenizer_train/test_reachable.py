@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from small_vocabularies import all_texts, ids_of, small, trained, vocabularies
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.formats import token_bytes
-from tokenizer_train.reachable import find_witnesses, last_pair, reachability
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.formats import token_bytes
+from eyas.tokenizer_train.reachable import find_witnesses, last_pair, reachability
 
 NO_UTF8 = {0xC0, 0xC1, *range(0xF5, 0x100)}
 
@@ -38,7 +38,7 @@ def test_what_any_short_text_gives_has_a_witness(tokenizer: Tokenizer) -> None:
 @given(vocabularies(ignore_merges=False))
 def test_the_last_pair_is_there_exactly_if_merges_make_the_token(tokenizer: Tokenizer) -> None:
     model = Tokenizer(tokenizer.model)  # no pre-tokenizer: the spelling is one pretoken
-    from tokenizer_train.surgery import _Vocabulary
+    from eyas.tokenizer_train.surgery import _Vocabulary
 
     vocabulary = _Vocabulary(tokenizer)
     ranks = {pair: number for number, pair in enumerate(vocabulary.merges)}

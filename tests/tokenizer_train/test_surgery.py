@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from small_vocabularies import all_texts, ids_of, of_the_pipeline, small, trained, vocabularies
 from tokenizers import Tokenizer, processors
 
-from tokenizer_train.alphabet import to_characters
-from tokenizer_train.formats import token_bytes
-from tokenizer_train.reachable import reachability
-from tokenizer_train.surgery import Changes, Operated, derivations, operate
-from tokenizer_train.surgery_proof import hostile_texts, prove
+from eyas.tokenizer_train.alphabet import to_characters
+from eyas.tokenizer_train.formats import token_bytes
+from eyas.tokenizer_train.reachable import reachability
+from eyas.tokenizer_train.surgery import Changes, Operated, derivations, operate
+from eyas.tokenizer_train.surgery_proof import hostile_texts, prove
 
 TEXTS = all_texts(4)
 

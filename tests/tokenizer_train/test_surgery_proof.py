@@ -14,11 +14,11 @@ from small_vocabularies import trained
 from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
-import tokenizer_train.surgery_proof as module
-from pipelines.tokenizer_surgery_cli import EXAMPLES, surgery
-from tokenizer_train.formats import read_tokenizer, token_bytes
-from tokenizer_train.surgery import Changes, operate
-from tokenizer_train.surgery_proof import hostile_texts, prove
+import eyas.tokenizer_train.surgery_proof as module
+from eyas.pipelines.tokenizer_surgery_cli import EXAMPLES, surgery
+from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
+from eyas.tokenizer_train.surgery import Changes, operate
+from eyas.tokenizer_train.surgery_proof import hostile_texts, prove
 
 
 class TestProof:

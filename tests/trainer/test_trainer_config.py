@@ -10,9 +10,9 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from trainer.config import PRESETS, HybridConfig
-from trainer.options import TrainOptions
-from trainer.schedule import batches_before, plan_of
+from eyas.trainer.config import PRESETS, HybridConfig
+from eyas.trainer.options import TrainOptions
+from eyas.trainer.schedule import batches_before, plan_of
 
 # falcon_h1.md §3.5: Megatron-Bridge provider, its tests, Hugging Face configs.
 PUBLISHED = {
@@ -159,9 +159,9 @@ def test_shapes_are_frozen() -> None:
 
 def test_import_costs_no_torch() -> None:
     code = (
-        "import sys, trainer, trainer.options; from trainer import TrainOptions, HybridConfig;"
+        "import sys, eyas.trainer, eyas.trainer.options; from eyas.trainer import TrainOptions, HybridConfig;"
         "HybridConfig.preset('tiny'); assert 'torch' not in sys.modules;"
-        "import trainer.training, trainer.generation; from trainer import train, generate;"
+        "import eyas.trainer.training, eyas.trainer.generation; from eyas.trainer import train, generate;"
         "assert callable(train) and callable(generate)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

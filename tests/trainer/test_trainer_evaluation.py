@@ -13,14 +13,14 @@ import torch
 from shard_sets import packed, tokenizer
 from test_trainer_training import OPTIONS, SMALL, FakeIndex, FakeLoader
 
-from shards import pack
-from shards.options import ShardOptions
-from shards.pack import HELD_OUT
-from tokenizer_train import Encoder
-from trainer.config import HybridConfig
-from trainer.evaluation import HeldOut
-from trainer.model import HybridLM
-from trainer.training import train
+from eyas.shards import pack
+from eyas.shards.options import ShardOptions
+from eyas.shards.pack import HELD_OUT
+from eyas.tokenizer_train import Encoder
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.evaluation import HeldOut
+from eyas.trainer.model import HybridLM
+from eyas.trainer.training import train
 
 TEXTS = [f"the cat {number} and the dog sat on the mat: {'é' * (number % 4)}" for number in range(120)]
 

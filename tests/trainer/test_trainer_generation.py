@@ -8,11 +8,11 @@ import pytest
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from trainer.config import HybridConfig
-from trainer.files import save_model
-from trainer.generation import _as_text, generate, sample
-from trainer.hf import export_hf
-from trainer.model import HybridLM
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.files import save_model
+from eyas.trainer.generation import _as_text, generate, sample
+from eyas.trainer.hf import export_hf
+from eyas.trainer.model import HybridLM
 
 SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>"]
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from shard_sets import tokenizer
 
-from trainer.config import HybridConfig
-from trainer.gguf_export import export_gguf
-from trainer.model import HybridLM
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.gguf_export import export_gguf
+from eyas.trainer.model import HybridLM
 
 pytest.importorskip("gguf")
 xllamacpp = pytest.importorskip("xllamacpp")

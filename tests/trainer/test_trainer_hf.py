@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainer.config import HybridConfig, Multipliers
-from trainer.files import load_model
-from trainer.hf import export_hf, from_hf_config, load_hf, to_hf_config
-from trainer.layers import HybridCache
-from trainer.model import HybridLM
+from eyas.trainer.config import HybridConfig, Multipliers
+from eyas.trainer.files import load_model
+from eyas.trainer.hf import export_hf, from_hf_config, load_hf, to_hf_config
+from eyas.trainer.layers import HybridCache
+from eyas.trainer.model import HybridLM
 
 BASE = HybridConfig(
     vocab_size=97, d_model=32, d_ff=48, layers=2, attention_heads=4, kv_heads=2, head_dim=12,

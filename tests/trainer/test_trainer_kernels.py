@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from test_trainer_model import LENGTH, lively, segments
 from torch import Tensor
 
-from trainer import kernels
-from trainer.ssd import ScanMasks, ssd
+from eyas.trainer import kernels
+from eyas.trainer.ssd import ScanMasks, ssd
 
 
 def conv1d(x: Tensor, weight: Tensor, bias: Tensor, seq_idx: Tensor, activation: str) -> Tensor:

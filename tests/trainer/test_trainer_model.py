@@ -11,13 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-import trainer.loss
-from trainer import kernels
-from trainer.config import HybridConfig
-from trainer.layers import Attention, HybridCache, StateSpace
-from trainer.loss import linear_cross_entropy
-from trainer.model import HybridLM
-from trainer.segments import Packing, next_token_targets
+from eyas.trainer import kernels
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.layers import Attention, HybridCache, StateSpace
+from eyas.trainer.loss import linear_cross_entropy
+from eyas.trainer.model import HybridLM
+from eyas.trainer.segments import Packing, next_token_targets
 
 CONFIG = HybridConfig(
     vocab_size=61, d_model=32, d_ff=48, layers=2, attention_heads=4, kv_heads=2, head_dim=8,

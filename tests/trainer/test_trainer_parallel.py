@@ -12,16 +12,16 @@ import pytest
 import torch
 from shard_sets import packed
 
-from shards.options import ShardOptions
-from shards.pack import HELD_OUT
-from trainer.files import load_model
+from eyas.shards.options import ShardOptions
+from eyas.shards.pack import HELD_OUT
+from eyas.trainer.files import load_model
 
 SCRIPT = """
 import sys
 sys.path[:0] = [{tests!r}, {tests!r} + "/../shards"]
 from test_trainer_training import FakeIndex, FakeLoader, OPTIONS, train
-from trainer.evaluation import HeldOut
-from trainer.parallel import World
+from eyas.trainer.evaluation import HeldOut
+from eyas.trainer.parallel import World
 
 class Shared(FakeLoader):
     def __iter__(self):

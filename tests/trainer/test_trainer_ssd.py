@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.ssd import ScanMasks, ssd
+from eyas.trainer.ssd import ScanMasks, ssd
 
 
 def slow_scan(

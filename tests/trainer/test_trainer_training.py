@@ -15,16 +15,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer import checkpoint
-from trainer.config import HybridConfig
-from trainer.device import pick_device, pick_dtype
-from trainer.files import load_model
-from trainer.hf import export_hf
-from trainer.model import HybridLM
-from trainer.optimizer import make_optimizer
-from trainer.options import BatchRamp, TrainOptions
-from trainer.schedule import batches_before
-from trainer.training import train
+from eyas.trainer import checkpoint
+from eyas.trainer.config import HybridConfig
+from eyas.trainer.device import pick_device, pick_dtype
+from eyas.trainer.files import load_model
+from eyas.trainer.hf import export_hf
+from eyas.trainer.model import HybridLM
+from eyas.trainer.optimizer import make_optimizer
+from eyas.trainer.options import BatchRamp, TrainOptions
+from eyas.trainer.schedule import batches_before
+from eyas.trainer.training import train
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def test_what_does_not_fit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ValueError, match="vocab_size"):
         train(FakeLoader(index=replace(FakeIndex(), vocab_size=0)), OPTIONS, out, seed=1)
     assert not checkpoint.complete(tmp_path / "out" / "checkpoints")
-    monkeypatch.setattr("trainer.model.HybridLM.loss", lambda self, *_: self.head.weight.sum() * math.nan)
+    monkeypatch.setattr("eyas.trainer.model.HybridLM.loss", lambda self, *_: self.head.weight.sum() * math.nan)
     with pytest.raises(FloatingPointError, match="loss became nan at step 1"):
         train(FakeLoader(), OPTIONS, out, seed=1)
     if not torch.cuda.is_available():
@@ -201,7 +201,7 @@ def test_a_failed_write_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch:
 
     train(FakeLoader(), OPTIONS.model_copy(update={"steps": 4}), str(tmp_path), seed=1)
     with monkeypatch.context() as patch:
-        patch.setattr("trainer.checkpoint.write_text", full)
+        patch.setattr("eyas.trainer.checkpoint.write_text", full)
         with pytest.raises(OSError, match="no space"):
             train(FakeLoader(), OPTIONS.model_copy(update={"steps": 8}), str(tmp_path), seed=1)
     assert [p.name for p in checkpoint.complete(tmp_path / "checkpoints")] == ["step-00000004"]
@@ -280,7 +280,7 @@ def test_running_out_of_memory_says_what_to_turn(tmp_path: Path, monkeypatch: py
     def full(*_: object) -> Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
 
-    monkeypatch.setattr("trainer.model.HybridLM.loss", full)
+    monkeypatch.setattr("eyas.trainer.model.HybridLM.loss", full)
     with pytest.raises(ValueError, match=r"no memory left at step 1 with 2 rows at a time.*micro_batch.*recompute"):
         train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from corpus.documents import documents
-from corpus.sources.base import Source
+from eyas.corpus.documents import documents
+from eyas.corpus.sources.base import Source
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import read_all, texts
 
-from corpus.sources import base
-from corpus.sources.base import UnreadableInput
-from corpus.sources.columnar import ArrowFiles, ParquetFiles
+from eyas.corpus.sources import base
+from eyas.corpus.sources.base import UnreadableInput
+from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
 
 Columnar = ParquetFiles | ArrowFiles
 

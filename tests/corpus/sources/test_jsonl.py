@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import Record, read_all, texts
 
-from corpus.sources.base import UnreadableInput
-from corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.base import UnreadableInput
+from eyas.corpus.sources.jsonl import JsonLines
 
 COMPRESS = {
     ".gz": gzip.compress,
@@ -241,7 +241,7 @@ def test_a_line_beyond_all_bounds_is_passed_over_and_the_next_is_read(tmp_path: 
 
 HUGE = """
 import resource, sys
-from corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.jsonl import JsonLines
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 source = JsonLines(path=sys.argv[1], max_document_bytes=int(sys.argv[2]))
 split = source.splits(source.files("src"), 1 << 40)[0]

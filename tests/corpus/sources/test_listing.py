@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sources.listing import InputFile, Split, cut, list_files, take_bytes
+from eyas.corpus.sources.listing import InputFile, Split, cut, list_files, take_bytes
 
 
 def fill(folder: Path, *names: str) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from reading import Record, read_all, texts
 
-from corpus.sources.text_files import TextFiles
+from eyas.corpus.sources.text_files import TextFiles
 
 
 def one(tmp_path: Path, data: bytes, **options: object) -> Record:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import document_id, documents, text_bytes
-from corpus.part import Part
-from corpus.store import Store
-from corpus.task import TaskContext
-from filters.classifiers.train import TrainClassifier
+from eyas.corpus.documents import document_id, documents, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.store import Store
+from eyas.corpus.task import TaskContext
+from eyas.filters.classifiers.train import TrainClassifier
 
 GOOD = ["river", "empire", "species", "century", "theory", "population", "treaty", "molecule", "dynasty", "orbit"]
 BAD = ["click", "buy", "subscribe", "cheap", "offer", "login", "cookie", "unsubscribe", "lol", "winner"]

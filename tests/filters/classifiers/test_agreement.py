@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filters.classifiers.agreement import agreement, kappa, spearman
+from eyas.filters.classifiers.agreement import agreement, kappa, spearman
 
 
 def test_the_figures_are_those_of_scikit_learn_and_scipy() -> None:

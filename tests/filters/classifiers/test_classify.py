@@ -16,11 +16,11 @@ import pytest
 import torch
 from classifier_driver import rows, stage, texts, tiny_encoder, train
 
-from corpus import StageUnavailable
-from corpus.documents import documents
-from corpus.store import Store
-from corpus.task import TaskContext
-from filters.classifiers.classify import Classify
+from eyas.corpus import StageUnavailable
+from eyas.corpus.documents import documents
+from eyas.corpus.store import Store
+from eyas.corpus.task import TaskContext
+from eyas.filters.classifiers.classify import Classify
 
 HOSTILE = [
     "",

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from filters.classifiers.evaluation import MOST_GROUPS, NO_GROUP, OTHERS, evaluate
-from filters.classifiers.report import warnings
+from eyas.filters.classifiers.evaluation import MOST_GROUPS, NO_GROUP, OTHERS, evaluate
+from eyas.filters.classifiers.report import warnings
 
 
 @dataclass

@@ -10,8 +10,8 @@ from classifier_driver import large
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.classifiers.fasttext_model import FastTextOptions, train_fasttext
-from filters.classifiers.text import PLAIN, TextOptions, one_line
+from eyas.filters.classifiers.fasttext_model import FastTextOptions, train_fasttext
+from eyas.filters.classifiers.text import PLAIN, TextOptions, one_line
 
 PIECES = ["\n", "\r", "\0", "\t", "\x0b", "\x0c", " ", "</s>", "__label__", "_", "<", "/s>", "__LABEL__", "</S>"]
 PIECES += [

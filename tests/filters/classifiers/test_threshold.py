@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpus import StageUnavailable
-from corpus.documents import documents
-from filters.classifiers.threshold import Threshold
+from eyas.corpus import StageUnavailable
+from eyas.corpus.documents import documents
+from eyas.filters.classifiers.threshold import Threshold
 
 
 def table(values: pa.Array) -> pa.Table:

@@ -14,11 +14,11 @@ import pytest
 from classifier_driver import digests, large, rows, stage, texts, tiny_encoder, train
 from pydantic import ValidationError
 
-from filters.classifiers.learning import LEAST, prepare
-from filters.classifiers.models import load
-from filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, sample_schema
-from filters.classifiers.text import one_line
-from filters.classifiers.train import TrainClassifier
+from eyas.filters.classifiers.learning import LEAST, prepare
+from eyas.filters.classifiers.models import load
+from eyas.filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, sample_schema
+from eyas.filters.classifiers.text import one_line
+from eyas.filters.classifiers.train import TrainClassifier
 
 MADE = rows(150, 150, 60)
 FILES = ["classifier.json", "model.bin", "report.html", "report.json"]

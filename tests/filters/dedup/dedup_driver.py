@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from corpus.documents import document_id, documents, text_bytes
-from corpus.part import Part
-from corpus.stage import CorpusStage
-from corpus.store import Store
-from corpus.task import Entry, TaskContext, in_turn, next_step
-from text_kernels.splice import splice
+from eyas.corpus.documents import document_id, documents, text_bytes
+from eyas.corpus.part import Part
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, TaskContext, in_turn, next_step
+from eyas.text_kernels.splice import splice
 
 LAST_NUMBER = re.compile(r"\d+$")
 

@@ -10,14 +10,14 @@ import pytest
 from dedup_driver import run
 from near_copies import edited, random_text
 
-from corpus.ledger import Books
-from corpus.stage import Alarm
-from filters.dedup import audit, minhash
-from filters.dedup.audit import excerpts
-from filters.dedup.exact import ExactDedup
-from filters.dedup.lines import LineDedup
-from filters.dedup.minhash import MinhashDedup
-from filters.dedup.substring import SubstringDedup
+from eyas.corpus.ledger import Books
+from eyas.corpus.stage import Alarm
+from eyas.filters.dedup import audit, minhash
+from eyas.filters.dedup.audit import excerpts
+from eyas.filters.dedup.exact import ExactDedup
+from eyas.filters.dedup.lines import LineDedup
+from eyas.filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.substring import SubstringDedup
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from datasketch.lsh import _false_negative_probability, _false_positive_probability, _optimal_param
 from pydantic import ValidationError
 
-from filters.dedup.banding import choose, curve_lines, probability
-from filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.banding import choose, curve_lines, probability
+from eyas.filters.dedup.minhash import MinhashDedup
 
 
 def cost(jaccard: float, price: float, bands: int, rows: int) -> float:

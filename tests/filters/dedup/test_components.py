@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.shuffle import read_bucket
-from corpus.store import Store
-from corpus.task import Entry, TaskContext, next_step
-from filters.dedup import stars
-from filters.dedup.union_find import Components
+from eyas.corpus.shuffle import read_bucket
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, TaskContext, next_step
+from eyas.filters.dedup import stars
+from eyas.filters.dedup.union_find import Components
 
 NUMBERS, ROWS = [0, 3, 2**31, 0xFFFFFFFE, 0xFFFFFFFF], [4, 1, 3, 2, 5]
 IDS = [(number << 32) + row for number, rows in zip(NUMBERS, ROWS, strict=True) for row in range(rows)]

@@ -10,13 +10,13 @@ import pytest
 from dedup_driver import run
 from hostile_documents import SMALL
 
-from corpus import part
-from corpus.stage import CorpusStage
-from filters.dedup.exact import ExactDedup
-from filters.dedup.lines import LineDedup
-from filters.dedup.minhash import MinhashDedup
-from filters.dedup.substring import SubstringDedup
-from text_kernels.words import words
+from eyas.corpus import part
+from eyas.corpus.stage import CorpusStage
+from eyas.filters.dedup.exact import ExactDedup
+from eyas.filters.dedup.lines import LineDedup
+from eyas.filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.substring import SubstringDedup
+from eyas.text_kernels.words import words
 
 STAGES: dict[str, Callable[[], CorpusStage]] = {
     "exact": ExactDedup,

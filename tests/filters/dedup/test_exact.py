@@ -10,8 +10,8 @@ from dedup_driver import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.dedup import base
-from filters.dedup.exact import ExactDedup, plain_url
+from eyas.filters.dedup import base
+from eyas.filters.dedup.exact import ExactDedup, plain_url
 
 TEXTS = st.lists(
     st.sampled_from(["", "a", "A", "b", " a", "a\n", "é", "É", "e\u0301", "\0", "a\0", "\ufeffa"]), max_size=20

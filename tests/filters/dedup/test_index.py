@@ -10,8 +10,8 @@ import pytest
 from dedup_driver import Fate, run
 from near_copies import edited, random_text
 
-from filters.dedup import base, minhash
-from filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup import base, minhash
+from eyas.filters.dedup.minhash import MinhashDedup
 
 STAGE = {"keep": "first", "index": True}
 

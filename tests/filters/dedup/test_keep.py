@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.dedup.exact import ExactDedup
-from filters.dedup.keep import columns, order, parse, ranks
-from filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.exact import ExactDedup
+from eyas.filters.dedup.keep import columns, order, parse, ranks
+from eyas.filters.dedup.minhash import MinhashDedup
 
 
 def table(rows: list[dict[str, Any]], **kinds: pa.DataType) -> pa.Table:

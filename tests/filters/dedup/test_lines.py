@@ -11,8 +11,8 @@ from dedup_driver import run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.dedup import base
-from filters.dedup.lines import LineDedup
+from eyas.filters.dedup import base
+from eyas.filters.dedup.lines import LineDedup
 
 LINE = st.sampled_from(
     [

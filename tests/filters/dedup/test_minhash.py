@@ -11,14 +11,14 @@ import pytest
 from dedup_driver import Fate, run
 from near_copies import VOCABULARY, edited, jaccard, of_similarity, random_text, shingle_set
 
-from corpus.shuffle import read_bucket
-from corpus.store import Store
-from filters.dedup import base, minhash
-from filters.dedup.banding import probability
-from filters.dedup.exact import ExactDedup
-from filters.dedup.minhash import MinhashDedup
-from filters.dedup.signatures import band_keys, lanes
-from text_kernels.words import words
+from eyas.corpus.shuffle import read_bucket
+from eyas.corpus.store import Store
+from eyas.filters.dedup import base, minhash
+from eyas.filters.dedup.banding import probability
+from eyas.filters.dedup.exact import ExactDedup
+from eyas.filters.dedup.minhash import MinhashDedup
+from eyas.filters.dedup.signatures import band_keys, lanes
+from eyas.text_kernels.words import words
 
 LANES = ["0x2a4c004b6ae97d7f", "0xfccac7c96d3a1e79", "0x93df7413971b78d9", "0x494f4724213d3138"]
 

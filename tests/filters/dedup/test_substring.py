@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from filters.dedup import base, substring
-from filters.dedup.repeats import NOBODY, owners
-from filters.dedup.substring import SubstringDedup
-from text_kernels.utf8 import buffers
-from text_kernels.words import words
+from eyas.filters.dedup import base, substring
+from eyas.filters.dedup.repeats import NOBODY, owners
+from eyas.filters.dedup.substring import SubstringDedup
+from eyas.text_kernels.utf8 import buffers
+from eyas.text_kernels.words import words
 
 PHRASES = [
     "the quick brown fox jumps over ",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filters.dedup.verify import BINS, TRIES, groups, verify
+from eyas.filters.dedup.verify import BINS, TRIES, groups, verify
 
 BANDS = 2
 DOCUMENT = st.tuples(st.frozensets(st.integers(0, 12), min_size=1), st.tuples(st.integers(0, 2), st.integers(3, 5)))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.languages import read
-from filters.languages.fit import Fitted, fit, to_yaml
+from eyas.filters.languages import read
+from eyas.filters.languages.fit import Fitted, fit, to_yaml
 
 RULE = "gopher_repetition.dup_line_frac"
 scores = st.lists(

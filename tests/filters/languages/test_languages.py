@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from filters.heuristics import FineWebQuality, GopherQuality, GopherRepetition
-from filters.language import Language
-from filters.languages import LanguageEntry, load, overrides, sources
-from filters.languages.thresholds import OPTIONS
-from text_kernels.text_statistics import Counted, text_statistics
-from text_kernels.words import words
+from eyas.filters.heuristics import FineWebQuality, GopherQuality, GopherRepetition
+from eyas.filters.language import Language
+from eyas.filters.languages import LanguageEntry, load, overrides, sources
+from eyas.filters.languages.thresholds import OPTIONS
+from eyas.text_kernels.text_statistics import Counted, text_statistics
+from eyas.text_kernels.words import words
 
 FALCON_H1 = ["ar", "cs", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ro", "ru", "sv", "ur", "zh"]
 STAGES = {
@@ -88,7 +88,7 @@ def test_what_is_handed_out_cannot_spoil_the_table():
 
 
 def test_the_file_says_each_thing_once():
-    text = files("filters.languages").joinpath("languages.json").read_text(encoding="utf-8")
+    text = files("eyas.filters.languages").joinpath("languages.json").read_text(encoding="utf-8")
 
     def once(pairs):
         assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]

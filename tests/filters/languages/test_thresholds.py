@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from filters.languages import load, read
+from eyas.filters.languages import load, read
 
 GOOD = """\
 # my own

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdnum import iban, luhn
 
-from filters.privacy.accounts import find_cards, find_ibans, is_card
-from filters.privacy.email import find_emails
-from filters.privacy.ip import find_ips
-from filters.privacy.phone import find_phones
-from filters.privacy.secrets import entropy, find_secrets
-from filters.privacy.spans import Finder
+from eyas.filters.privacy.accounts import find_cards, find_ibans, is_card
+from eyas.filters.privacy.email import find_emails
+from eyas.filters.privacy.ip import find_ips
+from eyas.filters.privacy.phone import find_phones
+from eyas.filters.privacy.secrets import entropy, find_secrets
+from eyas.filters.privacy.spans import Finder
 
 pytest.importorskip("datatrove")
 from datatrove.pipeline.formatters import PIIFormatter

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpus.documents import NOTE, documents
-from filters.privacy import MaskPII
-from filters.privacy.spans import KINDS, touches_placeholder
-from pipelines.registry import stage_class
+from eyas.corpus.documents import NOTE, documents
+from eyas.filters.privacy import MaskPII
+from eyas.filters.privacy.spans import KINDS, touches_placeholder
+from eyas.pipelines.registry import stage_class
 
 PIECES = (
     "joe@mail.org", "JOE@mail.org", "ann [at] mail.org", "joe%40mail.org", "@", "a@b", "x@b.c.dd", "user@example.com",

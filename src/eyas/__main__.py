@@ -1,0 +1,8 @@
+"""`python -m eyas`: the command line."""
+
+from __future__ import annotations
+
+from eyas.pipelines.cli import main
+
+if __name__ == "__main__":
+    main()
