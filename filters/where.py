@@ -1,8 +1,8 @@
 """`where`: keeps documents for which an SQL expression is true, over their columns and the statistics of their text.
 
 The expression is Polars' SQL: `words > 100 AND letters / characters > 0.6 AND lang = 'de'`. Statistics are the names of
-`eyas.text_kernels.text_statistics.MEANING` (as floats, so that `/` divides), and `top_2_gram` or `repeated_5_grams` for any n;
-they come from the walk that all heuristic filters share. A decision must depend on its document alone, so what looks at
+`eyas.text_kernels.text_statistics.MEANING` (as floats, so that `/` divides), and `top_2_gram` or `repeated_5_grams` for any
+n; they come from the walk that all heuristic filters share. A decision must depend on its document alone, so what looks at
 several rows (`avg`, `count`, `OVER`) is refused when the recipe is read.
 """
 

@@ -1,7 +1,7 @@
 """What a training step saw: the rows, documents, addresses, scores and clusters behind each of its tokens.
 
-The way back is short because nothing was forgotten on the way: step → rows (`eyas.shards.order`), row → pieces (columns of the
-shard), document → origin and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these
+The way back is short because nothing was forgotten on the way: step → rows (`eyas.shards.order`), row → pieces (columns of
+the shard), document → origin and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these
 documents are read.
 """
 

@@ -159,7 +159,8 @@ class _Run:
         if options.start_from is None:
             config = options.config(index.vocab_size, index.sequence_length)
             check_memory(config, self.device, shares)
-            return HybridLM(config).to(self.device)
+            fresh: HybridLM = HybridLM(config).to(self.device)
+            return fresh
         model = load_model(options.start_from)
         if model.config.vocab_size != index.vocab_size:
             raise ValueError(
@@ -169,7 +170,8 @@ class _Run:
         check_memory(model.config, self.device, shares)
         longest = max(model.config.context_length, index.sequence_length)
         model.config = replace(model.config, context_length=longest)
-        return model.to(self.device)
+        moved: HybridLM = model.to(self.device)
+        return moved
 
     def resume(self) -> None:
         """Go on from the newest checkpoint, if any, and cut the metrics back to it."""
@@ -295,7 +297,9 @@ class _Run:
 
     def _precision(self) -> AbstractContextManager[None]:
         narrow = self.dtype != torch.float32
-        return torch.autocast(self.device.type, self.dtype if narrow else torch.bfloat16, enabled=narrow)
+        dtype = self.dtype if narrow else torch.bfloat16
+        context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype, enabled=narrow)
+        return context
 
     def _check_batch(self, ids_bl: Tensor, segments_bl: Tensor, rows: int) -> None:
         length = self.loader.index.sequence_length
