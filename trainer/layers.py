@@ -135,7 +135,7 @@ class Attention(nn.Module):
         return F.scaled_dot_product_attention(q_bhld, k_bhld, v_bhld, is_causal=True)
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # documents differ from batch to batch: nothing to specialise on
+@torch.compiler.disable
 def _attend_apart(q_bhld: Tensor, k_bhld: Tensor, v_bhld: Tensor, packing: Packing) -> Tensor:
     """One call per document, the path on a CPU: work outside of the document is never done.
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from eyas.trainer import kernels
+from eyas.trainer import kernels, loss
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.layers import Attention, HybridCache, StateSpace
 from eyas.trainer.loss import linear_cross_entropy
@@ -128,7 +128,7 @@ def test_loss_is_the_mean_over_targets_and_adds_up_over_pieces() -> None:
 
 
 def test_fused_cross_entropy_and_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eyas.trainer.loss, "LOGITS_AT_ONCE", 40)  # several slices, the last one short
+    monkeypatch.setattr(loss, "LOGITS_AT_ONCE", 40)  # several slices, the last one short
     torch.manual_seed(0)
     hidden = torch.randn(11, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(9, 4, dtype=torch.float64, requires_grad=True)
