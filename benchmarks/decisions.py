@@ -22,7 +22,7 @@ from benchmarks.common import Document, Options, Report, installed, read_documen
 from benchmarks.filters import our_words, words_by
 from eyas.corpus import Rule
 from eyas.filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
-from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.unicode import classes as unicode_classes
 
 PEERS: dict[type[Any], str] = {
     GopherRepetition: "GopherRepetitionFilter",

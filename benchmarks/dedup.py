@@ -34,9 +34,9 @@ import pyarrow.parquet as pq
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run, text_column
 from eyas.filters.dedup.signatures import SEED, lanes
 from eyas.pipelines import run as run_recipe
-from eyas.text_kernels.minhash import signatures
-from eyas.text_kernels.shingles import shingles
-from eyas.text_kernels.words import word_hashes
+from eyas.text_kernels.fingerprints.minhash import signatures
+from eyas.text_kernels.fingerprints.shingles import shingles
+from eyas.text_kernels.words.words import word_hashes
 
 NAME = "MinHash, text to 112 lanes"
 WHOLE = "whole deduplication, verified"

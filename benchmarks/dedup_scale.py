@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.dedup import one_core
-from eyas.corpus.chance import mix
 from eyas.corpus.part import Part
+from eyas.corpus.sampling import mix
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, TaskContext, in_turn, next_step
 from eyas.filters.dedup.minhash import MinhashDedup

@@ -26,9 +26,9 @@ from eyas.corpus.measure import join
 from eyas.corpus.sources.base import BATCH_BYTES
 from eyas.filters.heuristics import C4Quality, FineWebQuality, GopherQuality, GopherRepetition
 from eyas.filters.heuristics.symbols import TERMINALS
-from eyas.text_kernels.sentences import sentences
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.sentences import sentences
+from eyas.text_kernels.words.words import words
 
 AS_IT_COMES = "four filters, datatrove as it comes"
 REGEX = "four filters, datatrove with a regex"

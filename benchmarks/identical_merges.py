@@ -18,9 +18,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from benchmarks.common import Options, Report, read_texts, run, text_column
 from benchmarks.tokenizer_training import SIZE, counted
 from eyas.tokenizer_train.alphabet import to_characters
-from eyas.tokenizer_train.merging import learn_merges
 from eyas.tokenizer_train.options import SPECIAL_TOKENS
 from eyas.tokenizer_train.pretokenizer import PRESETS, Pretokenizer
+from eyas.tokenizer_train.training.merging import learn_merges
 
 SETS: dict[str, tuple[Pretokenizer, dict[str, Any]]] = {
     "Falcon-H1": (PRESETS["falcon-h1"], {"min_frequency": 2, "special_tokens": SPECIAL_TOKENS}),

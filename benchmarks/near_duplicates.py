@@ -29,8 +29,8 @@ from eyas.filters.dedup.banding import probability
 from eyas.filters.dedup.minhash import MinhashDedup
 from eyas.filters.dedup.signatures import band_keys
 from eyas.pipelines import run as run_recipe
+from eyas.text_kernels.fingerprints.shingles import jaccard
 from eyas.text_kernels.jit import kernel
-from eyas.text_kernels.shingles import jaccard
 
 LEAST = 0.4
 """Pairs below this are counted as nothing."""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from benchmarks.common import Options, Report, in_turns, read_texts, run, text_column
 from eyas.shards.packing import fill_rows, pack
 from eyas.shards.packing_report import comparison
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.words import words
 from eyas.tokenizer_train import Encoder, train_bpe
 from eyas.tokenizer_train.options import TokenizerOptions
 

@@ -23,9 +23,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run
+from eyas.synthetic.budget import Answer, Purse, Terms
 from eyas.synthetic.client import Client, Request
 from eyas.synthetic.engines import Remote
-from eyas.synthetic.purse import Answer, Purse, Terms
 
 LEAST_RATIO = 0.9
 CHARACTERS = 2000

@@ -29,11 +29,11 @@ import pyarrow as pa
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from benchmarks.common import Options, Report, Timed, in_turns, installed, read_texts, run, text_column
-from eyas.text_kernels.pretoken_counts import PretokenCounts
-from eyas.text_kernels.pretoken_rules import Rules
+from eyas.text_kernels.pretokens.counts import PretokenCounts
+from eyas.text_kernels.pretokens.rules import Rules
 from eyas.tokenizer_train.alphabet import to_characters
-from eyas.tokenizer_train.merging import learn_merges
 from eyas.tokenizer_train.pretokenizer import PRESETS, Pretokenizer
+from eyas.tokenizer_train.training.merging import learn_merges
 
 SIZE = 32_768
 Merges = list[tuple[str, str]]

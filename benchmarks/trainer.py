@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run, text_column
-from eyas.text_kernels.words import word_hashes
+from eyas.text_kernels.words.words import word_hashes
 from eyas.trainer.config import HybridConfig
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from eyas.corpus.documents import HIDDEN, NOTE
 from eyas.corpus.stage import Filter, Mapper, Stage, StageUnavailable
 from eyas.corpus.verdict import Verdict
 from eyas.filters.heuristics.symbols import TERMINALS
-from eyas.text_kernels.sentences import sentences
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.sentences import sentences
+from eyas.text_kernels.words.words import words
 
 _REFUSED = {
     "LambdaFilter": "takes a Python function, which no recipe can hold; write a Filter, it is ten lines",

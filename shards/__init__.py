@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eyas.lazy import lazy
 
 if TYPE_CHECKING:
     from eyas.shards.loader import ShardLoader
 
 __all__ = ["ShardLoader"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "ShardLoader":
-        from eyas.shards.loader import ShardLoader
-
-        return ShardLoader
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy(__name__, {"ShardLoader": "eyas.shards.loader"})

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from eyas.corpus.chance import MASK
+from eyas.corpus.sampling import MASK
 from eyas.corpus.store import Store
 from eyas.shards.format import Index
 from eyas.shards.options import Phase

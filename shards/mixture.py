@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from eyas.corpus.chance import GOLDEN, mix
+from eyas.corpus.sampling import GOLDEN, mix
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eyas.corpus.chance import GOLDEN, MASK, mix
+from eyas.corpus.sampling import GOLDEN, MASK, mix
 from eyas.shards.format import Index
 from eyas.shards.mixture import Draws
 from eyas.shards.options import Phase, check_phases
@@ -171,7 +171,7 @@ def permute(numbers: I64, size: int, key: int) -> I64:
 
 @part
 def _mix(x: np.uint64) -> np.uint64:
-    """`eyas.corpus.chance.mix` of one number."""
+    """`eyas.corpus.sampling.mix` of one number."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from eyas.corpus.chance import lot
 from eyas.corpus.documents import COLUMNS, NOTE
+from eyas.corpus.sampling import lot
 from eyas.corpus.stage import Mapper
 from eyas.synthetic.answers import read_json, unwrap
 from eyas.synthetic.chunks import split

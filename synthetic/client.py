@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from eyas.corpus.stage import StageUnavailable
+from eyas.synthetic.budget import Answer, Exhausted, Grant, PurseLike, Terms, Wait
 from eyas.synthetic.engines import Endpoint, Engine, digest
-from eyas.synthetic.purse import Answer, Exhausted, Grant, PurseLike, Terms, Wait
 
 Messages = list[dict[str, str]]
 

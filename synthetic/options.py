@@ -17,12 +17,12 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from eyas.corpus.stage import Figures, Stage
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
+from eyas.synthetic.budget import Budget, Price, PurseLike, Terms
+from eyas.synthetic.budget_actor import purse_at
 from eyas.synthetic.client import Client
 from eyas.synthetic.engines import Embedded, Engine, Remote, embedded_weights
 from eyas.synthetic.forecast import Forecast
 from eyas.synthetic.prompts import Prompt
-from eyas.synthetic.purse import Budget, Price, PurseLike, Terms
-from eyas.synthetic.shared_purse import purse_at
 
 PURSE = "answers.sqlite"
 """The purse's name in a run's folder."""

@@ -21,13 +21,13 @@ from eyas.corpus.documents import PARENT
 from eyas.corpus.stage import Generator
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.synthetic import answers as tidy
+from eyas.synthetic.budget import Answer
 from eyas.synthetic.chunks import join, split
 from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
-from eyas.synthetic.conscience import MEASURES, Gates, measure, rules
 from eyas.synthetic.engines import digest
 from eyas.synthetic.forecast import Forecast, forecast
+from eyas.synthetic.gates import MEASURES, Gates, measure, rules
 from eyas.synthetic.options import ModelStage
-from eyas.synthetic.purse import Answer
 
 NOT_BOUGHT, SCHEMA = "#not_bought", "#schema_invalid"
 TOPIC_CHARACTERS = 300

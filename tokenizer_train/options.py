@@ -116,7 +116,7 @@ class TokenizerOptions(BaseModel):
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
                 raise ValueError(f"special_tokens must hold {token}: shards and trainer rely on it")
-        from eyas.tokenizer_train.latex import named
+        from eyas.tokenizer_train.latex_commands import named
 
         commands = len(named(self.latex) or ())  # those found in the text are not known yet: `bpe.learn` looks again
         control = len(self.special_tokens) + self.reserved_tokens

@@ -18,8 +18,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from tokenizers import Regex, pre_tokenizers
 
-from eyas.text_kernels.pretoken_rules import ANY, NOTHING, ONE_SPACE, Rules
-from eyas.text_kernels.pretokens import pretokens
+from eyas.text_kernels.pretokens.pretokens import pretokens
+from eyas.text_kernels.pretokens.rules import ANY, NOTHING, ONE_SPACE, Rules
 from eyas.tokenizer_train.options import LatexOptions, TokenizerOptions
 
 _LATEX = r"\\[A-Za-z]+"
@@ -129,7 +129,7 @@ class Pretokenizer(BaseModel):
         )
 
     def cut(self, text: pa.LargeStringArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """`(ends, doc_offsets)`, as `eyas.text_kernels.pretokens.pretokens` gives them."""
+        """`(ends, doc_offsets)`, as `eyas.text_kernels.pretokens.pretokens.pretokens` gives them."""
         return pretokens(text, self.rules)
 
     def to_tokenizers(self) -> Any:

@@ -4,13 +4,14 @@ In every block, attention and a Mamba-2 state-space mixer read the same normalis
 summed; an MLP follows. It is small enough to read in one sitting and exact enough to exchange
 weights with `transformers`' FalconH1ForCausalLM (fp32 logits agree to 1e-4, see tests).
 
-Names below load on first use, so `import trainer` costs no torch import (1.5 s on a laptop core).
+Names below load on first use, so `import eyas.trainer` costs no torch import (1.5 s on a laptop core).
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eyas.lazy import lazy
 
 if TYPE_CHECKING:
     from eyas.trainer.config import HybridConfig
@@ -22,21 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["HybridConfig", "HybridLM", "TrainOptions", "export_hf", "generate", "load_hf", "train"]
 
-# No module may share a name with an export: importing `eyas.trainer.train` would replace the function `train`.
-_HOME = {
-    "HybridConfig": "eyas.trainer.config",
-    "HybridLM": "eyas.trainer.model",
-    "TrainOptions": "eyas.trainer.options",
-    "export_hf": "eyas.trainer.hf",
-    "generate": "eyas.trainer.generation",
-    "load_hf": "eyas.trainer.hf",
-    "train": "eyas.trainer.training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'trainer' has no attribute {name!r}; it offers {', '.join(__all__)}")
-    value = getattr(import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy(
+    __name__,
+    {
+        "HybridConfig": "eyas.trainer.config",
+        "HybridLM": "eyas.trainer.model",
+        "TrainOptions": "eyas.trainer.options",
+        "export_hf": "eyas.trainer.hf",
+        "generate": "eyas.trainer.generation",
+        "load_hf": "eyas.trainer.hf",
+        "train": "eyas.trainer.training",
+    },
+)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from eyas.corpus.svg import COOL, HOT, SOFT, inline_svg
+from eyas.corpus.show.svg import COOL, HOT, SOFT, inline_svg
 from eyas.filters.classifiers.evaluation import Evaluation, GroupRow
 
 

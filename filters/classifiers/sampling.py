@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eyas.corpus.chance import lot
 from eyas.corpus.part import Part
+from eyas.corpus.sampling import lot
 from eyas.corpus.task import Entry, TaskContext
 from eyas.filters.classifiers.examples import WHERE, Examples, read_files
 

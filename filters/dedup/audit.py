@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eyas.corpus.chance import lot, mix
 from eyas.corpus.documents import partition_of
 from eyas.corpus.part import Part
+from eyas.corpus.sampling import lot, mix
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words import SKIP, normalising, words
+from eyas.text_kernels.words.words import SKIP, normalising, words
 
 SAMPLED = 100
 """Removals looked at in a run."""

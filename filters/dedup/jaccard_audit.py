@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eyas.filters.dedup.audit import Auditor, Pair, normalised_words
-from eyas.text_kernels import unicode_classes
-from eyas.text_kernels.unicode_classes import LETTER, NUMBER
+from eyas.text_kernels.unicode import classes as unicode_classes
+from eyas.text_kernels.unicode.classes import LETTER, NUMBER
 
 if TYPE_CHECKING:
     from eyas.filters.dedup.minhash import MinhashDedup

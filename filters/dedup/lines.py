@@ -25,9 +25,9 @@ from eyas.corpus.verdict import Verdict
 from eyas.filters.dedup.audit import Auditor, Pair, audit_step, normalised, sample
 from eyas.filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from eyas.filters.dedup.spans import Spans, SpanStage, merged
-from eyas.text_kernels import unicode_classes
+from eyas.text_kernels.fingerprints.line_hashes import Lines, lines
 from eyas.text_kernels.jit import kernel
-from eyas.text_kernels.line_hashes import Lines, lines
+from eyas.text_kernels.unicode import classes as unicode_classes
 
 _FOUND = pa.schema([("id", pa.uint64()), ("high", pa.uint64()), ("low", pa.uint64()), ("anchor", pa.uint64())])
 

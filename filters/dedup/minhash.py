@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from eyas.corpus.chance import mix
 from eyas.corpus.part import Part
+from eyas.corpus.sampling import mix
 from eyas.corpus.shuffle import bucket_batches, bucket_of, read_bucket, write_buckets
 from eyas.corpus.spool import Spool
 from eyas.corpus.task import Entry, Step, Task, TaskContext
@@ -49,9 +49,9 @@ from eyas.filters.dedup.keep import order, rank_fields, ranks
 from eyas.filters.dedup.signatures import SEED, band_keys, lanes
 from eyas.filters.dedup.union_find import LEAST_BYTES, cluster
 from eyas.filters.dedup.verify import groups, verify
-from eyas.text_kernels.minhash import signatures
-from eyas.text_kernels.shingles import shingles
-from eyas.text_kernels.words import word_hashes
+from eyas.text_kernels.fingerprints.minhash import signatures
+from eyas.text_kernels.fingerprints.shingles import shingles
+from eyas.text_kernels.words.words import word_hashes
 
 BySource = bool | tuple[str, ...]
 """Everywhere or nowhere; or in the sources that are named."""

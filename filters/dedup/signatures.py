@@ -1,11 +1,14 @@
-"""The constants of MinHash lanes, and the keys of a signature's bands. `eyas.text_kernels.minhash` computes signatures."""
+"""The constants of MinHash lanes, and the keys of a signature's bands.
+
+`eyas.text_kernels.fingerprints.minhash` computes the signatures.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from eyas.corpus.chance import GOLDEN, MASK, mix
+from eyas.corpus.sampling import GOLDEN, MASK, mix
 from eyas.text_kernels.jit import kernel
 
 U64 = npt.NDArray[np.uint64]

@@ -19,7 +19,7 @@ from eyas.corpus.ledger import Books
 from eyas.corpus.verdict import Verdict
 from eyas.filters.dedup.base import I64, U64, DedupStage
 from eyas.text_kernels.splice import splice
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.words import words
 
 
 class SpanStage(DedupStage):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eyas.corpus.chance import mix
+from eyas.corpus.sampling import mix
 from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.filters.dedup.base import I64, U64, begins, runs, write_by_part

@@ -28,12 +28,12 @@ from eyas.corpus.verdict import Verdict
 from eyas.filters.dedup.audit import Auditor, Pair, audit_step, normalised_words, sample
 from eyas.filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from eyas.filters.dedup.repeats import NOBODY, owners
+from eyas.filters.dedup.shared_spans import flat, hashed, slices
 from eyas.filters.dedup.spans import Spans, SpanStage, merged
-from eyas.filters.dedup.stretches import flat, hashed, slices
+from eyas.text_kernels.fingerprints.winnowing import fingerprints, gram
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.winnowing import fingerprints, gram
-from eyas.text_kernels.words import word_hashes, words
+from eyas.text_kernels.words.words import word_hashes, words
 
 _LAYOUT = "layout.json"
 HOT = 2000

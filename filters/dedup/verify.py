@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eyas.filters.dedup.base import begins
+from eyas.text_kernels.fingerprints.shingles import jaccard as jaccard_of
 from eyas.text_kernels.jit import kernel
-from eyas.text_kernels.shingles import jaccard as jaccard_of
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]

@@ -1,7 +1,7 @@
 """C4's rules: lines that are no sentences are looked through, and a document needs enough sentences in the others.
 
 Raffel et al. 2020 (arXiv:1910.10683), section 2.2, as datatrove reads it; decisions and reasons are datatrove's, given
-our sentences (`eyas.text_kernels.sentences`) through its hook. Its filter also deletes the lines; ours only judges, and
+our sentences (`eyas.text_kernels.words.sentences`) through its hook. Its filter also deletes the lines; ours only judges, and
 `line_cleanup: {c4: {}}` deletes them. The rule against `{` deletes LaTeX and code: turn it off for those.
 """
 
@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from eyas.corpus import Filter, Rule, Verdict
 from eyas.filters.heuristics.symbols import TERMINALS
-from eyas.text_kernels import line_statistics as kernel
-from eyas.text_kernels.line_statistics import LineStatistics, line_statistics
+from eyas.text_kernels.statistics import lines as kernel
+from eyas.text_kernels.statistics.lines import LineStatistics, line_statistics
 
 END_PUNCTUATION: Final = (".", "?", "!", '"', "'")
 LOREM_IPSUM: Final = "lorem ipsum"

@@ -2,7 +2,7 @@
 
 Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (arXiv:2112.11446),
 appendix A.1, "Quality filtering". All counts come from the walk over the bytes that
-all heuristics share (`eyas.text_kernels.text_statistics`). What differs from it: the
+all heuristics share (`eyas.text_kernels.statistics.text`). What differs from it: the
 words (ours follow UAX #29, its are spaCy's); a document without words passes the rules that divide by their number,
 where datatrove raises ZeroDivisionError; letters are those of the `tokenizers` engine, not of the running Python.
 """

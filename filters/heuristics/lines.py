@@ -22,8 +22,8 @@ from eyas.corpus import Mapper
 from eyas.corpus.documents import NOTE
 from eyas.filters.heuristics.c4 import C4Options, c4_lines, sums
 from eyas.filters.heuristics.symbols import TERMINALS
-from eyas.text_kernels import line_statistics as kernel
-from eyas.text_kernels.line_statistics import LineStatistics, join_lines, keep_lines, line_statistics
+from eyas.text_kernels.statistics import lines as kernel
+from eyas.text_kernels.statistics.lines import LineStatistics, join_lines, keep_lines, line_statistics
 from eyas.text_kernels.utf8 import buffers
 
 AT_START: Final = ("sign in", "sign-in", "sign up", "log in", "login", "register now", "skip to", "click here")

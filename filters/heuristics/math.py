@@ -2,7 +2,7 @@
 
 In the spirit of OpenWebMath (Paster et al. 2023, arXiv:2310.06786), which looks for LaTeX, for words such as `theorem`,
 and for too much of either. It trained a model to score the rest; these are counts, from one walk over the bytes
-(`eyas.text_kernels.math_statistics`). Where no paper gives a threshold, it was chosen by reading a corpus of mathematics and
+(`eyas.text_kernels.statistics.math`). Where no paper gives a threshold, it was chosen by reading a corpus of mathematics and
 of everything else: of 109 mathematical documents 96 were kept, of 2,602 that are neither that nor code 34.
 """
 
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from eyas.corpus import Filter, Rule, Verdict
 from eyas.filters.heuristics.statistics import divide
-from eyas.text_kernels.math_statistics import math_statistics
+from eyas.text_kernels.statistics.math import math_statistics
 
 DEFINITIONS: Final = ("newcommand", "renewcommand", "providecommand", "def", "let", "newenvironment", "RequirePackage",
                       "ProvidesPackage", "DeclareOption", "newif", "newcount", "newdimen", "usepackage")  # fmt: skip

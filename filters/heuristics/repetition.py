@@ -1,7 +1,8 @@
 """Gopher's repetition rules: does the document say the same thing again and again? Decisions are datatrove's.
 
 Rae et al. 2021 (arXiv:2112.11446), appendix A.1 and table A1. n-grams are counted in hash tables over the hashes that
-the shared walk leaves, and most never reach one (`eyas.text_kernels.repetition`). What differs from datatrove: the words.
+the shared walk leaves, and most never reach one (`eyas.text_kernels.statistics.repetition`). Words differ from
+datatrove's.
 """
 
 from __future__ import annotations

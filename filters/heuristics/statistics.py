@@ -14,7 +14,7 @@ import pyarrow as pa
 from eyas.corpus.documents import HIDDEN
 from eyas.corpus.measure import Measure
 from eyas.filters.heuristics.symbols import SYMBOLS, TERMINALS
-from eyas.text_kernels.text_statistics import Counted, text_statistics
+from eyas.text_kernels.statistics.text import Counted, text_statistics
 
 COLUMN: Final = HIDDEN + "statistics"
 _MEASURE: Final = b"measure"
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Statistics:
-    """Counts of n documents by name; the names are those of `eyas.text_kernels.text_statistics.MEANING`, and n-grams."""
+    """Counts of n documents by name; the names are those of `eyas.text_kernels.statistics.text.MEANING`, and n-grams."""
 
     def __init__(self, counts: npt.NDArray[np.int64], names: Sequence[str]) -> None:
         self._counts = counts

@@ -61,7 +61,7 @@ class LanguageEntry(_Model):
 
     @property
     def stop_words(self) -> tuple[str, ...]:
-        """The language's stop words, each a word of `eyas.text_kernels.words`."""
+        """The language's stop words, each a word of `eyas.text_kernels.words.words`."""
         return tuple(self.stages["gopher_quality"]["stop_words"].value)
 
     def options(self, stage: str) -> dict[str, Any]:

@@ -6,33 +6,18 @@ Ray nor torch.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from eyas.lazy import lazy
 
 if TYPE_CHECKING:
     from eyas.corpus.stage import CorpusStage, Filter, Generator, Joiner, Mapper
     from eyas.corpus.verdict import Verdict
-    from eyas.pipelines.verbs import plan, run
+    from eyas.pipelines.api import plan, run
     from eyas.shards.loader import ShardLoader
-    from eyas.tokenizer_train.bpe import train_bpe
-    from eyas.tokenizer_train.encoder import Encoder
+    from eyas.tokenizer_train.encoding.encoder import Encoder
+    from eyas.tokenizer_train.training.bpe import train_bpe
     from eyas.trainer.model import HybridLM
-
-# No name here may be that of a room: importing `eyas.trainer` would replace it.
-_HOMES = {
-    "CorpusStage": "eyas.corpus.stage",
-    "Encoder": "eyas.tokenizer_train.encoder",
-    "Filter": "eyas.corpus.stage",
-    "Generator": "eyas.corpus.stage",
-    "HybridLM": "eyas.trainer.model",
-    "Joiner": "eyas.corpus.stage",
-    "Mapper": "eyas.corpus.stage",
-    "ShardLoader": "eyas.shards.loader",
-    "Verdict": "eyas.corpus.verdict",
-    "plan": "eyas.pipelines.verbs",
-    "run": "eyas.pipelines.verbs",
-    "train_bpe": "eyas.tokenizer_train.bpe",
-}
 
 __all__ = [
     "CorpusStage",
@@ -51,14 +36,31 @@ __all__ = [
 ]
 
 
+_rooms = lazy(
+    __name__,
+    {
+        "CorpusStage": "eyas.corpus.stage",
+        "Encoder": "eyas.tokenizer_train.encoding.encoder",
+        "Filter": "eyas.corpus.stage",
+        "Generator": "eyas.corpus.stage",
+        "HybridLM": "eyas.trainer.model",
+        "Joiner": "eyas.corpus.stage",
+        "Mapper": "eyas.corpus.stage",
+        "ShardLoader": "eyas.shards.loader",
+        "Verdict": "eyas.corpus.verdict",
+        "plan": "eyas.pipelines.api",
+        "run": "eyas.pipelines.api",
+        "train_bpe": "eyas.tokenizer_train.training.bpe",
+    },
+)
+
+
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("eyas")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _rooms(name)
 
 
 def __dir__() -> list[str]:

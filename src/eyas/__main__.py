@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eyas.pipelines.cli import main
+from eyas.pipelines.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -16,12 +16,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from eyas.corpus.chance import GOLDEN, MASK, lot, mix
+from eyas.corpus.sampling import GOLDEN, MASK, lot, mix
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, table_of
 from eyas.synthetic.long_context.keys import KEYS, key_lists, key_of
-from eyas.text_kernels.minhash import signatures
-from eyas.text_kernels.shingles import jaccard, shingles
-from eyas.text_kernels.words import word_hashes
+from eyas.text_kernels.fingerprints.minhash import signatures
+from eyas.text_kernels.fingerprints.shingles import jaccard, shingles
+from eyas.text_kernels.words.words import word_hashes
 
 U64 = npt.NDArray[np.uint64]
 COPY_WORDS = 5

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eyas.corpus.chance import lot
 from eyas.corpus.documents import CONTROL, SPANS
+from eyas.corpus.sampling import lot
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 REPOSITORY, FILE = "<|repository|>", "<|file|>"

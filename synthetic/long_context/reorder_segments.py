@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from eyas.corpus.chance import MASK, lot
 from eyas.corpus.documents import NOTE
+from eyas.corpus.sampling import MASK, lot
 from eyas.corpus.stage import Mapper
 from eyas.synthetic.long_context.marks import control_of, joined_already, put, uniform
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from eyas.corpus.chance import MASK, lot
+from eyas.corpus.sampling import MASK, lot
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
 from eyas.synthetic.long_context.keys import key_lists
 from eyas.synthetic.long_context.marks import uniform

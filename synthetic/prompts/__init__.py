@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eyas.synthetic.conscience import Gates
+from eyas.synthetic.gates import Gates
 
 _HERE = Path(__file__).parent
 PARTS = ("system", "user")

@@ -57,7 +57,7 @@ def recipe(tmp_path: Path, corpus: Path) -> Callable[..., Path]:
 @pytest.fixture
 def eyas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """The command line within this process: fast, for everything that needs no Ray."""
-    from eyas.pipelines import cli
+    from eyas.pipelines.cli import app as cli
 
     def call(*args: str | Path) -> Ran:
         monkeypatch.setattr(sys, "argv", ["eyas", *map(str, args)])
@@ -80,7 +80,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def call(*args: str | Path) -> subprocess.Popen[str]:
         environment = {**os.environ, "COLUMNS": "200", "RAY_TMPDIR": "/tmp"}
-        command = [sys.executable, "-m", "eyas.pipelines.cli", *map(str, args)]
+        command = [sys.executable, "-m", "eyas.pipelines.cli.app", *map(str, args)]
         process = subprocess.Popen(
             command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
         )

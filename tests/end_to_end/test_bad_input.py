@@ -255,7 +255,7 @@ def test_a_full_disk_stops_the_run_and_a_later_run_goes_on(eyas: Eyas, recipe: W
     command = [
         sys.executable,
         "-m",
-        "eyas.pipelines.cli",
+        "eyas.pipelines.cli.app",
         "run",
         str(file),
         "--workers",
@@ -288,7 +288,7 @@ def test_a_ray_address_that_does_not_answer(eyas: Eyas, recipe: WriteRecipe, tmp
 def test_a_port_where_something_else_than_ray_listens(recipe: WriteRecipe, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
-        command = [sys.executable, "-m", "eyas.pipelines.cli", "run", str(recipe()), "--ray-address", address]
+        command = [sys.executable, "-m", "eyas.pipelines.cli.app", "run", str(recipe()), "--ray-address", address]
         ran = subprocess.run([*command, "--runs", str(tmp_path / "runs")], capture_output=True, text=True, timeout=100)
     assert ran.returncode == 1 and "no Ray cluster answers" in ran.stderr, ran.stderr
 

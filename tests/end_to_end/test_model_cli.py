@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from harness import Ran
 
-from eyas.pipelines.verbs import run
+from eyas.pipelines.api import run
 
 Eyas = Callable[..., Ran]
 SMALL = "model={layers: 1, d_model: 64}"
@@ -92,7 +92,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(eyas: Eyas, finished: Path,
     done = eyas(*options, "--out", tmp_path / "whole")
     assert done.code == 0, done.err
     assert "held out, bits/byte: one " in done.out
-    started = [sys.executable, "-m", "eyas.pipelines.cli", *options, "--out", str(tmp_path / "cut")]
+    started = [sys.executable, "-m", "eyas.pipelines.cli.app", *options, "--out", str(tmp_path / "cut")]
     process = subprocess.Popen(started, cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL)
     metrics = tmp_path / "cut" / "metrics.jsonl"
     while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < 12):
@@ -161,7 +161,7 @@ def test_two_processes_train_through_the_command_line(finished: Path, tmp_path: 
     options = ["train", str(finished), "--steps", "6", "--batch-size", "4", "--set", SMALL, "--set", "dtype=float32"]
     for processes in (1, 2):
         start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        command = [*start, "-m", "eyas.pipelines.cli", *options, "--out", str(tmp_path / str(processes))]
+        command = [*start, "-m", "eyas.pipelines.cli.app", *options, "--out", str(tmp_path / str(processes))]
         done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-2000:]
     assert losses(tmp_path / "2") == pytest.approx(losses(tmp_path / "1"), rel=2e-3)

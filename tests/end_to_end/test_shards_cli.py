@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from harness import Ran
 
-from eyas.pipelines.verbs import run
+from eyas.pipelines.api import run
 from eyas.shards import ShardLoader
 from eyas.shards.options import Phase
 

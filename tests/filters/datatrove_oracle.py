@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from eyas.filters.heuristics.symbols import TERMINALS
-from eyas.text_kernels import unicode_classes
-from eyas.text_kernels.sentences import sentences
+from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.sentences import sentences
+from eyas.text_kernels.words.words import words
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document

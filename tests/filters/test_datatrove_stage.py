@@ -15,7 +15,7 @@ from eyas.corpus import StageUnavailable
 from eyas.corpus.documents import NOTE, documents
 from eyas.filters.datatrove_stage import DatatroveFilter, DatatroveFormatter
 from eyas.filters.heuristics import GopherQuality
-from eyas.pipelines.quarantine import apply_mapper, ask
+from eyas.pipelines.engine.quarantine import apply_mapper, ask
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document

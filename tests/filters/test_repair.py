@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from eyas.corpus import StageUnavailable
 from eyas.corpus.documents import NOTE, documents
 from eyas.filters.repair import Repair, for_re2
-from eyas.pipelines.quarantine import apply_mapper
+from eyas.pipelines.engine.quarantine import apply_mapper
 
 ftfy = pytest.importorskip("ftfy")
 badness = pytest.importorskip("ftfy.badness")

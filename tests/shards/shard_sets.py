@@ -16,7 +16,7 @@ from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, TaskContext
 from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.options import ShardOptions
-from eyas.shards.pack import HELD_OUT, index_of, plan_packing, shard_meta
+from eyas.shards.packing_tasks import HELD_OUT, index_of, plan_packing, shard_meta
 from eyas.tokenizer_train import Encoder, train_bpe
 from eyas.tokenizer_train.options import TokenizerOptions
 

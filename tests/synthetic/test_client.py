@@ -11,9 +11,9 @@ import pytest
 from fake_endpoint import FakeEndpoint, fake_endpoint
 
 from eyas.corpus import StageUnavailable
+from eyas.synthetic.budget import Answer, Budget, Purse, Terms
 from eyas.synthetic.client import BadAnswer, Client, NotBought, Outcome, Request
 from eyas.synthetic.engines import Remote
-from eyas.synthetic.purse import Answer, Budget, Purse, Terms
 
 TEXTS = [f"text number {i} of many" for i in range(24)]
 Ask = Callable[..., list[Outcome]]

@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from eyas.synthetic.long_context.fill_in_middle import FillInMiddle, Sentinels
 from eyas.tokenizer_train.alphabet import BYTE_OF
-from eyas.tokenizer_train.control import encode_with_control
-from eyas.tokenizer_train.encoder import Encoder
+from eyas.tokenizer_train.encoding.control import encode_with_control
+from eyas.tokenizer_train.encoding.encoder import Encoder
 from eyas.tokenizer_train.options import SPECIAL_TOKENS
 
 

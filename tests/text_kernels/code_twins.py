@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from eyas.text_kernels import code_syntax as syntax
-from eyas.text_kernels import unicode_classes as unicode
+from eyas.text_kernels.statistics import code_syntax as syntax
+from eyas.text_kernels.unicode import classes as unicode
 
 # StarCoder2's three patterns (arXiv:2402.19173, section 2.1), their classes written out: ours are the engine's.
 ENCODED = (

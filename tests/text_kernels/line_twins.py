@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from eyas.text_kernels import unicode_classes as unicode
-from eyas.text_kernels.sentences import CLOSERS
+from eyas.text_kernels.unicode import classes as unicode
+from eyas.text_kernels.words.sentences import CLOSERS
 
 CITATION = re.compile(r"\[\d*]|\[edit]|\[citation needed]")
 UPPER_CASE = {code for code, lower in enumerate(unicode.lower_case().tolist()) if code != lower}

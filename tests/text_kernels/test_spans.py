@@ -9,9 +9,9 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyas.text_kernels.line_hashes import lines
+from eyas.text_kernels.fingerprints.line_hashes import lines
+from eyas.text_kernels.fingerprints.winnowing import fingerprints, gram
 from eyas.text_kernels.splice import splice
-from eyas.text_kernels.winnowing import fingerprints, gram
 
 
 def column(*texts: str) -> pa.LargeStringArray:

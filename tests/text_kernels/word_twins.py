@@ -7,8 +7,8 @@ import re
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from eyas.text_kernels import unicode_classes as unicode
-from eyas.text_kernels.text_statistics import Counted
+from eyas.text_kernels.statistics.text import Counted
+from eyas.text_kernels.unicode import classes as unicode
 
 # One letter for what each character is to the rule; a space for what belongs to no word.
 CLASS_SHAPES = {

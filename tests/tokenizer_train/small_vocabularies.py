@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from eyas.tokenizer_train.alphabet import to_characters
-from eyas.tokenizer_train.bpe import train_bpe
 from eyas.tokenizer_train.options import SPECIAL_TOKENS, TokenizerOptions
+from eyas.tokenizer_train.training.bpe import train_bpe
 
 ALPHABET = "ab 1éè"
 PATTERNS = [r"\p{L}+|\p{N}| +", r" ?\p{L}+|\p{N}+|\s+", r"[^b]+|b+", r".", r"\p{L}\p{N}?|\s?1"]

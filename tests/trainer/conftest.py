@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-
-# `shard_sets` and the fakes of the loop: pytest's importlib mode puts no test's folder on the path.
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "shards")]
 
 
 @pytest.fixture(autouse=True)

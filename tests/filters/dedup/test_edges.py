@@ -16,7 +16,7 @@ from eyas.filters.dedup.exact import ExactDedup
 from eyas.filters.dedup.lines import LineDedup
 from eyas.filters.dedup.minhash import MinhashDedup
 from eyas.filters.dedup.substring import SubstringDedup
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.words import words
 
 STAGES: dict[str, Callable[[], CorpusStage]] = {
     "exact": ExactDedup,

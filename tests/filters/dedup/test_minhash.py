@@ -18,7 +18,7 @@ from eyas.filters.dedup.banding import probability
 from eyas.filters.dedup.exact import ExactDedup
 from eyas.filters.dedup.minhash import MinhashDedup
 from eyas.filters.dedup.signatures import band_keys, lanes
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.words import words
 
 LANES = ["0x2a4c004b6ae97d7f", "0xfccac7c96d3a1e79", "0x93df7413971b78d9", "0x494f4724213d3138"]
 

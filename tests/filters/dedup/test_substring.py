@@ -18,7 +18,7 @@ from eyas.filters.dedup import base, substring
 from eyas.filters.dedup.repeats import NOBODY, owners
 from eyas.filters.dedup.substring import SubstringDedup
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words import words
+from eyas.text_kernels.words.words import words
 
 PHRASES = [
     "the quick brown fox jumps over ",

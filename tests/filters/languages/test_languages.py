@@ -18,8 +18,8 @@ from eyas.filters.heuristics import FineWebQuality, GopherQuality, GopherRepetit
 from eyas.filters.language import Language
 from eyas.filters.languages import LanguageEntry, load, overrides, sources
 from eyas.filters.languages.thresholds import OPTIONS
-from eyas.text_kernels.text_statistics import Counted, text_statistics
-from eyas.text_kernels.words import words
+from eyas.text_kernels.statistics.text import Counted, text_statistics
+from eyas.text_kernels.words.words import words
 
 FALCON_H1 = ["ar", "cs", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ro", "ru", "sv", "ur", "zh"]
 STAGES = {

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from eyas.corpus.documents import NOTE, documents
 from eyas.filters.privacy import MaskPII
 from eyas.filters.privacy.spans import KINDS, touches_placeholder
-from eyas.pipelines.registry import stage_class
+from eyas.pipelines.recipe.registry import stage_class
 
 PIECES = (
     "joe@mail.org", "JOE@mail.org", "ann [at] mail.org", "joe%40mail.org", "@", "a@b", "x@b.c.dd", "user@example.com",

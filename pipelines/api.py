@@ -1,0 +1,81 @@
+"""`run` and `plan` as Python calls: what the command line does, without its output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eyas.corpus.stage import Alarm
+from eyas.corpus.store import Store
+from eyas.pipelines.engine.engine import Engine, Observer, Outcome
+from eyas.pipelines.engine.executors import Executor, InlineExecutor, RayExecutor
+from eyas.pipelines.engine.planning import Plan, make_plan
+from eyas.pipelines.recipe.recipe import Recipe, load
+
+
+def plan(recipe: str, variables: Mapping[str, str] | None = None) -> Plan:
+    """The plan for a recipe file; raises `RecipeError` or `ValueError` with what is wrong."""
+    return make_plan(load(recipe, variables))
+
+
+def run(
+    recipe: str,
+    runs: str = "runs",
+    *,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Runs a recipe file into the folder `runs/<name>` and writes its report.
+
+    `workers`: tasks at a time (default: all cores); 0 runs everything in this process, without Ray.
+    """
+    planned = plan(recipe, variables)
+    return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+
+
+def execute(
+    planned: Plan,
+    runs: str,
+    *,
+    workers: int | None = None,
+    ray_address: str | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Runs a plan; see `run`."""
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    executor = make_executor(planned.recipe, store, workers, ray_address)
+    engine = Engine(planned, store, executor, observer or Observer())
+    from eyas.pipelines.report.page import write_report
+
+    try:
+        outcome = engine.run()
+    except Alarm as alarm:
+        # What rang it is to be seen: the report of the run so far has the pairs.
+        raise Alarm(f"{alarm}\nThe report: {write_report(engine.outcome)}") from alarm
+    finally:
+        executor.close()
+    write_report(outcome)
+    return outcome
+
+
+def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:
+    """The executor that was asked for; ValueError if it cannot work with this store."""
+    held = {path for named in recipe.stages if (path := named.stage.held(store)) is not None}
+    if workers == 0:
+        if ray_address:
+            raise ValueError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
+        return InlineExecutor()
+    if workers and ray_address:
+        raise ValueError("--workers is for a Ray of one's own; a cluster's own resources say how many tasks run there")
+    executor = RayExecutor(ray_address, workers, [recipe.folder])
+    if ray_address:
+        executor.start()
+        executor.hold(held)
+        if executor.nodes > 1 and store.local:
+            executor.close()
+            raise ValueError(
+                f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
+                f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs"
+            )
+    return executor

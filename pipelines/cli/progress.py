@@ -1,0 +1,217 @@
+"""Progress on the terminal: a bar per pass with documents/s, bytes/s and time left; plain lines when piped."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Task as Bar
+from rich.table import Table
+from rich.text import Text
+
+from eyas.corpus.show.text import human
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, Step, Task
+from eyas.pipelines.engine.engine import Observer, Outcome
+from eyas.pipelines.engine.passes.base import Result
+from eyas.pipelines.engine.planning import Pass
+from eyas.pipelines.report.funnel import funnel
+from eyas.pipelines.report.language_models import lines as model_lines
+from eyas.tokenizer_train.training.pruning import told_pruning
+
+
+def _seconds(bar: Bar) -> float:
+    """Since the pass began; its steps reset the bar, not the clock."""
+    seconds: float = bar.fields["seconds"] or time.perf_counter() - bar.fields["since"]
+    return max(seconds, 1e-3)
+
+
+class _Rate(ProgressColumn):
+    """Documents/s and bytes/s of the pass so far."""
+
+    def render(self, task: Bar) -> Text:
+        """`1,234 docs/s 5.6 MB/s`, or the trainer's last step."""
+        documents, size, seconds = task.fields["documents"], task.fields["done_bytes"], _seconds(task)
+        parts = [
+            f"{documents / seconds:,.0f} docs/s" if documents else "",
+            f"{human(size / seconds)}/s" if size else "",
+        ]
+        return Text(task.fields["note"] or " ".join(part for part in parts if part), style="cyan")
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, and when the pass is done the time it took."""
+
+    def render(self, task: Bar) -> Text:
+        """`0:01:23`, then `83.4 s`."""
+        return Text(f"{task.fields['seconds']:.1f} s") if task.fields["seconds"] else super().render(task)
+
+
+class TerminalObserver(Observer):
+    """Shows a run as it goes."""
+
+    def __init__(self, console: Console, store: Store, steps: int | None = None) -> None:
+        """`steps`: of the training, if there is one, for its bar."""
+        self.console = console
+        self._steps = steps
+        self._store = store
+        self._live = console.is_terminal
+        self._progress: Progress | None = None
+        self._bar: Any = None
+        self._documents = self._bytes = 0
+        self._started = 0.0
+        self._kind = ""
+        self._looked = 0.0
+
+    def pass_started(self, planned: Pass, number: int, total: int) -> None:
+        """Opens the bar of a pass."""
+        self._documents = self._bytes = 0
+        self._started = time.perf_counter()
+        self._kind = planned.kind
+        if not self._live:
+            self.console.print(f"[{number}/{total}] {planned.label} …", highlight=False, markup=False)
+            return
+        columns = (
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[step]}", markup=False),
+            _Rate(),
+            _Left(),
+        )
+        self._progress = Progress(*columns, console=self.console)
+        # What stands to the right of the label takes up to 62 columns.
+        room = max(self.console.width - 62, 16)
+        label = planned.label if len(planned.label) <= room else planned.label[: room - 1] + "…"
+        fields: dict[str, Any] = {"step": "starting", "documents": 0, "done_bytes": 0, "note": ""}
+        fields |= {"seconds": 0.0, "since": self._started}
+        self._bar = self._progress.add_task(label, total=None, **fields)
+        self._progress.start()
+
+    def pass_kept(self, planned: Pass) -> None:
+        """Says that nothing had to be done."""
+        self.console.print(f"  ✓ {planned.label}: kept from before", style="dim", highlight=False, markup=False)
+
+    def step_started(self, step: Step, done: Sequence[Entry]) -> None:
+        """Sets the bar to the step's size."""
+        if self._progress is not None:
+            self._progress.update(self._bar, total=max(len(step.tasks), 1), completed=len(done), step=step.name)
+
+    def task_done(self, task: Task, entry: Entry) -> None:
+        """Moves the bar."""
+        self._documents += max((books["documents"] for books in entry.get("books", {}).values()), default=0)
+        self._bytes += task.bytes
+        if self._progress is not None:
+            self._progress.update(self._bar, advance=1, documents=self._documents, done_bytes=self._bytes)
+
+    def waiting(self) -> None:
+        """Looks at the trainer's metrics, once a second."""
+        if self._kind != "model" or time.perf_counter() - self._looked < 1.0:
+            return
+        self._looked = time.perf_counter()
+        line = last_metrics(self._store)
+        if line is not None and self._progress is not None:
+            note = f"loss {line['loss']:.3f} {line.get('tokens_per_s', 0):,.0f} tokens/s"
+            steps = self._steps or line["step"]
+            self._progress.update(
+                self._bar, note=note, total=steps, completed=line["step"], step=f"step {line['step']}"
+            )
+
+    def pass_done(self, planned: Pass, result: Result) -> None:
+        """Closes the bar."""
+        seconds = time.perf_counter() - self._started
+        if self._progress is not None:
+            self._progress.update(self._bar, step="done", total=1, completed=1, seconds=seconds)
+            self._progress.stop()
+            self._progress = None
+        else:
+            self.console.print(f"      done in {seconds:.1f} s", highlight=False, markup=False)
+
+    def close(self) -> None:
+        """Leaves the terminal in order after an error."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def last_metrics(store: Store) -> dict[str, Any] | None:
+    """The last complete line of the trainer's metrics, if there is one."""
+    try:
+        size = store.fs.size(store.path("model/metrics.jsonl"))
+        tail = store.fs.cat_file(store.path("model/metrics.jsonl"), start=max(size - 4096, 0))
+    except (FileNotFoundError, OSError):
+        return None
+    for line in reversed(tail.split(b"\n")[:-1]):
+        try:
+            found: dict[str, Any] = json.loads(line)
+            return found
+        except json.JSONDecodeError:
+            continue
+    return None
+
+
+def print_funnel(console: Console, outcome: Outcome) -> None:
+    """The closing table: what each stage got, kept, dropped and set aside, and its commonest reasons."""
+    table = Table(title=None, header_style="bold", box=None, pad_edge=False)
+    table.add_column("stage")
+    for name in ("in", "kept", "dropped", "quarantined", "text kept"):
+        table.add_column(name, justify="right")
+    table.add_column("commonest reasons", overflow="fold")
+    for row in funnel(outcome):
+        books = row.books
+        reasons = sorted(books.reasons.items(), key=lambda item: -item[1])[:3]
+        table.add_row(
+            row.label,
+            f"{books.documents:,}",
+            f"{books.kept:,}",
+            f"{books.dropped:,}",
+            f"{books.quarantined:,}",
+            human(books.bytes_kept),
+            ", ".join(f"{name} {count:,}" for name, count in reasons),
+        )
+    console.print(table)
+
+
+def print_products(console: Console, outcome: Outcome) -> None:
+    """One line per product."""
+    for kind, text in _product_lines(outcome):
+        console.print(f"{kind:>10}  {text}", highlight=False, markup=False)
+
+
+def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
+    lines = model_lines(outcome)
+    for planned in outcome.plan.passes:
+        result = outcome.results.get(planned.digest)
+        if result is not None and (s := result.summary.get("joined")):
+            mean = human(s["text_bytes"] / max(s["texts"], 1))
+            told = f"{s['texts']:,} texts of {s['documents']:,} documents, {mean} on average, {human(s['longest'])} at most"
+            lines.append(("joined", f"{planned.label}: {told}"))
+    if (curated := outcome.of_kind("curated")) is not None:
+        s = curated.summary
+        lines.append(("curated", f"{s['documents']:,} documents, {human(s['text_bytes'])}"))
+    if (tokenizer := outcome.of_kind("tokenizer")) is not None:
+        for size, groups in tokenizer.summary["fertility"].items():
+            lines.append(("tokenizer", f"{int(size):,} tokens, {groups['all']['bytes_per_token']:.2f} bytes per token"))
+        if tokenizer.summary["raised_for_memory"]:
+            lines.append(("tokenizer", told_pruning(tokenizer.summary).strip()))
+    if (shards := outcome.of_kind("shards")) is not None:
+        s = shards.summary
+        lines.append(
+            (
+                "shards",
+                f"{s['tokens']:,} tokens in {s['rows']:,} rows of {s['sequence_length']:,}, "
+                f"{s['padding_share']:.2%} padding, {s['split']:,} documents longer than a row",
+            )
+        )
+    if (model := outcome.of_kind("model")) is not None:
+        s = model.summary
+        lines.append(
+            (
+                "model",
+                f"{s['parameters']:,} parameters, loss {s['first_loss']:.3f} → {s['last_loss']:.3f} in {s['steps']} steps",
+            )
+        )
+    return lines

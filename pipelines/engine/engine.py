@@ -1,0 +1,300 @@
+"""The engine: runs the passes of a plan, resumes what a killed run left, and checks that the books balance.
+
+The truth is in files. A task publishes its files, then its entry; when all tasks of a pass are done, its manifest is
+written, and a pass with a manifest whose files are there is not run again. A product folder (`curated/`,
+`tokenizer/` …) carries the digest it was made for; another digest means that it is made anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from eyas.corpus.ledger import READ, BooksError
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.engine.executors import Executor, finished_entries
+from eyas.pipelines.engine.passes import work_of
+from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.pipelines.engine.planning import PRODUCTS, Pass, Plan
+
+
+class Observer:
+    """Who is told of progress; this one says nothing."""
+
+    def pass_started(self, planned: Pass, number: int, total: int) -> None:
+        """A pass begins."""
+
+    def pass_kept(self, planned: Pass) -> None:
+        """A pass was done before, and nothing is recomputed."""
+
+    def step_started(self, step: Step, done: Sequence[Entry]) -> None:
+        """A step begins; `done`: entries of tasks finished by an earlier run."""
+
+    def task_done(self, task: Task, entry: Entry) -> None:
+        """A task finished."""
+
+    def waiting(self) -> None:
+        """Called now and then while nothing finishes."""
+
+    def pass_done(self, planned: Pass, result: Result) -> None:
+        """A pass is complete."""
+
+
+class TooManyQuarantined(RuntimeError):
+    """More documents are broken than the recipe tolerates."""
+
+
+@dataclass
+class Outcome:
+    """What a run left."""
+
+    plan: Plan
+    store: Store
+    results: dict[str, Result] = field(default_factory=dict)
+    """By the digest of the pass."""
+    computed: int = 0
+    """Passes that were run, not taken from an earlier run."""
+
+    def of_kind(self, kind: str) -> Result | None:
+        """The result of the only pass of this kind, if there is one."""
+        return next(
+            (self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results), None
+        )
+
+
+class Engine:
+    """Runs `plan` in the folder `store` by `executor`."""
+
+    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer) -> None:
+        self._plan, self._store, self._executor, self._observer = plan, store, executor, observer
+        self._outcome = Outcome(plan, store)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What there is so far."""
+        return self._outcome
+
+    def run(self) -> Outcome:
+        """Runs all passes; raises what a task raised, `BooksError`, `TooManyQuarantined` or `Alarm`."""
+        self._store.check_writable()
+        with locked(self._store):
+            self._clear_stale()
+            self._write_text("recipe.yaml", self._plan.recipe.text)
+            self._store.write_json("plan.json", self._plan.to_json())
+            state = PassState(self._plan, self._plan.passes[0], self._store, [], self._outcome.results)
+            for number, planned in enumerate(self._plan.passes, 1):
+                state.current = planned
+                result = load_result(self._store, planned)
+                if result is not None:
+                    self._observer.pass_kept(planned)
+                else:
+                    self._observer.pass_started(planned, number, len(self._plan.passes))
+                    result = self._run_pass(planned, state)
+                    self._outcome.computed += 1
+                    self._observer.pass_done(planned, result)
+                self._outcome.results[planned.digest] = result
+                if planned.product is None:
+                    check_flow(planned, state.parts, result)
+                    state.parts = result.parts
+                    self._check_tolerance()
+                    # A pass that was done before is asked again: the limit may have been lowered since.
+                    for named in planned.stages:
+                        if isinstance(named.stage, CorpusStage):
+                            named.stage.check(result.books.get(named.label, {}), result.summary)
+            self._store.write_json("manifest.json", self._manifest())
+        return self._outcome
+
+    def _run_pass(self, planned: Pass, state: PassState) -> Result:
+        started = time.perf_counter()
+        if planned.product is not None:
+            self._claim(planned)
+        work = work_of(planned.kind)(state)
+        try:
+            step = next(work)
+            while True:
+                step = work.send(self._run_step(planned, step))
+        except StopIteration as end:
+            result: Result = end.value
+        result.seconds = time.perf_counter() - started
+        self._store.write_json(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
+        return result
+
+    def _clear_stale(self) -> None:
+        """Removes what was published for another plan: old and new must never lie side by side."""
+        wanted = {p.product: p.digest for p in self._plan.passes if p.product is not None}
+        made_for = {product: marked(self._store, product) for product in PRODUCTS}
+        for product in wanted:
+            if made_for[product] is None and self._store.list(product):
+                raise ValueError(
+                    f"{self._store.path(product)} exists, but no run made it. "
+                    f"Move it away, or choose another `name:` or --runs"
+                )
+        stale = [product for product, digest in made_for.items() if digest and digest != wanted.get(product)]
+        # What describes the products goes first, their marks last: a run killed in here is cleared up by the next.
+        for name in ("manifest.json", "report.html") if stale else ():
+            self._store.delete(name)
+        for product in stale:
+            self._store.delete(product)
+            self._store.delete(marker(product))
+
+    def _claim(self, planned: Pass) -> None:
+        """Marks a product folder as made for this digest."""
+        assert planned.product is not None
+        if marked(self._store, planned.product) != planned.digest:
+            self._store.delete(planned.folder)
+            self._store.write_json(marker(planned.product), {"digest": planned.digest})
+
+    def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
+        """Entries of all tasks of a step, in the order of its tasks."""
+        entries = finished_entries(self._store, planned.folder, step)
+        waiting = [task for task in step.tasks if task.key not in entries]
+        self._observer.step_started(step, list(entries.values()))
+        if waiting:
+            options = self._plan.recipe.options
+            context = TaskContext(self._store, planned.folder, options.seed, artifacts=self._made_before(planned))
+            for event in self._executor.run(step.name, waiting, context):
+                if event is None:
+                    self._observer.waiting()
+                    continue
+                task, entry = event
+                entries[task.key] = entry
+                self._observer.task_done(task, entry)
+        return [entries[task.key] for task in step.tasks]
+
+    def _made_before(self, planned: Pass) -> dict[str, str]:
+        """What the stages of earlier passes left for this one: by name, its folder."""
+        earlier = self._plan.passes[: self._plan.passes.index(planned)]
+        stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
+        return {name: f"{folder}/{made}" for folder, stage in stages for name, made in stage.makes().items()}
+
+    def _check_tolerance(self) -> None:
+        read = quarantined = 0
+        for result in self._outcome.results.values():
+            for label in result.books:
+                books = result.total(label)
+                read += books.documents if label == READ else 0
+                quarantined += books.quarantined
+                if label != READ and books.documents and books.quarantined == books.documents:
+                    raise TooManyQuarantined(
+                        f"stage {label!r} failed on each of its {books.documents:,} documents:\n{self._examples(label)}"
+                    )
+        tolerance = self._plan.recipe.options.tolerance
+        if quarantined > tolerance * read:
+            raise TooManyQuarantined(
+                f"{quarantined:,} of {read:,} documents are quarantined ({quarantined / max(read, 1):.2%}), more than the "
+                f"tolerance of {tolerance:.2%}. The first:\n{self._examples()}"
+                f"Mend the input or the stage, or raise `tolerance:` in the recipe."
+            )
+
+    def _examples(self, stage: str | None = None) -> str:
+        """The first few quarantined documents (of one stage), in words."""
+        lines: list[str] = []
+        for result in self._outcome.results.values():
+            for path in result.ledgers.values():
+                if len(lines) >= 3:
+                    break
+                rows = self._store.read_table(path)
+                for row in rows.filter(rows.column("kept").is_null()).to_pylist():
+                    if stage in (None, row["stage"]) and len(lines) < 3:
+                        lines.append(f"  {row['stage']}, {row['reason']}: {row['detail']}\n")
+        return "".join(lines)
+
+    def _manifest(self) -> dict[str, Any]:
+        passes = []
+        for planned in self._plan.passes:
+            result = self._outcome.results[planned.digest]
+            files = [file.to_json() for file in result.files] if planned.product else []
+            books = result.to_json()["books"]
+            passes.append(
+                {
+                    "kind": planned.kind,
+                    "label": planned.label,
+                    "digest": planned.digest,
+                    "folder": planned.product or planned.folder,
+                    "seconds": round(result.seconds, 3),
+                    "books": books,
+                    "files": files,
+                    "summary": result.summary,
+                }
+            )
+        return {"name": self._plan.recipe.options.name, "plan": self._plan.digest, "passes": passes}
+
+    def _write_text(self, path: str, text: str) -> None:
+        with self._store.create(path) as output:
+            output.sink.write(text.encode())
+
+
+def marker(product: str) -> str:
+    """The file that says which digest a product folder was made for."""
+    return f"passes/products/{product}.json"
+
+
+def marked(store: Store, product: str) -> str | None:
+    """The digest that a product folder was made for; None if no run made it."""
+    if not store.exists(marker(product)):
+        return None
+    return str(store.read_json(marker(product))["digest"])
+
+
+def load_result(store: Store, planned: Pass) -> Result | None:
+    """The result of a pass that is done, its files all there; None if it must be run."""
+    path = f"{planned.folder}/manifest.json"
+    if not store.exists(path) or (planned.product is not None and marked(store, planned.product) != planned.digest):
+        return None
+    data = store.read_json(path)
+    try:
+        if data.pop("digest") != planned.digest:
+            return None
+        result = Result.from_json(data)
+    except (AttributeError, KeyError, TypeError):
+        # Another version's manifest, or a damaged one: the pass is run again, its finished tasks are kept.
+        return None
+    return result if all(store.holds(file) for file in result.files) else None
+
+
+def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
+    """Raises `BooksError` unless what left the pass before is what went into this one, stage after stage."""
+    flow = sum(part.alive for part in before)
+    labels = [named.label for named in planned.stages]
+    if planned.kind == "generate":
+        made = sum(part.alive for part in result.parts) - flow
+        kept = result.total(labels[0]).kept if result.books.get(labels[0]) else 0
+        _equal(planned, labels[0], "kept", kept, made)
+        return
+    if planned.reads:
+        flow = result.total("read").kept if "read" in result.books else 0
+    for label in labels:
+        books = result.total(label)
+        books.check(label, planned.label)
+        _equal(planned, label, "got", books.documents, flow)
+        flow = books.kept
+    _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.alive for part in result.parts))
+
+
+def _equal(planned: Pass, label: str, verb: str, booked: int, found: int) -> None:
+    if booked != found:
+        raise BooksError(
+            f"{planned.label}: the books do not balance: by the ledger, {label!r} {verb} {booked:,} documents, but there "
+            f"are {found:,}. This is a defect; nothing was published."
+        )
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[None]:
+    """Keeps two runs out of one folder, where it is local; the lock goes with the process."""
+    if not store.local:
+        yield
+        return
+    import fcntl
+
+    with open(store.path(".lock"), "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ValueError(f"another `eyas run` is at work in {store.root}; wait for it, or stop it") from error
+        yield

@@ -1,0 +1,260 @@
+"""Where tasks run: in this process, or on Ray. Both hand back entries as tasks finish, in any order.
+
+Ray places tasks and starts them again when a worker dies; it holds no truth of ours. A task writes its files, then its
+entry, then returns it; no documents travel through the object store. The driver keeps a bounded number
+of tasks in flight. An error in a task is returned as text, so it needs no pickling and reads as it was raised.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+
+CONNECT_SECONDS = 10
+"""How long a Ray address may take to answer before the run gives up."""
+WORKER_RETRIES = 3
+"""How often a task is started again after its worker died."""
+
+
+def cores() -> int:
+    """Cores that this process may use, which taskset, a container or a batch system may have made fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class TaskFailed(RuntimeError):
+    """A task raised: the run stops. `traceback` is the task's own."""
+
+    def __init__(self, task: str, message: str, trace: str = "") -> None:
+        super().__init__(f"{task}: {message}")
+        self.traceback = trace
+
+
+class Executor(Protocol):
+    """Runs tasks."""
+
+    cpus: int
+
+    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+        """Yields each finished task with its entry, and None now and then while waiting."""
+
+    def close(self) -> None:
+        """Releases what was started."""
+
+
+def execute(step: str, task: Task, context: TaskContext) -> Entry:
+    """Runs one task and publishes its entry: from then on, its files exist."""
+    entry = task.run(context)
+    entry["key"] = task.key
+    context.store.write_json(entry_path(context.folder, step, task.key), entry)
+    return entry
+
+
+def entry_path(folder: str, step: str, key: str) -> str:
+    """Where the entry of a task lies."""
+    return f"{folder}/entries/{step}/{key}.json"
+
+
+def finished_entries(store: Store, folder: str, step: Step) -> dict[str, Entry]:
+    """Entries of a step that an earlier run left and whose files are all there, by the key of their task."""
+    names = set(store.list(f"{folder}/entries/{step.name}"))
+    found = {}
+    for task in step.tasks:
+        if f"{task.key}.json" in names:
+            entry: Entry = store.read_json(entry_path(folder, step.name, task.key))
+            files = entry.get("files") if isinstance(entry, dict) else None
+            if files is not None and all(store.holds(FileEntry.from_json(file)) for file in files):
+                found[task.key] = entry
+    return found
+
+
+class InlineExecutor:
+    """One task after another in this process, without Ray: for debugging, and for small inputs."""
+
+    def __init__(self) -> None:
+        self.cpus = cores()
+
+    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+        """See `Executor`."""
+        for task in tasks:
+            try:
+                mine = replace(context, cpus=self.cpus if task.all_cpus else 1)
+                yield task, execute(step, task, mine)
+            except Exception as error:
+                raise TaskFailed(f"{step} {task.key}", _words(error), traceback.format_exc()) from error
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    entry: Entry | None
+    message: str = ""
+    trace: str = ""
+
+
+def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
+    """What runs on a Ray worker: the task comes pickled, so that plugins can be found before it is read."""
+    import pyarrow as pa
+    from ray import cloudpickle
+
+    for folder in search_path:
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        step, task, context = cloudpickle.loads(payload)
+        pa.set_cpu_count(context.cpus)
+        return _Outcome(execute(step, task, context))
+    except Exception as error:
+        return _Outcome(None, _words(error), traceback.format_exc())
+
+
+def _words(error: BaseException) -> str:
+    """The error as one message; an error without words gets its type."""
+    text = str(error)
+    if isinstance(error, ValueError | RuntimeError | OSError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+class RayExecutor:
+    """Tasks on a local Ray that this object starts and stops, or on the cluster at `address`."""
+
+    def __init__(self, address: str | None, workers: int | None, search_path: Sequence[str] = ()) -> None:
+        self._address = address
+        self._workers = workers
+        self._search_path = list(search_path)
+        self._ray: Any = None
+        self._remote: Any = None
+        self._holders: list[Any] = []
+        self.nodes = 1
+        self.cpus = workers or cores()
+
+    def start(self) -> None:
+        """Starts or joins Ray; ValueError if the address does not answer in `CONNECT_SECONDS`."""
+        if self._ray is not None:
+            return
+        if self._address:
+            check_address(self._address)
+        # One attempt to reach the cluster's head takes Ray about 40 s; by default it makes twenty.
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
+        # Unset, this makes Ray write a token file into the home folder, and a second cluster then refuses to start.
+        # A Ray of our own listens on every interface: it gets a token that nobody else knows.
+        if self._address:
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        elif "RAY_AUTH_MODE" not in os.environ:
+            os.environ["RAY_AUTH_MODE"] = "token"
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Spinning OpenMP threads stall one another when something else wants a core: training then fell from
+        # 4,400 tokens/s to 600. Sleeping at barriers costs 12 % on an idle machine.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        import ray
+
+        common: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+        if self._address:
+            try:
+                ray.init(address=self._address, **common)
+            except ConnectionError as error:
+                raise ValueError(
+                    no_answer(self._address, f"something listens there, but it is no Ray: {error}")
+                ) from error
+            nodes = [node for node in ray.nodes() if node["Alive"]]
+            self.cpus = int(max(node["Resources"].get("CPU", 0) for node in nodes))
+            self.nodes = len(nodes)
+        else:
+            # Entries are a few hundred bytes: the smallest store that Ray accepts is more than enough.
+            store = 100_000_000
+            ray.init(num_cpus=self.cpus, include_dashboard=False, object_store_memory=store, **common)
+            self.nodes = 1
+        self._ray = ray
+        self._remote = ray.remote(_remote_task)
+
+    def hold(self, files: Iterable[str]) -> None:
+        """Opens files that workers of all nodes share, by an actor each, here; on one node they open them themselves."""
+        from eyas.synthetic.budget_actor import serve
+
+        if self.nodes > 1:
+            self._holders = [serve(path) for path in sorted(files)]
+
+    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+        """See `Executor`."""
+        # First: Ray reads its environment when it is imported.
+        self.start()
+        from ray import cloudpickle
+
+        ray = self._ray
+        waiting = list(reversed(tasks))
+        flying: dict[Any, Task] = {}
+        gpus = ray.cluster_resources().get("GPU", 0)
+        bound = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        try:
+            while waiting or flying:
+                while waiting and len(flying) < bound:
+                    task = waiting.pop()
+                    cpus = self.cpus if task.all_cpus else 1
+                    payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
+                    options = {"num_cpus": cpus, "num_gpus": min(task.gpus, gpus), "max_retries": WORKER_RETRIES}
+                    flying[
+                        self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)
+                    ] = task
+                done, _ = ray.wait(list(flying), timeout=0.5)
+                if not done:
+                    yield None
+                for reference in done:
+                    task = flying.pop(reference)
+                    yield task, self._entry(step, task, reference)
+        finally:
+            for reference in flying:
+                ray.cancel(reference, force=True)
+
+    def _entry(self, step: str, task: Task, reference: Any) -> Entry:
+        try:
+            outcome: _Outcome = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            message = f"its worker died {WORKER_RETRIES + 1} times: {str(error).splitlines()[0]}"
+            raise TaskFailed(f"{step} {task.key}", message, str(error)) from error
+        if outcome.entry is None:
+            raise TaskFailed(f"{step} {task.key}", outcome.message, outcome.trace)
+        return outcome.entry
+
+    def close(self) -> None:
+        """Stops the local Ray, or leaves the cluster."""
+        if self._ray is not None:
+            self._ray.shutdown()
+            self._ray = None
+
+
+def check_address(address: str) -> None:
+    """Raises ValueError unless something listens at a Ray address: `host:port`, `ray://host:port`, or `auto`."""
+    if address in ("auto", "local"):
+        return
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(
+            f"--ray-address {address}: expected host:port (the head node's port is 6379 unless it was changed)"
+        )
+    try:
+        with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
+            return
+    except OSError as error:
+        raise ValueError(no_answer(address, f"{error}; waited up to {CONNECT_SECONDS} s")) from error
+
+
+def no_answer(address: str, why: str) -> str:
+    """The message for a cluster that cannot be reached."""
+    return (
+        f"no Ray cluster answers at {address} ({why}). Start one with `ray start --head`, check host and port, "
+        f"or leave out --ray-address to run on this machine."
+    )

@@ -1,0 +1,38 @@
+"""What the stages that cost money will take, told by `eyas plan` before anything is asked.
+
+Of passes that are done the documents are counted; otherwise they are guessed from the bytes of the input, 5,000 a document
+(FineWeb: about 4,000), and nothing that an earlier stage would drop is taken off: the guess is high.
+"""
+
+from __future__ import annotations
+
+from eyas.corpus.store import Store
+from eyas.pipelines.engine.engine import load_result
+from eyas.pipelines.engine.planning import Plan
+
+GUESSED_BYTES = 5000
+"""Bytes of a document."""
+
+
+def forecasts(planned: Plan, store: Store) -> list[tuple[str, str]]:
+    """Label and line of each stage that has a forecast, in the order of the recipe."""
+    found: list[tuple[str, str]] = []
+    documents, characters, source = (
+        max(planned.bytes // GUESSED_BYTES, 1),
+        planned.bytes,
+        "guessed from the input's bytes",
+    )
+    for current in planned.passes:
+        if current.product is not None:
+            break
+        for named in current.stages:
+            line = named.stage.forecast(documents, characters)
+            if line is not None:
+                found.append((named.label, f"{line}. From {documents:,} documents, {source}"))
+        result = load_result(store, current)
+        if result is not None:
+            documents = sum(part.alive for part in result.parts)
+            characters, source = sum(part.text_bytes for part in result.parts), "counted"
+        elif current.stages:
+            source = "more than will be left" if source == "counted" else source
+    return found

@@ -1,0 +1,164 @@
+"""What passes share: the state they start from, the result they leave, and samples of what was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eyas.corpus.ledger import Books
+from eyas.corpus.part import Part
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step
+from eyas.pipelines.engine.planning import Pass, Plan
+
+SAMPLES = 3
+"""Samples kept per stage, reason and part."""
+EXCERPT = 600
+"""Characters of text in a sample."""
+
+SAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.uint64()),
+        ("stage", pa.string()),
+        ("reason", pa.string()),
+        ("score", pa.float64()),
+        ("threshold", pa.float64()),
+        ("detail", pa.string()),
+        ("origin", pa.string()),
+        ("excerpt", pa.string()),
+    ]
+)
+
+
+@dataclass
+class Result:
+    """What a pass leaves, and its manifest holds."""
+
+    parts: list[Part] = field(default_factory=list)
+    books: dict[str, dict[str, Books]] = field(default_factory=dict)
+    """Counts by stage, then by source."""
+    ledgers: dict[str, str] = field(default_factory=dict)
+    """Ledger file by part number (as text: JSON has no other keys)."""
+    samples: list[str] = field(default_factory=list)
+    scores: dict[str, list[str]] = field(default_factory=dict)
+    """Score files by part number: one for each stretch of filters, in their order."""
+    files: list[FileEntry] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+    """Figures of this kind of pass, for the report."""
+    seconds: float = 0.0
+    """Wall time; of the last attempt, if it was interrupted."""
+
+    def collect(self, entries: Iterable[Entry]) -> None:
+        """Adds what document tasks returned: parts, books, ledgers, samples, files."""
+        for entry in entries:
+            self.files += [FileEntry.from_json(file) for file in entry["files"]]
+            if "part" in entry:
+                self.parts.append(Part.from_json(entry["part"]))
+                number = str(self.parts[-1].number)
+                self.ledgers[number] = entry["ledger"]
+                self.scores[number] = entry.get("scores", [])
+                if entry.get("samples"):
+                    self.samples.append(entry["samples"])
+                for label, books in entry["books"].items():
+                    by_source = self.books.setdefault(label, {})
+                    by_source.setdefault(self.parts[-1].source, Books()).add(Books.from_json(books))
+        self.parts.sort(key=lambda part: part.number)
+
+    def total(self, label: str) -> Books:
+        """The books of a stage over all sources."""
+        total = Books()
+        for books in self.books.get(label, {}).values():
+            total.add(books)
+        return total
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of a pass's manifest."""
+        return {
+            "parts": [part.to_json() for part in self.parts],
+            "books": {
+                label: {source: books.to_json() for source, books in by_source.items()}
+                for label, by_source in self.books.items()
+            },
+            "ledgers": self.ledgers,
+            "samples": self.samples,
+            "scores": self.scores,
+            "files": [file.to_json() for file in self.files],
+            "summary": self.summary,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Result:
+        """The result that `to_json` wrote."""
+        return cls(
+            parts=[Part.from_json(part) for part in data["parts"]],
+            books={
+                label: {source: Books.from_json(books) for source, books in by_source.items()}
+                for label, by_source in data["books"].items()
+            },
+            ledgers=data["ledgers"],
+            samples=data["samples"],
+            scores=data["scores"],
+            files=[FileEntry.from_json(file) for file in data["files"]],
+            summary=data["summary"],
+            seconds=data["seconds"],
+        )
+
+
+@dataclass
+class PassState:
+    """What a pass starts from."""
+
+    plan: Plan
+    current: Pass
+    store: Store
+    parts: list[Part]
+    """Documents left by the passes before."""
+    results: dict[str, Result]
+    """Results so far, by the digest of their pass."""
+
+    def of_kind(self, kind: str) -> Result:
+        """The result of the only pass of a kind."""
+        return next(self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results)
+
+
+class PassWork(Protocol):
+    """Yields steps, gets the entries of each back, and returns the result."""
+
+    def __call__(self, state: PassState) -> Generator[Step, list[Entry], Result]: ...
+
+
+class Samples:
+    """The first few dropped documents of each stage and reason, with an excerpt of their text."""
+
+    def __init__(self) -> None:
+        self._count: dict[tuple[str, str], int] = {}
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, docs: pa.Table, rows: pa.Table) -> None:
+        """`rows`: ledger rows of one stage; `docs`: documents, ids ascending, among which are those it dropped."""
+        lost = rows.filter(pc.invert(pc.fill_null(rows.column("kept"), False)))
+        if not lost.num_rows or not docs.num_rows:
+            return
+        stage = lost.column("stage")[0].as_py()
+        ids = docs.column("id").to_numpy()
+        reasons = lost.column("reason").combine_chunks().cast(pa.string())
+        for reason in pc.unique(reasons).to_pylist():
+            room = SAMPLES - self._count.get((stage, reason), 0)
+            for row in lost.filter(pc.equal(reasons, reason)).slice(0, max(room, 0)).to_pylist():
+                at = int(np.searchsorted(ids, row["id"]))
+                if at == len(ids) or ids[at] != row["id"]:
+                    continue  # quarantined: it may have no text
+                self._count[stage, reason] = self._count.get((stage, reason), 0) + 1
+                excerpt = docs.column("text")[at].as_py()[:EXCERPT]
+                del row["kept"]
+                self._rows.append({**row, "origin": docs.column("origin")[at].as_py(), "excerpt": excerpt})
+
+    def table(self) -> pa.Table:
+        """The samples as a table of `SAMPLE_SCHEMA`."""
+        return pa.Table.from_pylist(self._rows, schema=SAMPLE_SCHEMA)

@@ -1,0 +1,125 @@
+"""The pass of a corpus stage: its own steps, then one verdict per part, which becomes a mask and ledger rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from eyas.corpus import ledger
+from eyas.corpus.documents import text_bytes
+from eyas.corpus.ledger import Books
+from eyas.corpus.part import Part, cut_field
+from eyas.corpus.stage import CorpusStage
+from eyas.corpus.store import FileEntry
+from eyas.corpus.task import Entry, Step, Task, TaskContext, in_turn, next_step
+from eyas.corpus.verdict import Verdict
+from eyas.pipelines.engine.passes.base import PassState, Result, Samples
+from eyas.pipelines.engine.quarantine import as_json, check_verdict
+from eyas.pipelines.recipe.recipe import NamedStage
+from eyas.text_kernels.splice import splice
+
+
+def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+    """The steps that the stage plans, then a decision on each part."""
+    named = state.current.stages[0]
+    assert isinstance(named.stage, CorpusStage)
+    summary, left = {}, []
+    inputs = tuple(state.parts)
+    plan = in_turn(named.stage.plan(inputs))
+    entries: list[Entry] | None = None
+    while (step := next_step(plan, entries)) is not None:
+        entries = yield step
+        left += [FileEntry.from_json(file) for entry in entries for file in entry.get("files", [])]
+        summary[step.name] = _sums(entries)
+    tasks = [Task(part.key, partial(_decide, part, inputs, named), part.text_bytes) for part in inputs]
+    entries = yield Step.of("decide", tasks)
+    result = Result(summary=summary)
+    result.collect(entries)
+    # What later stages use must be there for as long as this pass counts as done.
+    folders = tuple(f"{state.current.folder}/{folder}/" for folder in named.stage.makes().values())
+    result.files += [file for file in left if file.path.startswith(folders)]
+    return result
+
+
+def _sums(entries: Sequence[Entry]) -> dict[str, float]:
+    """The figures of a step: what its tasks counted, added up."""
+    sums: dict[str, float] = {}
+    for entry in entries:
+        for name, value in entry.items():
+            if isinstance(value, int | float):
+                sums[name] = sums.get(name, 0) + value
+    return sums
+
+
+def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: TaskContext) -> Entry:
+    started = time.perf_counter()
+    stage = named.stage
+    assert isinstance(stage, CorpusStage)
+    verdict = stage.decide(part, inputs, context)
+    check_verdict(named.label, verdict, part.alive)
+    ids, kept_bytes, samples = _ids_and_samples(part, named.label, verdict, context)
+    rows = ledger.decisions(named.label, pa.array(ids), verdict)
+    books = Books.of(rows, part.alive)
+    books.bytes_in, books.bytes_kept = part.text_bytes, kept_bytes
+    books.check(named.label, part.key)
+    books.seconds = time.perf_counter() - started
+    mask_path = f"{context.folder}/masks/{part.key}.parquet"
+    files = [
+        context.store.write_table(mask_path, _mask(part, verdict, stage, context)),
+        context.store.write_table(f"{context.folder}/ledger/{part.key}.parquet", rows),
+        context.store.write_table(f"{context.folder}/samples/{part.key}.parquet", samples),
+    ]
+    masked = Part(part.number, part.source, part.documents, part.rows, books.kept, kept_bytes, (*part.masks, mask_path))
+    return {
+        "files": [file.to_json() for file in files],
+        "part": masked.to_json(),
+        "ledger": files[1].path,
+        "samples": files[2].path,
+        "books": as_json({named.label: books}),
+    }
+
+
+def _ids_and_samples(
+    part: Part, label: str, verdict: Verdict, context: TaskContext
+) -> tuple[np.ndarray, int, pa.Table]:
+    """Ids of the living documents, text bytes of those that stay, and samples of the others."""
+    ids, kept_bytes, samples, start = [np.zeros(0, np.uint64)], 0, Samples(), 0
+    for docs in part.tables(context.store, ["id", "text", "origin"]):
+        kept = verdict.kept.slice(start, docs.num_rows)
+        ids.append(docs.column("id").to_numpy())
+        left = docs.filter(kept)
+        if verdict.cuts is not None:
+            cuts = verdict.cuts.slice(start, docs.num_rows).filter(kept)
+            kept_bytes += text_bytes(pa.table({"text": splice(left.column("text"), cuts, verdict.filler)}))
+        else:
+            kept_bytes += text_bytes(left)
+        lost = docs.filter(pa.compute.invert(kept))
+        if lost.num_rows:
+            piece = Verdict(
+                *(
+                    getattr(verdict, name).slice(start, docs.num_rows)
+                    for name in ("kept", "reason", "score", "threshold", "detail")
+                )
+            )
+            samples.add(lost, ledger.decisions(label, docs.column("id").combine_chunks(), piece))
+        start += docs.num_rows
+    return np.concatenate(ids), kept_bytes, samples.table()
+
+
+def _mask(part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
+    """One row per document of the part, dead ones included: they stay dropped, and have nulls in the added columns."""
+    before = part.mask(context.store)
+    alive = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
+    kept = alive.copy()
+    kept[alive] = verdict.kept.to_numpy(zero_copy_only=False)
+    place = np.cumsum(alive) - 1
+    take = pa.array(place, mask=~alive)
+    columns = {"kept": pa.array(kept)}
+    for name in stage.columns_added():
+        columns[name] = pa.array(verdict.columns[name]).take(take)
+    mask = pa.table(columns)
+    return mask if verdict.cuts is None else mask.append_column(cut_field(verdict.filler), verdict.cuts.take(take))

@@ -1,0 +1,94 @@
+"""The document pass: reads sources or parts, and applies mappers and filters, one batch at a time.
+
+A worker holds one batch of about 16 MB of text, however large its partition. What it leaves of a partition is written
+by `stage_line`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from eyas.corpus import documents as table
+from eyas.corpus import ledger
+from eyas.corpus.ledger import READ, Refusal
+from eyas.corpus.part import Part
+from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
+from eyas.corpus.sources.listing import Partition
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.pipelines.engine.passes.figures import gathered
+from eyas.pipelines.engine.passes.stage_line import StageLine
+from eyas.pipelines.recipe.recipe import NamedStage
+
+
+def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+    """One task per partition."""
+    stages = state.current.stages
+    schema = table.schema(state.current.columns)
+    if state.current.reads:
+        sources = {entry.name: entry.source for entry in state.plan.recipe.options.sources}
+        tasks = [
+            Task(f"part-{p.number:05d}", partial(_read, p, sources[p.source], stages, schema), p.bytes)
+            for p in state.plan.partitions
+        ]
+    else:
+        tasks = [Task(part.key, partial(_refine, part, stages, schema), part.text_bytes) for part in state.parts]
+    entries = yield Step.of("documents", tasks)
+    result = Result(summary={"figures": gathered(entries)})
+    result.collect(entries)
+    return result
+
+
+def _read(
+    partition: Partition, source: Source, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext
+) -> Entry:
+    line = StageLine(stages, context, reads=True)
+    batches = _batches(partition, source, line)
+    return line.publish(partition.number, partition.source, batches, schema, context)
+
+
+def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[pa.Table]:
+    """Tables of about `BATCH_BYTES`, booked as read. Small files are joined: a table has a cost of its own."""
+    row = size = 0
+    pieces: list[pa.Table] = []
+    refusals: list[Refusal] = []
+    for split in partition.splits:
+        for batch in source.read(split, row):
+            row += len(batch.rows) + len(batch.rejects)
+            pieces.append(_documents(partition, batch))
+            refusals += [
+                Refusal(table.document_id(partition.number, r.row), r.reason, r.message, r.dropped)
+                for r in batch.rejects
+            ]
+            size += table.text_bytes(pieces[-1])
+            if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
+                yield _booked(pieces, refusals, line)
+                pieces, refusals, size = [], [], 0
+    if pieces:
+        yield _booked(pieces, refusals, line)
+
+
+def _booked(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) -> pa.Table:
+    docs = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    ids, origins = docs.column("id").combine_chunks(), docs.column("origin").combine_chunks()
+    rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
+    size = table.text_bytes(docs)
+    line.record(READ, rows, docs.num_rows + len(refusals), size, size)
+    return docs
+
+
+def _documents(partition: Partition, batch: Batch) -> pa.Table:
+    # Checks the range once per batch: rows ascend.
+    if batch.rows:
+        table.document_id(partition.number, batch.rows[-1])
+    ids = (np.uint64(partition.number) << np.uint64(table.ROW_BITS)) | np.array(batch.rows, np.uint64)
+    extra = {name: pa.array(values, pa.string()) for name, values in batch.extra.items()}
+    return table.documents(ids, batch.texts, partition.source, batch.origins, extra)
+
+
+def _refine(part: Part, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext) -> Entry:
+    return StageLine(stages, context).publish(part.number, part.source, part.tables(context.store), schema, context)

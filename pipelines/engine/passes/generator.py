@@ -1,0 +1,183 @@
+"""The pass of a generator: choose documents, make new ones, gate them. The originals stay as they are.
+
+Which documents are used is decided by a hash of (seed, id), so it depends on the documents alone: each
+part names its lowest hashes, the driver merges them. What is made of partition p lies in a partition of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator as Steps
+from collections.abc import Iterable
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from eyas.corpus import ledger
+from eyas.corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
+from eyas.corpus.ledger import Books, Refusal
+from eyas.corpus.part import Part
+from eyas.corpus.sampling import lot
+from eyas.corpus.stage import Generator, Joiner
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.engine.passes.base import PassState, Result, Samples
+from eyas.pipelines.engine.passes.figures import gathered, told
+from eyas.pipelines.engine.quarantine import as_json, check_verdict, guarded
+from eyas.pipelines.recipe.recipe import NamedStage
+
+
+def work(state: PassState) -> Steps[Step, list[Entry], Result]:
+    """Selection, if the stage limits its documents, then generation."""
+    named = state.current.stages[0]
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    if isinstance(stage, Joiner):
+        from eyas.pipelines.engine.passes.joiner import work as join
+
+        return (yield from join(state))
+    chosen: dict[str, list[int]] | None = None
+    if stage.max_documents is not None:
+        tasks = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
+        entries = yield Step.of("select", tasks)
+        lots = sorted(tuple(pair) for entry in entries for pair in entry["lowest"])
+        chosen = {}
+        for _, document in lots[: stage.max_documents]:
+            chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
+    generator = state.current.generator
+    target = schema(state.current.columns)
+    tasks = []
+    for part in state.parts:
+        ids = None if chosen is None else sorted(chosen.get(part.key, []))
+        if ids is None or ids:
+            run = partial(_generate, part, ids, generator, named, target)
+            tasks.append(Task(part.key, run, part.text_bytes))
+    entries = yield Step.of("generate", tasks)
+    result = Result()
+    result.collect(entries)
+    result.summary = {"figures": gathered(entries)}
+    result.books.setdefault(named.label, {})
+    result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
+    return result
+
+
+def _lowest(part: Part, count: int, context: TaskContext) -> Entry:
+    lowest: list[tuple[int, int]] = []
+    for docs in part.tables(context.store, ["id"]):
+        ids = docs.column("id").to_numpy()
+        lots = lot(ids, context.seed)
+        lowest = sorted([*lowest, *zip(lots.tolist(), ids.tolist(), strict=True)])[:count]
+    return {"files": [], "lowest": lowest}
+
+
+def _generate(
+    part: Part, ids: list[int] | None, generator: int, named: NamedStage, target: pa.Schema, context: TaskContext
+) -> Entry:
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    stage.open(context)
+    stage.prepare()
+    number = generated_partition(generator, part.number)
+
+    def pieces() -> Iterable[tuple[pa.Table, pa.Table]]:
+        for docs in part.tables(context.store):
+            if ids is not None:
+                docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
+            if docs.num_rows:
+                yield docs, made(named, docs, context.seed)
+
+    return publish(named, number, pieces(), target, context)
+
+
+def publish(
+    named: NamedStage,
+    number: int,
+    pieces: Iterable[tuple[pa.Table, pa.Table]],
+    target: pa.Schema,
+    context: TaskContext,
+) -> Entry:
+    """Writes partition `number`: what was made, gated, and its ledger. `pieces`: documents, and what was made of them."""
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    started = time.perf_counter()
+    key = f"part-{number:05d}"
+    folder = context.folder
+    books, samples, row, alive, size = Books(), Samples(), 0, 0, 0
+    with (
+        context.store.parquet(f"{folder}/documents/{key}.parquet", target) as documents,
+        context.store.parquet(f"{folder}/ledger/{key}.parquet", ledger.SCHEMA) as decisions,
+    ):
+        for docs, found in pieces:
+            numbered = _numbered(found, docs, number, row, named.label)
+            row += numbered.num_rows
+            good, rows, dropped = _judge(stage, named.label, numbered)
+            tally = Books.of(rows, numbered.num_rows)
+            tally.bytes_in, tally.bytes_kept = text_bytes(docs), text_bytes(good)
+            tally.check(named.label, key)
+            books.add(tally)
+            samples.add(dropped, rows)
+            documents.write(conform(good, target))
+            decisions.write(rows.unify_dictionaries())
+            alive, size = alive + good.num_rows, size + text_bytes(good)
+    books.seconds = time.perf_counter() - started
+    sampled = context.store.write_table(f"{folder}/samples/{key}.parquet", samples.table())
+    made_part = Part(number, named.label, f"{folder}/documents/{key}.parquet", alive, alive, size)
+    return {
+        "files": [file.to_json() for file in (documents.published(), decisions.published(), sampled)],
+        "part": made_part.to_json(),
+        "ledger": f"{folder}/ledger/{key}.parquet",
+        "samples": f"{folder}/samples/{key}.parquet",
+        "books": as_json({named.label: books}),
+        "figures": told([named]),
+    }
+
+
+def made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
+    """What the stage makes of `docs`, and a row with an error for each document on which it raises."""
+    stage = named.stage
+    assert isinstance(stage, Generator)
+    good, refusals = guarded(named.label, lambda piece: stage.generate(piece, seed), docs)
+    failed = pa.table(
+        {
+            "text": pa.nulls(len(refusals), pa.large_string()),
+            PARENT.name: pa.array([[refusal.id] for refusal in refusals], PARENT.type),
+            "error": pa.array([f"{refusal.reason}: {refusal.detail}" for refusal in refusals], pa.string()),
+        }
+    )
+    return pa.concat_tables([*(typed(piece) for _, piece in good), failed], promote_options="default")
+
+
+def typed(piece: pa.Table) -> pa.Table:
+    """A generator's table with the types of the three columns that every generator fills."""
+    for name, kind in (("text", pa.large_string()), (PARENT.name, PARENT.type), ("error", pa.string())):
+        piece = piece.set_column(piece.column_names.index(name), name, piece.column(name).cast(kind))
+    return piece
+
+
+def _numbered(made: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
+    """Gives generated documents their ids, source and origin."""
+    ids = pa.array([document_id(number, row + i) for i in range(made.num_rows)], pa.uint64())
+    origin_of = dict(zip(docs.column("id").to_pylist(), docs.column("origin").to_pylist(), strict=True))
+    origins = [f"{label}:{origin_of.get(parents[0])}" for parents in made.column("parent").to_pylist()]
+    sources = pa.DictionaryArray.from_arrays(pa.array(np.zeros(made.num_rows, np.int32)), pa.array([label]))
+    columns = {"id": ids, "source": sources, "origin": pa.array(origins, pa.string())}
+    return pa.table({**columns, **{name: made.column(name) for name in made.column_names}})
+
+
+def _judge(stage: Generator, label: str, made: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """What passes the gate, the ledger rows of all, and what does not pass."""
+    failed = made.filter(pa.compute.is_valid(made.column("error")))
+    whole = made.filter(pa.compute.is_null(made.column("error"))).drop_columns(["error"])
+    verdict = stage.gate(whole)
+    check_verdict(label, verdict, whole.num_rows)
+    refusals = [
+        Refusal(item["id"], "generation_failed", f"{item['origin']}: {item['error']}")
+        for item in failed.select(["id", "origin", "error"]).to_pylist()
+    ]
+    parents = [f"from {', '.join(map(str, p))}" for p in whole.column(PARENT.name).to_pylist()]
+    detail = pa.compute.coalesce(verdict.detail, pa.array(parents, pa.string()))
+    judged = type(verdict)(verdict.kept, verdict.reason, verdict.score, verdict.threshold, detail)
+    rows = pa.concat_tables(
+        [ledger.decisions(label, whole.column("id").combine_chunks(), judged), ledger.refused(label, refusals)]
+    )
+    return whole.filter(verdict.kept), rows, whole.filter(pa.compute.invert(verdict.kept))

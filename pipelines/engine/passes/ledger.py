@@ -1,0 +1,35 @@
+"""Publishes the ledger: for each part, every decision of every pass on its documents, sorted by id."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from eyas.corpus import ledger
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.engine.passes.base import PassState, Result
+
+
+def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+    """One file per part."""
+    found: dict[int, list[str]] = {}
+    for planned in state.plan.passes:
+        for number, path in (state.results[planned.digest].ledgers if planned.digest in state.results else {}).items():
+            found.setdefault(int(number), []).append(path)
+    tasks = [Task(f"part-{number:05d}", partial(_merge, number, paths)) for number, paths in sorted(found.items())]
+    entries = yield Step.of("ledger", tasks)
+    result = Result()
+    result.collect(entries)
+    return result
+
+
+def _merge(number: int, paths: list[str], context: TaskContext) -> Entry:
+    tables = [context.store.read_table(path).cast(ledger.SCHEMA) for path in paths]
+    rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    # Stable: decisions on one document stay in the order of the stages.
+    order = np.argsort(rows.column("id").to_numpy(), kind="stable")
+    entry = context.store.write_table(f"ledger/part-{number:05d}.parquet", rows.take(pa.array(order)))
+    return {"files": [entry.to_json()]}

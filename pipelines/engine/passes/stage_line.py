@@ -1,0 +1,183 @@
+"""Document stages one after another, over the batches of one part; it writes what they leave.
+
+Cheap filters in a row are a *stretch*: what they count in the text is counted once for all of them, each is asked about
+every document that enters, dropped ones too, and the documents are only cut at the end. So a stretch costs one walk over
+the text, and leaves the scores of all its rules for all its documents: thresholds can then be moved, either way, without
+the text (`eyas.pipelines.analysis.what_if`). The trade: a document that the first filter dropped is still scored by the
+others; the counts that this takes were made in the same walk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from eyas.corpus import documents as table
+from eyas.corpus import ledger
+from eyas.corpus.documents import HIDDEN
+from eyas.corpus.ledger import READ, Books
+from eyas.corpus.measure import Measure, join
+from eyas.corpus.part import Part
+from eyas.corpus.stage import Filter, Mapper
+from eyas.corpus.task import Entry, TaskContext
+from eyas.corpus.verdict import Verdict
+from eyas.pipelines.engine.passes.base import Samples
+from eyas.pipelines.engine.passes.figures import told
+from eyas.pipelines.engine.passes.scores import ScoreFile, Scores
+from eyas.pipelines.engine.quarantine import apply_mapper, as_json, ask
+from eyas.pipelines.recipe.recipe import NamedStage
+
+Mask = npt.NDArray[np.bool_]
+
+
+def stretches(stages: Sequence[NamedStage]) -> list[list[NamedStage]]:
+    """The stages in groups: cheap filters in a row are one, any other stage is one of its own."""
+    groups: list[list[NamedStage]] = []
+    for named in stages:
+        if groups and _is_cheap(named) and _is_cheap(groups[-1][-1]):
+            groups[-1].append(named)
+        else:
+            groups.append([named])
+    return groups
+
+
+def _is_cheap(named: NamedStage) -> bool:
+    return isinstance(named.stage, Filter) and named.stage.cheap
+
+
+def _later(stages: Sequence[NamedStage], docs: pa.Table) -> Iterator[Measure]:
+    """What later filters want counted, as far as the columns that it takes are there already."""
+    for named in stages:
+        wanted = named.stage.measure() if isinstance(named.stage, Filter) else None
+        if wanted is not None and set(wanted.needs) <= set(docs.column_names):
+            yield wanted
+
+
+class StageLine:
+    """The stages of one pass at work on one part, with their books, ledger rows, scores and samples."""
+
+    def __init__(self, stages: Sequence[NamedStage], context: TaskContext, reads: bool = False) -> None:
+        self._stages = stages
+        self._groups = stretches(stages)
+        self._labels = [*([READ] if reads else []), *(named.label for named in stages)]
+        self.books: dict[str, Books] = {}
+        self.samples = Samples()
+        self._ledger: list[pa.Table] = []
+        self._scores: dict[int, pa.Table] = {}
+        for named in stages:
+            named.stage.open(context)
+            named.stage.prepare()
+
+    def record(self, label: str, rows: pa.Table, documents: int, bytes_in: int, bytes_kept: int) -> None:
+        """Books ledger rows of one stage that got `documents` documents."""
+        books = Books.of(rows, documents)
+        books.bytes_in, books.bytes_kept = bytes_in, bytes_kept
+        books.check(label, "in a document pass")
+        self.books.setdefault(label, Books()).add(books)
+        self._ledger.append(rows)
+
+    def apply(self, docs: pa.Table) -> pa.Table:
+        """The documents that survive all stages."""
+        for number, group in enumerate(self._groups):
+            stage = group[0].stage
+            docs = self._map(group[0], stage, docs) if isinstance(stage, Mapper) else self._judge(number, group, docs)
+            docs = docs.drop_columns([name for name in docs.column_names if name.startswith(HIDDEN)])
+        return docs
+
+    def _map(self, named: NamedStage, stage: Mapper, docs: pa.Table) -> pa.Table:
+        started = time.perf_counter()
+        out, rows = apply_mapper(named.label, stage, docs)
+        self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out))
+        self.books[named.label].seconds += time.perf_counter() - started
+        return out
+
+    def _judge(self, number: int, group: Sequence[NamedStage], docs: pa.Table) -> pa.Table:
+        """Asks filters in turn about all documents, and cuts at the end."""
+        started = time.perf_counter()
+        alive = np.ones(docs.num_rows, np.bool_)
+        scores = Scores(docs)
+        attached: Measure | None = None
+        for position, named in enumerate(group):
+            assert isinstance(named.stage, Filter)
+            wanted = named.stage.measure()
+            if wanted is not None and (attached is None or attached.joined(wanted) != attached):
+                attached = join([wanted, *_later(group[position + 1 :], docs)])
+                docs = attached.attach(docs) if attached is not None else docs
+            docs, alive, verdict = self._ask(named, named.stage, docs, alive)
+            scores.add(named.label, docs, verdict)
+            self.books[named.label].seconds += time.perf_counter() - started
+            started = time.perf_counter()
+        if _is_cheap(group[0]):
+            self._scores[number] = scores.table()
+        return docs if alive.all() else docs.filter(pa.array(alive))
+
+    def _ask(self, named: NamedStage, stage: Filter, docs: pa.Table, alive: Mask) -> tuple[pa.Table, Mask, Verdict]:
+        """The documents that could be judged, which of them are still alive, and the verdict on all of them."""
+        judged, verdict, refusals = ask(named.label, stage, docs)
+        if refusals:
+            there = np.isin(docs.column("id").to_numpy(), [refusal.id for refusal in refusals])
+            ids = set(docs.column("id").to_numpy()[there & alive].tolist())
+            refusals = [refusal for refusal in refusals if refusal.id in ids]
+            entered = int(table.text_lengths(docs)[alive].sum())
+            alive = alive[~there]
+        else:
+            entered = int(table.text_lengths(docs)[alive].sum())
+        living = pc.filter(judged.column("id"), pa.array(alive)).combine_chunks()
+        rows = pa.concat_tables(
+            [ledger.decisions(named.label, living, verdict.filter(alive)), ledger.refused(named.label, refusals)]
+        )
+        documents = int(alive.sum()) + len(refusals)
+        alive = alive & verdict.kept.to_numpy(zero_copy_only=False)
+        self.samples.add(judged, rows)
+        self.record(named.label, rows, documents, entered, int(table.text_lengths(judged)[alive].sum()))
+        return judged, alive, verdict
+
+    def publish(
+        self, number: int, source: str, batches: Iterator[pa.Table], schema: pa.Schema, context: TaskContext
+    ) -> Entry:
+        """Runs all batches through the line and writes documents, ledger, scores and samples of one part."""
+        key = f"part-{number:05d}"
+        paths = {name: f"{context.folder}/{name}/{key}.parquet" for name in ("documents", "ledger", "samples")}
+        rows = size = 0
+        with ExitStack() as stack:
+            documents = stack.enter_context(context.store.parquet(paths["documents"], schema))
+            decisions = stack.enter_context(context.store.parquet(paths["ledger"], ledger.SCHEMA))
+            score_files = {
+                group: stack.enter_context(ScoreFile(context.store, f"{context.folder}/scores-{group}/{key}.parquet"))
+                for group, stages in enumerate(self._groups)
+                if _is_cheap(stages[0])
+            }
+            for batch in batches:
+                docs = self.apply(batch)
+                documents.write(table.conform(docs, schema))
+                rows, size = rows + docs.num_rows, size + table.text_bytes(docs)
+                decisions.write(self._take_ledger())
+                for group, scored in self._scores.items():
+                    score_files[group].write(scored)
+            # An empty part must still hold its stages' books.
+            for label in self._labels:
+                self.books.setdefault(label, Books())
+        samples = context.store.write_table(paths["samples"], self.samples.table())
+        scores = [file.published() for file in score_files.values()]
+        part = Part(number, source, paths["documents"], rows, rows, size)
+        files: list[Any] = [documents.published(), decisions.published(), samples, *scores]
+        return {
+            "files": [file.to_json() for file in files],
+            "part": part.to_json(),
+            "ledger": paths["ledger"],
+            "samples": paths["samples"],
+            "scores": [file.path for file in scores],
+            "books": as_json(self.books),
+            "figures": told(self._stages),
+        }
+
+    def _take_ledger(self) -> pa.Table:
+        rows, self._ledger = self._ledger, []
+        return pa.concat_tables(rows).unify_dictionaries() if rows else ledger.SCHEMA.empty_table()

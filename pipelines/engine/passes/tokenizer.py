@@ -1,0 +1,136 @@
+"""The tokenizer pass: counts pretokens and learns BPE from them, writes one folder per size, measures fertility."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Sequence
+from functools import partial
+from typing import Any
+
+from eyas.corpus.part import Part
+from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.tokenizer_train.training.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
+from eyas.tokenizer_train.training.pruning import told_pruning
+
+CELL_BYTES = 28
+"""Of memory for each cell of the merge loop, about (`eyas.tokenizer_train.training.merge_state`)."""
+
+MEASURED_BYTES = 20_000_000
+"""How much curated text fertility is measured on."""
+
+
+def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+    """Counts pretokens by part, adds them up by ranges of hashes, then one task learns and writes."""
+    options = state.plan.recipe.options.tokenizer
+    assert options is not None
+    curated = state.of_kind("curated").parts
+    size = sum(part.text_bytes for part in curated)
+    if size == 0:
+        raise ValueError(
+            "tokenizer: no curated document is left to learn from. The ledger (ledger/*.parquet, or `eyas explain`) says "
+            "which stage dropped them; loosen it, or add sources."
+        )
+    buckets = bucket_number(curated, options)
+    counted = yield Step.of("count pretokens", count_tasks(curated, options, buckets))
+    spills = [FileEntry.from_json(file) for entry in counted for file in entry["files"]]
+    paths, spilled = [file.path for file in spills], sum(file.bytes for file in spills)
+    merged = yield Step.of("add up counts", merge_tasks(paths, spilled, options, buckets))
+    tables = [FileEntry.from_json(file) for entry in merged for file in entry["files"]]
+    chosen = choose_min_count([entry["histogram"] for entry in merged], options, CELL_BYTES)
+    mixture = _mixture(counted)
+    _check_weights(options, mixture)
+    run = partial(_train, tuple(curated), [file.path for file in tables], chosen, options)
+    cells = sum(file.bytes for file in tables)
+    entries = yield Step.of("learn merges", [Task("train", run, cells, all_cpus=True)])
+    result = Result(summary={**entries[0]["summary"], **chosen, "mixture": mixture})
+    result.files = [*tables, *(FileEntry.from_json(file) for file in entries[0]["files"])]
+    return result
+
+
+def _mixture(counted: Sequence[Entry]) -> dict[str, dict[str, float]]:
+    """Bytes that were counted by source and language, and with their weights."""
+    sums: dict[str, dict[str, float]] = {}
+    for entry in counted:
+        for name, total in entry["mixture"].items():
+            into = sums.setdefault(name, {"bytes": 0.0, "weighted": 0.0})
+            for key in into:
+                into[key] += total[key]
+    return sums
+
+
+def _check_weights(options: TokenizerOptions, mixture: dict[str, dict[str, float]]) -> None:
+    """A weight for a name that no document has is a slip of the pen."""
+    for kind, weights in (("source", options.weights.source), ("lang", options.weights.lang)):
+        known = sorted(name.partition(": ")[2] for name in mixture if name.startswith(f"{kind}: "))
+        for name in weights:
+            if name not in known:
+                there = ", ".join(known[:30]) or "none: no document has this column (the stage `language` adds `lang`)"
+                raise ValueError(
+                    f"tokenizer: weights: {kind}: no curated document has the {kind} {name!r}; there are {there}"
+                )
+
+
+def _train(
+    curated: Sequence[Part],
+    tables: Sequence[str],
+    chosen: dict[str, Any],
+    options: TokenizerOptions,
+    context: TaskContext,
+) -> Entry:
+    from eyas.tokenizer_train.encoding.encoder import Encoder
+    from eyas.tokenizer_train.training.bpe import VocabularyTooLarge, learn, tokenizer_config
+    from eyas.tokenizer_train.training.counting import read_counts
+
+    try:
+        vocabulary = learn(*read_counts(context.store, tables, chosen["min_count"]), options)
+    except VocabularyTooLarge as error:
+        raise VocabularyTooLarge(f"{error}{told_pruning(chosen)}") from None
+    files: list[FileEntry] = []
+    fertility = {}
+    largest = max(options.vocab_sizes)
+    for size in sorted(set(options.vocab_sizes)):
+        content = vocabulary.build(size).to_str(pretty=True).encode()
+        folders = [f"tokenizer/{size}", *(["tokenizer"] if size == largest else [])]
+        for folder in folders:
+            files.append(_write(context.store, f"{folder}/tokenizer.json", content))
+            config = json.dumps(tokenizer_config(), indent=1).encode()
+            files.append(_write(context.store, f"{folder}/tokenizer_config.json", config))
+        fertility[str(size)] = _fertility(Encoder.from_bytes(content, threads=context.cpus), curated, context)
+    index = {
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "vocab_sizes": sorted(set(options.vocab_sizes)),
+        "latex_commands": len(vocabulary.commands),
+        "options": options.model_dump(mode="json"),
+    }
+    files.append(context.store.write_json("tokenizer/index.json", index))
+    summary = {"fertility": fertility, "merges": len(vocabulary.learned.left), **index}
+    return {"files": [file.to_json() for file in files], "summary": summary}
+
+
+def _write(store: Store, path: str, content: bytes) -> FileEntry:
+    with store.create(path) as output:
+        output.sink.write(content)
+    return output.published()
+
+
+def _fertility(encoder: object, curated: Sequence[Part], context: TaskContext) -> dict[str, dict[str, float]]:
+    from eyas.tokenizer_train.encoding.encoder import Encoder
+    from eyas.tokenizer_train.report.fertility import Fertility, measure
+
+    assert isinstance(encoder, Encoder)
+    sums: dict[str, Fertility] = {}
+    # The same amount from each part, so that the first source does not speak for all.
+    quota = max(MEASURED_BYTES // max(len(curated), 1), 1)
+    for part in curated:
+        seen = 0
+        for docs in part.tables(context.store, ["text", "source", "lang"]):
+            groups = {name: docs.column(name) for name in ("source", "lang") if name in docs.column_names}
+            measure(encoder, docs, groups, sums)
+            seen += docs.nbytes
+            if seen >= quota:
+                break
+    return {name: total.to_json() for name, total in sums.items()}

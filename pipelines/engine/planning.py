@@ -1,0 +1,189 @@
+"""The plan: which passes a recipe takes, each named by a digest of everything its result depends on.
+
+Neighbouring document stages are fused into one pass over the text; a corpus stage or a generator is a pass of its own. A
+pass's digest covers the inputs, its stages' options and versions, and the digest of the pass before it: so an
+edited recipe recomputes what changed and what follows from it, nothing else, and the plan can say so beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from eyas.corpus.documents import PARENT
+from eyas.corpus.ledger import READ
+from eyas.corpus.sources.listing import InputFile, Partition, cut, take_bytes
+from eyas.corpus.stage import CorpusStage, Generator, Stage
+from eyas.corpus.store import digest_of
+from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry
+
+FORMAT = 1
+"""Raised when the files that passes leave change."""
+
+Kind = Literal["documents", "corpus", "generate", "curated", "ledger", "tokenizer", "shards", "model"]
+PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass. `product` passes leave a folder of their own name in the run."""
+
+    kind: Kind
+    label: str
+    digest: str
+    stages: tuple[NamedStage, ...] = ()
+    generator: int = 0
+    """Number of a generator pass among those of the recipe, from 1."""
+    reads: bool = False
+    """Whether it reads the sources."""
+    columns: Mapping[str, pa.DataType] = field(default_factory=dict)
+    """Columns that its documents have besides id, text, source and origin: those known up to here, not later ones."""
+
+    @property
+    def folder(self) -> str:
+        """Where its work lies within the run."""
+        return f"passes/{self.digest[:16]}"
+
+    @property
+    def product(self) -> str | None:
+        """The folder it publishes, if it does."""
+        return self.kind if self.kind in PRODUCTS else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done."""
+
+    recipe: Recipe
+    partitions: tuple[Partition, ...]
+    files: int
+    passes: tuple[Pass, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes on disk of the input."""
+        return sum(partition.bytes for partition in self.partitions)
+
+    @property
+    def digest(self) -> str:
+        """A digest of the whole plan."""
+        return digest_of([p.digest for p in self.passes])
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of plan.json."""
+        return {
+            "recipe": self.recipe.options.name,
+            "folder": self.recipe.folder,
+            "variables": dict(self.recipe.variables),
+            "digest": self.digest,
+            "files": self.files,
+            "bytes": self.bytes,
+            "partitions": [partition.to_json() for partition in self.partitions],
+            "passes": [
+                {"kind": p.kind, "label": p.label, "digest": p.digest, "folder": p.folder, "stages": specs(p.stages)}
+                for p in self.passes
+            ],
+        }
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Lists the inputs and lays out the passes; ValueError if a source matches nothing."""
+    partitions: list[Partition] = []
+    inputs: list[Any] = []
+    files = 0
+    for entry in recipe.options.sources:
+        found = _files(entry, recipe.options.seed)
+        files += len(found)
+        pieces = cut(entry.source.splits(found, recipe.options.partition_bytes), recipe.options.partition_bytes)
+        partitions += [Partition(len(partitions) + i, entry.name, splits) for i, splits in enumerate(pieces)]
+        listing = digest_of([[file.path, file.bytes, file.stamp] for file in found])
+        inputs.append([entry.model_dump(mode="json"), listing])
+    start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
+    passes = _document_passes(recipe, start)
+    passes += _products(recipe, passes)
+    return Plan(recipe, tuple(partitions), files, tuple(passes))
+
+
+def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
+    found = entry.source.files(entry.name)
+    if entry.source.max_bytes is None:
+        return found
+    taken = take_bytes(found, entry.source.max_bytes, seed)
+    if not taken:
+        raise ValueError(
+            f"source {entry.name!r}: max_bytes = {entry.source.max_bytes:,} is less than any of its {len(found)} files"
+        )
+    return taken
+
+
+def specs(stages: Sequence[NamedStage]) -> list[Any]:
+    """All that the results of stages depend on: which class, which version, which options, which files it loads."""
+    found = []
+    for named in stages:
+        stage, cls = named.stage, type(named.stage)
+        options = stage.model_dump(mode="json", exclude=set(stage.operational))
+        # Without the package's name: runs of the first edition, whose rooms were packages of their own, stay valid.
+        home = f"{cls.__module__.removeprefix('eyas.')}:{cls.__qualname__}"
+        found.append([named.label, home, stage.version, options, stage.fingerprint()])
+    return found
+
+
+def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
+    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator."""
+    groups: list[list[NamedStage]] = [[]]
+    for named in recipe.stages:
+        if _alone(named.stage):
+            groups += [[named], []]
+        else:
+            groups[-1].append(named)
+    passes: list[Pass] = []
+    columns = {name: kind for entry in recipe.options.sources for name, kind in entry.source.columns.items()}
+    digest = start
+    generators = 0
+    for number, group in enumerate(groups):
+        if not group and number > 0:
+            continue
+        kind: Kind = "documents"
+        if group and isinstance(group[0].stage, CorpusStage):
+            kind = "corpus"
+        elif group and isinstance(group[0].stage, Generator):
+            kind = "generate"
+            generators += 1
+        labels = [*([READ] if number == 0 else []), *(named.label for named in group)]
+        for named in group:
+            parents = {PARENT.name: PARENT.type} if kind == "generate" else {}
+            columns = {**columns, **named.stage.columns_added(), **parents}
+        generator = generators if kind == "generate" else 0
+        digest = digest_of(
+            [digest, kind, specs(group), generator, None if kind == "documents" else recipe.options.seed]
+        )
+        passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
+    return passes
+
+
+def _alone(stage: Stage) -> bool:
+    return isinstance(stage, CorpusStage | Generator)
+
+
+def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
+    options = recipe.options
+    curated = digest_of([passes[-1].digest, "curated"])
+    found = [
+        Pass("curated", "curated documents", curated, columns=passes[-1].columns),
+        Pass("ledger", "ledger", digest_of([passes[-1].digest, "ledger"])),
+    ]
+    if options.tokenizer is None:
+        return found
+    tokenizer = digest_of([curated, "tokenizer", options.tokenizer.model_dump(mode="json"), options.seed])
+    found.append(Pass("tokenizer", "tokenizer", tokenizer))
+    if options.shards is None:
+        return found
+    shards = digest_of([tokenizer, "shards", options.shards.model_dump(mode="json")])
+    found.append(Pass("shards", "shards", shards))
+    if options.train is not None:
+        model = digest_of([shards, "model", options.train.model_dump(mode="json"), options.seed])
+        found.append(Pass("model", "model", model))
+    return found

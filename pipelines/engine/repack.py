@@ -1,0 +1,69 @@
+"""Packs the curated documents of a finished run once more: another length of rows, another way of packing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from eyas.corpus.store import Store, digest_of
+from eyas.corpus.task import Entry, TaskContext
+from eyas.pipelines.engine.engine import load_result, locked
+from eyas.pipelines.engine.executors import Executor, finished_entries
+from eyas.pipelines.engine.passes.shards import published, recipe_digest
+from eyas.pipelines.engine.planning import Plan
+from eyas.shards.options import ShardOptions
+
+
+def pack_run(
+    planned: Plan,
+    store: Store,
+    options: ShardOptions,
+    folder: str,
+    executor: Executor,
+    told: Callable[[int, int], None],
+) -> dict[str, Any]:
+    """Writes shards into `folder` of the run in `store`, with the run's tokenizer; returns the summary of a shards pass.
+
+    Goes on where it was stopped. `told`: text bytes done, and all. Raises ValueError if the run is not that far, or if
+    `folder` is one of its own.
+    """
+    from eyas.shards.packing_tasks import HELD_OUT, plan_packing, shard_meta
+    from eyas.tokenizer_train.encoding.encoder import Encoder
+
+    if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
+        raise ValueError(f"--out {folder}: expected the name of a folder in the run that begins with shards-")
+    done = {p.kind: load_result(store, p) for p in planned.passes if p.kind in ("curated", "tokenizer")}
+    curated, tokenizer = done.get("curated"), done.get("tokenizer")
+    if curated is None or tokenizer is None:
+        missing = "curated documents" if curated is None else "tokenizer"
+        raise ValueError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
+    path = "tokenizer/tokenizer.json"
+    recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
+    # Entries of an earlier call count only for the very same documents, tokenizer and options.
+    made_of = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
+    entries: list[Entry] = []
+    with locked(store):
+        for step in plan_packing(curated.parts, options, path, folder, recipe):
+            work = f"passes/pack-{made_of[:16]}"
+            found = finished_entries(store, work, step)
+            waiting = [task for task in step.tasks if task.key not in found]
+            total = sum(task.bytes for task in step.tasks)
+            seen = total - sum(task.bytes for task in waiting)
+            for event in executor.run(step.name, waiting, TaskContext(store, work, planned.recipe.options.seed)):
+                if event is not None:
+                    found[event[0].key] = event[1]
+                    seen += event[0].bytes
+                told(seen, total)
+            entries += [found[task.key] for task in step.tasks]
+        with store.open(path) as file:
+            encoder = Encoder.from_bytes(file.read(), path)
+        meta = shard_meta(encoder, options, tokenizer.summary["sha256"], recipe)
+        summary = published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
+        named = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
+        named |= {f"{folder}/{HELD_OUT}"} | {f"{folder}/{HELD_OUT}/index.json"} if options.held_out else set()
+        for place in (folder, f"{folder}/{HELD_OUT}"):
+            for name in store.list(place):
+                if f"{place}/{name}" not in named:  # of an earlier call with more files
+                    store.delete(f"{place}/{name}")
+        return summary

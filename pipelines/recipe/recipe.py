@@ -1,0 +1,285 @@
+"""The recipe: what a YAML file may say, checked before anything runs.
+
+Every error names the file, the line, and the nearest valid key. The models here and the stages' own are the schema
+(`eyas schema` prints it as JSON Schema for editors); there is no second description of the options anywhere.
+"""
+
+from __future__ import annotations
+
+import sysconfig
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
+
+from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
+from eyas.corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.text_files import TextFiles
+from eyas.corpus.stage import Generator, Stage
+from eyas.pipelines.recipe.registry import UnknownStage, add_search_path, nearest, stage_class
+from eyas.pipelines.recipe.yaml_file import Location, RecipeError, YamlFile
+from eyas.shards.options import Phase, ShardOptions
+from eyas.tokenizer_train.options import TokenizerOptions
+from eyas.trainer.options import TrainOptions
+
+M = TypeVar("M", bound=BaseModel)
+
+FORMATS: dict[str, type[Source]] = {
+    "files": TextFiles,
+    "jsonl": JsonLines,
+    "parquet": ParquetFiles,
+    "arrow": ArrowFiles,
+}
+
+
+class SourceEntry(BaseModel):
+    """One source: a name and exactly one format."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    """The name that documents carry in the column `source`."""
+    files: TextFiles | None = None
+    """Text and code files, one document each."""
+    jsonl: JsonLines | None = None
+    """JSON lines, plain or compressed."""
+    parquet: ParquetFiles | None = None
+    """Parquet files."""
+    arrow: ArrowFiles | None = None
+    """Arrow IPC files."""
+
+    @model_validator(mode="after")
+    def _one_format(self) -> SourceEntry:
+        given = [name for name in FORMATS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a source needs exactly one of {', '.join(FORMATS)}; found {', '.join(given) or 'none'}")
+        return self
+
+    @property
+    def source(self) -> Source:
+        """The options of the format that was given."""
+        source: Source = next(value for name in FORMATS if (value := getattr(self, name)) is not None)
+        return source
+
+
+class RecipeOptions(BaseModel):
+    """Everything in a recipe but its stages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    """The run's name: its folder is `runs/<name>`."""
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    """Same recipe, same inputs, same seed: the same bytes."""
+    sources: list[SourceEntry] = Field(min_length=1)
+    """Where documents come from."""
+    partition_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
+    """Input is cut into slices of about this size; one task works on one slice."""
+    tolerance: float = Field(default=0.001, ge=0.0, le=1.0)
+    """Share of documents that may be quarantined (broken, or a stage raised on them) before the run stops."""
+    plugins: list[str] = []
+    """Modules with stages of your own: each declares STAGES = {"name": "module:Class"}."""
+    variables: dict[str, str] = {}
+    """Values for `${name}` in this file; `--var name=value` overrides. `${python_env}` is always known."""
+    tokenizer: TokenizerOptions | None = None
+    """Train a tokenizer on the curated documents."""
+    shards: ShardOptions | None = None
+    """Tokenize and pack the curated documents."""
+    train: TrainOptions | None = None
+    """Train a model on the shards."""
+
+    @model_validator(mode="after")
+    def _chain(self) -> RecipeOptions:
+        if self.shards is not None and self.tokenizer is None:
+            raise ValueError("`shards` needs a `tokenizer`: add one, if only `tokenizer: {vocab_sizes: [32768]}`")
+        if self.train is not None and self.shards is None:
+            raise ValueError("`train` needs `shards`: add them, if only `shards: {sequence_length: 2048}`")
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names):
+            raise ValueError("two sources have the same name")
+        return self
+
+
+@dataclass(frozen=True)
+class NamedStage:
+    """A stage of the recipe. `label` is its name, with `#2` … when the name is used again."""
+
+    label: str
+    name: str
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe that was checked."""
+
+    path: str
+    text: str
+    options: RecipeOptions
+    stages: tuple[NamedStage, ...]
+    folder: str
+    """The folder of the file, where plugins may lie."""
+    variables: Mapping[str, str]
+    """Values given from outside, by --var."""
+
+
+def load(path: str, variables: Mapping[str, str] | None = None, folder: str | None = None) -> Recipe:
+    """Reads and checks a recipe; raises `RecipeError` with every problem found. `folder`: where plugins may lie, if
+    not next to the file."""
+    folder = folder or str(Path(path).resolve().parent)
+    file = YamlFile(path)
+    own = file.data.get("variables")
+    declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
+    python_env = {"python_env": sysconfig.get_paths()["purelib"]}
+    problems = file.substitute({**python_env, **declared, **(variables or {})})
+    data = dict(file.data)
+    entries = data.pop("stages", [])
+    options = _validate(RecipeOptions, data, (), file, problems)
+    add_search_path(folder)
+    given = data.get("plugins")
+    plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    stages = _stages(entries, plugins, file, problems)
+    if options is not None and options.train is not None:
+        _check_mixture(options.train.mixture or [], options, stages, file, problems)
+    if problems or options is None:
+        raise RecipeError(problems)
+    return Recipe(path, file.text, options, stages, folder, dict(variables or {}))
+
+
+def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list[str]) -> tuple[NamedStage, ...]:
+    if not isinstance(entries, list):
+        problems.append(file.problem(("stages",), "expected a list of stages: `- gopher_quality: {}`"))
+        return ()
+    found: list[NamedStage] = []
+    for number, entry in enumerate(entries):
+        location: Location = ("stages", number)
+        name: Any = entry
+        options: Any = {}
+        if isinstance(entry, dict) and len(entry) == 1:
+            name, options = next(iter(entry.items()))
+        if not isinstance(name, str):
+            problems.append(file.problem(location, "expected one stage: a name, or `name: {options}`"))
+            continue
+        try:
+            cls = stage_class(name, plugins)
+        except (UnknownStage, ValueError) as error:
+            problems.append(file.problem(location, str(error)))
+            continue
+        stage = _validate(cls, {} if options is None else options, (*location, name), file, problems)
+        if stage is not None:
+            count = sum(other.name == name for other in found) + 1
+            found.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage))
+    # What a broken stage would add or make is unknown: later stages must not be blamed for its absence.
+    if len(found) == len(entries):
+        _check_columns(found, file, problems)
+        _check_made(found, file, problems)
+        _check_sources(found, file, problems)
+    return tuple(found)
+
+
+def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    known = {"id", "text", "source", "origin"}
+    sources = file.data.get("sources")
+    for source in sources if isinstance(sources, list) else []:
+        for options in source.values() if isinstance(source, dict) else []:
+            carried = options.get("carry") if isinstance(options, dict) else None
+            known |= {name for name in carried if isinstance(name, str)} if isinstance(carried, list) else set()
+    for number, named in enumerate(stages):
+        missing = sorted(set(named.stage.columns_needed()) - known)
+        if missing:
+            message = f"needs the column {', '.join(missing)}, which no source carries and no earlier stage adds"
+            problems.append(file.problem(("stages", number), f"{named.label} {message}"))
+        known |= set(named.stage.columns_added()) | ({"parent"} if isinstance(named.stage, Generator) else set())
+
+
+def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """A source that an option names must be one of the recipe, or what a generator before it makes."""
+    entries = file.data.get("sources")
+    known = [e["name"] for e in entries if isinstance(e, dict) and "name" in e] if isinstance(entries, list) else []
+    for number, named in enumerate(stages):
+        for name in named.stage.sources_named():
+            if name not in known:
+                message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(map(str, known))})"
+                problems.append(file.problem(("stages", number, named.name), message))
+        known += [named.label] if isinstance(named.stage, Generator) else []
+
+
+def _check_mixture(
+    mixture: Sequence[Phase], options: RecipeOptions, stages: Sequence[NamedStage], file: YamlFile, problems: list[str]
+) -> None:
+    """A mixture's sources are the recipe's, or what a generator makes."""
+    known = [source.name for source in options.sources]
+    known += [named.label for named in stages if isinstance(named.stage, Generator)]
+    for number, phase in enumerate(mixture):
+        for name in phase.weights:
+            if name not in known:
+                message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(known)})"
+                problems.append(file.problem(("train", "mixture", number, "weights", name), message))
+
+
+def _check_made(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """Every stage that uses what another makes (a trained classifier) must find it before itself."""
+    made: list[str] = []
+    for number, named in enumerate(stages):
+        twice = sorted(set(named.stage.makes()) & set(made))
+        if twice:
+            message = (
+                f"an earlier stage leaves {', '.join(map(repr, twice))} already; rename it, or ask for it once only"
+            )
+            problems.append(file.problem(("stages", number, named.name), message))
+        try:
+            named.stage.check_made(made)
+        except ValueError as error:
+            problems.append(file.problem(("stages", number, named.name), str(error)))
+        made += named.stage.makes()
+
+
+def _validate(model: type[M], data: Any, location: Location, file: YamlFile, problems: list[str]) -> M | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for problem in error.errors():
+            problems.append(_explain(model, problem, location, file))
+        return None
+
+
+def _explain(model: type[BaseModel], problem: Mapping[str, Any], location: Location, file: YamlFile) -> str:
+    inner = tuple(step for step in problem["loc"] if not (isinstance(step, str) and "[" in step))
+    place = (*location, *inner)
+    message = str(problem["msg"])
+    if problem["type"] == "extra_forbidden":
+        parent = _model_at(model, inner[:-1])
+        keys = list(parent.model_fields) if parent else []
+        if parent is RecipeOptions:
+            keys.append("stages")
+        message = f"unknown key{nearest(str(inner[-1]), keys)} (known: {', '.join(keys)})"
+    elif problem["type"] == "missing":
+        message = "is required, but missing"
+    elif problem["type"] == "value_error":
+        message = message.removeprefix("Value error, ")
+    elif problem.get("input") is not None and not isinstance(problem["input"], dict | list):
+        message = f"{message[0].lower()}{message[1:]}, found {problem['input']!r}"
+    return file.problem(place, message)
+
+
+def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model that validates what is at `location`."""
+    for step in location:
+        if isinstance(step, int):
+            continue
+        field = model.model_fields.get(step)
+        found = _models_in(field.annotation) if field is not None else []
+        if not found:
+            return None
+        model = found[0]
+    return model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for item in typing.get_args(annotation) for model in _models_in(item)]

@@ -1,0 +1,37 @@
+"""The recipe's JSON Schema, for editors that complete and check YAML as one types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eyas.pipelines.recipe.recipe import RecipeOptions
+from eyas.pipelines.recipe.registry import kind, stage_class, targets
+
+
+def json_schema() -> dict[str, Any]:
+    """One schema for the whole recipe, every known stage included."""
+    schema = RecipeOptions.model_json_schema()
+    definitions = schema.setdefault("$defs", {})
+    choices: list[dict[str, Any]] = [{"enum": sorted(targets())}]
+    for name in sorted(targets()):
+        cls = stage_class(name)
+        options = cls.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(options.pop("$defs", {}))
+        options["description"] = f"{kind(cls)}: {(cls.__doc__ or '').strip()}"
+        definitions[f"stage_{name}"] = {"anyOf": [options, {"type": "null"}]}
+        choices.append(
+            {
+                "type": "object",
+                "properties": {name: {"$ref": f"#/$defs/stage_{name}"}},
+                "required": [name],
+                "additionalProperties": False,
+            }
+        )
+    schema["properties"]["stages"] = {
+        "type": "array",
+        "description": "What happens to the documents, in order.",
+        "items": {"anyOf": choices},
+    }
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Eyas recipe"
+    return schema

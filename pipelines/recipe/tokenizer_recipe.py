@@ -1,0 +1,85 @@
+"""`eyas tokenizer train`: a recipe of sources and a tokenizer, made from the command line and run as any other.
+
+The trade: the text is read into a run's folder first, as `eyas run` does, and so a training that was killed goes on where
+it stopped, on a laptop or a cluster. The recipe lies in the run's folder, for the day it needs stages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.by_path import sources_of
+from eyas.corpus.store import Store
+from eyas.pipelines.recipe.recipe import FORMATS
+from eyas.tokenizer_train.options import TokenizerOptions
+
+PRODUCTS = ("tokenizer.json", "tokenizer_config.json")
+
+
+def checked(options: dict[str, Any]) -> TokenizerOptions:
+    """The options as the recipe will read them; ValueError that names the option as it is typed."""
+    try:
+        return TokenizerOptions.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"] if str(part) not in ("function-after", "source", "lang")]
+        named = "--" + place[0].replace("_", "-").removesuffix("s") + ": " if place else ""
+        raise ValueError(named + first["msg"].removeprefix("Value error, ")) from None
+
+
+def run_name(out: str) -> str:
+    """The run that makes the folder `out`: called after it, and no other folder's."""
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "tokenizer"
+    whole = out if "://" in out else str(Path(out).resolve())
+    return f"tokenizer-{stem}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
+
+
+def recipe_text(paths: Sequence[str], name: str, seed: int, tokenizer: dict[str, Any]) -> str:
+    """The recipe as YAML; ValueError for a path that cannot be read."""
+    entries: list[dict[str, Any]] = []
+    for path in paths:
+        for source in sources_of(path, "PATH", ["lang"]):
+            entries.append({"name": _name(path, [entry["name"] for entry in entries]), **_entry(source)})
+    text = io.StringIO()
+    YAML().dump({"name": name, "seed": seed, "sources": entries, "tokenizer": tokenizer}, text)
+    return text.getvalue()
+
+
+def _entry(source: Source) -> dict[str, Any]:
+    form = next(name for name, cls in FORMATS.items() if type(source) is cls)
+    options = source.model_dump(mode="json", exclude_defaults=True)
+    options["path"] = source.path if "://" in source.path else str(Path(source.path).resolve())
+    options.pop("origin_column", None)
+    return {form: options}
+
+
+def _name(path: str, taken: Sequence[str]) -> str:
+    """The last part of the path that says something, as a source may be called; numbered where it is taken."""
+    stem = path.rstrip("/").removesuffix("/curated").rsplit("/", 1)[-1].split(".")[0]
+    base = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "text"
+    number = 1
+    while (name := base if number == 1 else f"{base}-{number}") in taken:
+        number += 1
+    return name
+
+
+def copy_products(run: Store, sizes: Sequence[int], out: str) -> list[str]:
+    """Copies the tokenizer, and those of all sizes, to the folder `out`; the files that were written."""
+    target = Store(out)
+    folders = [""] + ([f"{size}/" for size in sorted(set(sizes))] if len(set(sizes)) > 1 else [])
+    written = []
+    for folder in folders:
+        for product in PRODUCTS:
+            with run.open(f"tokenizer/{folder}{product}") as file, target.create(f"{folder}{product}") as output:
+                output.sink.write(file.read())
+            written.append(target.path(f"{folder}{product}"))
+    return written

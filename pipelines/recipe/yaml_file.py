@@ -1,0 +1,124 @@
+"""YAML 1.2 with positions: every value can be traced to its line, and a duplicate key is an error.
+
+PyYAML takes duplicate keys silently, reads `on:` as True and `1e-3` as a string; ruamel.yaml does none of that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from eyas.pipelines.recipe.registry import nearest
+
+Location = tuple[str | int, ...]
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+class RecipeError(ValueError):
+    """What is wrong with a recipe: one line per problem, each with file and line."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = list(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class YamlFile:
+    """A parsed file: plain `data`, and the line of every value in it."""
+
+    def __init__(self, path: str) -> None:
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+        self.path = path
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise RecipeError([f"{path}: no such file"]) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError([f"{path}: cannot be read: {error}"]) from error
+        self.text = text
+        try:
+            self._tree = YAML(typ="rt").load(text)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark
+            line = mark.line + 1 if mark else 1
+            # ruamel appends advice on its own API after the first line.
+            problem = str(error.problem).strip().splitlines()[0]
+            if mark and "${" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+                problem += '; within {…} or […] a variable must be quoted: "${name}"'
+            raise RecipeError([f"{path}:{line}: {problem}"]) from error
+        except YAMLError as error:
+            raise RecipeError([f"{path}: {error}"]) from error
+        if not isinstance(self._tree, Mapping):
+            raise RecipeError([f"{path}:1: expected keys such as `name:` and `sources:`, found {_kind(self._tree)}"])
+        self.data: dict[str, Any] = _plain(self._tree)
+
+    def line(self, location: Location) -> int:
+        """The line (from 1) of the value at `location`, or of the nearest thing around it that exists."""
+        node: Any = self._tree
+        line = 1
+        for step in location:
+            try:
+                tree: Any = node
+                if isinstance(node, Mapping) and step in node:
+                    line = tree.lc.key(step)[0] + 1
+                elif isinstance(node, Sequence) and not isinstance(node, str) and isinstance(step, int):
+                    line = tree.lc.item(step)[0] + 1
+                else:
+                    break
+                node = node[step]
+            except (AttributeError, KeyError, IndexError):
+                break
+        return line
+
+    def problem(self, location: Location, message: str) -> str:
+        """`file:line: place: message`."""
+        place = ""
+        for step in location:
+            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
+        return f"{self.path}:{self.line(location)}: {place}: {message}" if place else f"{self.path}:1: {message}"
+
+    def substitute(self, variables: Mapping[str, str]) -> list[str]:
+        """Replaces `${name}` in every string; returns the problems with unknown names."""
+        problems: list[str] = []
+
+        def visit(value: Any, location: Location) -> Any:
+            if isinstance(value, dict):
+                return {key: visit(item, (*location, key)) for key, item in value.items()}
+            if isinstance(value, list):
+                return [visit(item, (*location, i)) for i, item in enumerate(value)]
+            if not isinstance(value, str):
+                return value
+
+            def replace(match: re.Match[str]) -> str:
+                name = match.group(1)
+                if name not in variables:
+                    message = (
+                        f"unknown variable ${{{name}}}{nearest(name, variables)}; set it under `variables:` or by --var"
+                    )
+                    problems.append(self.problem(location, message))
+                    return match.group(0)
+                return variables[name]
+
+            return _VARIABLE.sub(replace, value)
+
+        self.data = visit(self.data, ())
+        return problems
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's annotated containers and scalars as plain Python values."""
+    if isinstance(node, Mapping):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(value) for value in node]
+    for base in (bool, int, float, str):
+        if isinstance(node, base):
+            return base(node)
+    return node
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else "a list" if isinstance(value, list) else f"the text {str(value)[:40]!r}"

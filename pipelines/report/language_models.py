@@ -1,0 +1,72 @@
+"""What the report says of stages that ask language models: what was bought, what became of it, what happened on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eyas.pipelines.engine.engine import Outcome
+from eyas.pipelines.engine.planning import Pass
+
+EVENTS = {
+    "timeout": "requests that took longer than the time limit",
+    "connection_lost": "connections that broke off before the answer was whole",
+    "no_connection": "attempts at which nobody listened (not counted as requests)",
+    "rate_limited": "refusals because of too many requests (429)",
+    "server_error": "errors of the server (5xx)",
+    "bad_json": "answers that were no chat completion",
+    "empty": "answers without text",
+    "refused_request": "requests that the endpoint called wrong (400)",
+    "refused": "requests that the endpoint does not allow (401, 403, 404)",
+    "lost": "requests under way when their process died: counted as spent, and asked again",
+    "interrupted": "requests that were broken off by an error of ours",
+    "more_tokens_than_reserved": "answers that cost more tokens than any tokenizer should need",
+}
+"""What can happen to a request, in words."""
+
+
+def models(outcome: Outcome) -> list[dict[str, Any]]:
+    """One section for each stage that has an account, in the order of the recipe."""
+    found = []
+    for planned in outcome.plan.passes:
+        result = outcome.results.get(planned.digest)
+        figures = (result.summary.get("figures") or {}) if result else {}
+        for named in planned.stages:
+            if named.label in figures:
+                found.append(_section(outcome, planned, named.label, figures[named.label]))
+    return found
+
+
+def _section(outcome: Outcome, planned: Pass, label: str, figures: dict[str, Any]) -> dict[str, Any]:
+    totals, sums = figures["totals"], figures["sums"]
+    events = {name.removeprefix("events."): count for name, count in totals.items() if name.startswith("events.")}
+    seconds = totals["seconds"]
+    books = outcome.results[planned.digest].total(label)
+    # A cap that an earlier run came up against may have been raised since.
+    stopped = planned.kind != "generate" or "budget_exhausted" in books.reasons
+    return {
+        "label": label,
+        "account": figures["account"],
+        "books": books,
+        "bought": int(sums.get("bought", 0)),
+        "known": int(sums.get("known", 0)),
+        "refused": totals["refused"] if stopped else None,
+        **{name: totals[name] for name in ("requests", "input_tokens", "output_tokens", "money", "budget")},
+        "seconds": seconds,
+        "tokens_per_second": totals["output_tokens"] / seconds if seconds else None,
+        "events": [(EVENTS.get(name, name), count) for name, count in sorted(events.items())],
+    }
+
+
+def lines(outcome: Outcome) -> list[tuple[str, str]]:
+    """The same in a line each, for the terminal."""
+    found = []
+    for one in models(outcome):
+        text = (
+            f"{one['bought']:,} answers bought, {one['known']:,} known before; in all {one['requests']:,} requests, "
+            f"{one['input_tokens']:,} tokens in, {one['output_tokens']:,} out"
+        )
+        text += f" at {one['tokens_per_second']:,.0f}/s" if one["tokens_per_second"] else ""
+        text += f", {one['money']:,.2f} spent" if one["money"] else ""
+        text += f"; the budget of {one['budget']} is spent" if one["refused"] else ""
+        found.append((one["label"][:10], text))
+    return found

@@ -1,0 +1,143 @@
+"""The report: one self-contained HTML page about a run, readable without network, safe to open.
+
+Scraped text is hostile: the template escapes everything, the page runs no script at all, and plots are inlined SVG.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from eyas.corpus.show.svg import COOL, HOT, inline_svg
+from eyas.corpus.show.text import human
+from eyas.corpus.store import Store
+from eyas.pipelines.engine.engine import Outcome, load_result
+from eyas.pipelines.report.dedup import duplicates
+from eyas.pipelines.report.funnel import funnel
+from eyas.pipelines.report.language_models import models
+from eyas.pipelines.report.samples import dropped_samples, rewrites, token_samples
+
+TEMPLATE = "report.html.jinja"
+
+
+def write_report(outcome: Outcome) -> str:
+    """Writes `report.html` into the run's folder; returns its path."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("eyas.pipelines.report", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["human"] = human
+    page = environment.get_template(TEMPLATE).render(**context(outcome))
+    with outcome.store.create("report.html") as output:
+        # A lone surrogate cannot occur in Arrow text; other odd characters are the reader's to see.
+        output.sink.write(page.encode())
+    return outcome.store.path("report.html")
+
+
+def rewrite_report(store: Store) -> str:
+    """Writes the report of a run that lies in `store`; ValueError if there is none, or it is not finished."""
+    from eyas.pipelines.engine.planning import make_plan
+    from eyas.pipelines.recipe.recipe import load
+
+    if not store.exists("plan.json"):
+        raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
+    if not store.local:
+        raise ValueError("eyas report works on local run folders; `eyas run` again rewrites the report of any other")
+    asked = store.read_json("plan.json")
+    planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
+    results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
+    if len(results) < len(planned.passes):
+        missing = next(p.label for p in planned.passes if p.digest not in results)
+        raise ValueError(
+            f"{store.root}: the pass {missing!r} is not there, or its inputs have changed; `eyas run` it first"
+        )
+    return write_report(Outcome(planned, store, results))
+
+
+def context(outcome: Outcome) -> dict[str, Any]:
+    """Everything the template shows."""
+    rows = funnel(outcome)
+    curated = outcome.of_kind("curated")
+    tokenizer = outcome.of_kind("tokenizer")
+    shards = outcome.of_kind("shards")
+    model = outcome.of_kind("model")
+    return {
+        "name": outcome.plan.recipe.options.name,
+        "recipe": outcome.plan.recipe.text,
+        "plan": outcome.plan,
+        # A run that was stopped by an alarm has a report, too.
+        "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
+        "funnel": rows,
+        "joined": [
+            {"label": p.label, **outcome.results[p.digest].summary["joined"]}
+            for p in outcome.plan.passes
+            if p.digest in outcome.results and "joined" in outcome.results[p.digest].summary
+        ],
+        "read": rows[0].books if rows else None,
+        "sources": _sources(outcome),
+        "curated": curated.summary if curated else None,
+        "samples": dropped_samples(outcome),
+        "duplicates": duplicates(outcome),
+        "models": models(outcome),
+        "rewrites": rewrites(outcome),
+        "tokenizer": tokenizer.summary if tokenizer else None,
+        "token_samples": token_samples(outcome) if tokenizer else [],
+        "shards": shards.summary if shards else None,
+        "model": model.summary if model else None,
+        "length_plot": length_plot(shards.summary) if shards and shards.summary["documents"] else "",
+        "loss_curve": loss_curve(outcome.store) if model else "",
+    }
+
+
+def _sources(outcome: Outcome) -> list[dict[str, Any]]:
+    """Per source: documents and text that came in (read, or generated) and that were curated."""
+    curated = outcome.of_kind("curated")
+    found: dict[str, dict[str, Any]] = {}
+    for row in funnel(outcome):
+        for source, books in row.by_source.items():
+            # A source's first stage is the one that brought it in.
+            found.setdefault(source, {"name": source, "documents": books.documents, "kept": 0, "kept_bytes": 0})
+    for part in curated.parts if curated else []:
+        found[part.source]["kept"] += part.rows
+        found[part.source]["kept_bytes"] += part.text_bytes
+    return list(found.values())
+
+
+def length_plot(summary: dict[str, Any]) -> str:
+    """How many documents have how many tokens, in powers of two, and where a row ends; inline SVG."""
+    counts = summary["histogram"]
+
+    def draw(axes: Any) -> None:
+        axes.bar([2**power for power in range(len(counts))], counts, width=[0.9 * 2**p for p in range(len(counts))],
+                 align="edge", color=COOL)  # fmt: skip
+        axes.axvline(summary["sequence_length"], color=HOT, linewidth=1.4)
+        axes.set_xscale("log", base=2)
+        axes.set_xlabel(f"tokens in a document (line: a row of {summary['sequence_length']:,})")
+        axes.set_ylabel("documents")
+
+    return inline_svg(draw, 8, 2.4)
+
+
+def loss_curve(store: Store) -> str:
+    """The training loss as inline SVG, about 13 KB; empty if there are no metrics."""
+    try:
+        lines = [json.loads(line) for line in store.fs.cat_file(store.path("model/metrics.jsonl")).splitlines()]
+    except FileNotFoundError:
+        return ""
+    if not lines:
+        return ""
+
+    measured = [line for line in lines if "held_out" in line]
+
+    def draw(axes: Any) -> None:
+        axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], color=HOT, linewidth=1.6)
+        axes.set_xlabel("step")
+        axes.set_ylabel("loss (nats per token)")
+        if len(measured) > 1:
+            right = axes.twinx()
+            values = [line["held_out"]["all"] for line in measured]
+            right.plot([line["step"] for line in measured], values, color=COOL, marker="o", markersize=3)
+            right.set_ylabel("held out (bits per byte)")
+
+    return inline_svg(draw, 8, 3)

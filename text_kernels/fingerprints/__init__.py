@@ -1,0 +1,1 @@
+"""Hashes by which deduplication compares texts: MinHash, shingles, winnowing, lines."""

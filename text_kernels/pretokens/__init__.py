@@ -1,0 +1,1 @@
+"""Pretokens, the pieces that byte-pair encoding works within: cutting and counting them."""

@@ -1,0 +1,1 @@
+"""Counts that heuristic filters ask of a document: of prose, lines, code and mathematics."""

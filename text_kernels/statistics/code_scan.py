@@ -1,0 +1,348 @@
+"""The scanner behind `code_statistics`: which bytes are comment, string, tag or code, by the openers of `code_syntax`.
+
+It keeps one region at a time and the counts that need it. A string that is still open at the end of the text counts as
+code: an apostrophe that was none must not turn a file into one long string.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.statistics import code_grammar as at
+from eyas.text_kernels.statistics import code_syntax as syntax
+
+# Traits of a code point.
+LETTER: Final = 1
+NUMBER: Final = 2
+SPACE: Final = 4
+BREAK: Final = 8
+WORD: Final = 16
+"""Letter, number or underscore, as `\\w`."""
+BASE64: Final = 32
+HEX: Final = 64
+NEEDLE: Final = 128
+"""May begin a word that is looked for in code or comments."""
+
+# What the scanner remembers between its steps.
+STATE: Final = 0
+"""The row of `pace`, which says at which bytes the next step is due."""
+REGION: Final = 1
+"""Where in the grammar the opener of this region lies; 0: code."""
+DEPTH: Final = 2
+BUSY: Final = 3
+"""Bytes before this position belong to an opener, a closer or an escape."""
+START: Final = 4
+"""The character at which the region's count begins."""
+CONTENT: Final = 5
+"""The byte at which a string's content begins."""
+QUIET: Final = 6
+"""Bytes before this position are not code: a comment's closer."""
+IS_CODE: Final = 7
+IN_STRING: Final = 8
+IN_CLASS: Final = 9
+WORD_START: Final = 10
+URL: Final = 11
+TOKENS: Final = 12
+TOKEN_CLASS: Final = 13
+SYNTAX: Final = 14
+WORDS_HERE: Final = 15
+"""Characters in long words of this string, and long lines of it: they count once it is closed."""
+LINES_HERE: Final = 16
+# What it counts, in the same array, at these places.
+COMMENTS: Final = 17
+STRINGS: Final = 18
+LONGEST_STRING: Final = 19
+LONG_WORDS: Final = 20
+LONG_STRING_LINES: Final = 21
+MARKUP: Final = 22
+COUNTS: Final = COMMENTS
+FIELDS: Final = 23
+
+LONG_WORD: Final = 20
+"""A word of a string is long above so many characters (OpenCoder)."""
+LONG_STRING: Final = 20
+"""A line of a string is long above so many tokens (OpenCoder)."""
+
+_ASSERT: Final = np.array(list(b"assert"), np.int64)
+_TODO: Final = np.array(list(b"todo"), np.int64)
+_FIXME: Final = np.array(list(b"fixme"), np.int64)
+_YOUR_CODE: Final = np.array(list(b"your code here"), np.int64)
+_REGEX_MAY_FOLLOW: Final = np.isin(np.arange(256), list(b"\0(,=:[!&|?{};+-*%~^<>")).astype(np.uint8)
+_EXPRESSION_GOES_ON: Final = np.isin(np.arange(256), list(b"([{,=+%\\")).astype(np.uint8)
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+
+@kernel
+def matches(data: Bytes, position: int, stop: int, wanted: Numbers, start: int, length: int, ignore_case: bool) -> bool:
+    """Whether the bytes at `position` are `wanted[start:start + length]`, which is lower case if case is ignored."""
+    if position + length > stop:
+        return False
+    for i in range(length):
+        byte = int(data[position + i])
+        if ignore_case and 65 <= byte <= 90:
+            byte += 32
+        if byte != wanted[start + i]:
+            return False
+    return True
+
+
+@helper
+def _word_at(data: Bytes, position: int, stop: int) -> bool:
+    """Whether a letter, number or underscore stands at `position`. What is not ASCII counts as one."""
+    if position >= stop:
+        return False
+    byte = int(data[position])
+    return byte >= 128 or byte == 0x5F or 48 <= byte <= 57 or 65 <= byte <= 90 or 97 <= byte <= 122
+
+
+@kernel
+def _allowed(flags: int, data: Bytes, end: int, stop: int, before: int, byte: int, blank: bool) -> bool:
+    """Whether an opener's conditions hold; `before`, `byte`: traits and last byte of what stands before it."""
+    if flags & syntax.LINE_START and not blank:
+        return False
+    if flags & syntax.COLUMN_ZERO and not before & BREAK:
+        return False
+    if flags & syntax.AFTER_SPACE and not (before & (SPACE | BREAK) or byte == 0x3B):
+        return False
+    if flags & syntax.NOT_AFTER_WORD and before & WORD:
+        return False
+    if flags & syntax.NOT_AFTER_OPERAND and byte in (0x29, 0x5D, 0x7D, 0x2E, 0x27):
+        return False
+    if flags & syntax.WORD_END and _word_at(data, end, stop):
+        return False
+    if flags & syntax.TAG:
+        if end >= stop:
+            return False
+        following = int(data[end])
+        letter = 65 <= following <= 90 or 97 <= following <= 122
+        return letter or following in (0x2F, 0x21, 0x3F)
+    return True
+
+
+@kernel
+def _character_end(data: Bytes, position: int, stop: int) -> int:
+    """The end of the quoted character that begins at a quote, or -1: `'x'`, or `'\\` and at most ten bytes more."""
+    i = position + 1
+    if i < stop and data[i] == 0x5C:
+        for end in range(i + 2, min(i + 12, stop)):
+            if data[end] == 0x27:
+                return end + 1
+            if data[end] == 0x0A:
+                return -1
+        return -1
+    if i >= stop or data[i] == 0x0A or data[i] == 0x27:
+        return -1
+    i += 1
+    while i < stop and (data[i] & 0xC0) == 0x80:
+        i += 1
+    return i + 1 if i < stop and data[i] == 0x27 else -1
+
+
+@kernel
+def _significant(data: Bytes, position: int, start: int) -> int:
+    """The last byte before `position` that is no space, 0 if the document has none."""
+    position -= 1
+    while position >= start and data[position] in (0x20, 0x09, 0x0A, 0x0D):
+        position -= 1
+    return int(data[position]) if position >= start else 0
+
+
+@kernel
+def _open(
+    data: Bytes,
+    position: int,
+    start: int,
+    stop: int,
+    grammar: Numbers,
+    before: int,
+    blank: bool,
+    index: int,
+    scan: Numbers,
+) -> None:
+    """Enters the region of the first candidate that opens at `position`, if one does; `index` counts characters."""
+    candidate = int(grammar[scan[SYNTAX] + data[position]])
+    byte = int(data[position - 1]) if position > start else 0x0A
+    while candidate > 0:
+        flags, kind = grammar[candidate + at.FLAGS], grammar[candidate + at.KIND]
+        length, end = grammar[candidate + at.OPEN_BYTES], position + grammar[candidate + at.OPEN_BYTES]
+        ignore_case = (flags & syntax.IGNORE_CASE) != 0
+        found = matches(data, position, stop, grammar, grammar[candidate + at.OPEN], length, ignore_case)
+        found = found and _allowed(flags, data, end, stop, before, byte, blank)
+        if found and kind == syntax.CHARACTER:
+            end = _character_end(data, position, stop)
+            found = end >= 0
+        if found and kind == syntax.REGEX:
+            found = _REGEX_MAY_FOLLOW[_significant(data, position, start)] != 0
+        if found and flags & syntax.STATEMENT:
+            found = _EXPRESSION_GOES_ON[_significant(data, position, start)] == 0
+        if found:
+            scan[BUSY] = end + (kind == syntax.SKIP)
+            if kind < syntax.CHARACTER:
+                string = kind == syntax.STRING
+                scan[REGION], scan[DEPTH], scan[IN_CLASS], scan[CONTENT] = candidate, 1, 0, end
+                scan[STATE] = grammar[candidate + at.PACE]
+                scan[START] = index + (grammar[candidate + at.OPEN_CHARACTERS] if string else 0)
+                scan[IN_STRING], scan[IS_CODE] = string, kind != syntax.COMMENT
+                scan[WORD_START], scan[URL], scan[TOKENS], scan[TOKEN_CLASS] = scan[START], 0, 0, 0
+                scan[WORDS_HERE], scan[LINES_HERE] = 0, 0
+            return
+        candidate = grammar[candidate + at.NEXT]
+
+
+@helper
+def end_word(scan: Numbers, index: int) -> None:
+    """Counts the word of a string that ends before character `index`."""
+    length = index - scan[WORD_START]
+    if length > LONG_WORD and not scan[URL]:
+        scan[WORDS_HERE] += length
+    scan[WORD_START], scan[URL] = index + 1, 0
+
+
+@helper
+def end_string_line(scan: Numbers) -> None:
+    scan[LINES_HERE] += scan[TOKENS] > LONG_STRING
+    scan[TOKENS], scan[TOKEN_CLASS] = 0, 0
+
+
+@kernel
+def _close(scan: Numbers, kind: int, index: int, closer: int) -> None:
+    """Leaves the region, whose content ends before character `index` and whose closer has `closer` characters."""
+    if kind == syntax.STRING:
+        length = index - scan[START]
+        scan[STRINGS] += length
+        scan[LONGEST_STRING] = max(scan[LONGEST_STRING], length)
+        end_word(scan, index)
+        end_string_line(scan)
+        scan[LONG_WORDS] += scan[WORDS_HERE]
+        scan[LONG_STRING_LINES] += scan[LINES_HERE]
+    elif kind == syntax.COMMENT:
+        scan[COMMENTS] += index + closer - scan[START]
+    elif kind == syntax.MARKUP:
+        scan[MARKUP] += index + closer - scan[START]
+    scan[REGION], scan[STATE], scan[IN_STRING], scan[IS_CODE] = 0, scan[SYNTAX], 0, 1
+
+
+@kernel
+def _within(
+    data: Bytes,
+    position: int,
+    stop: int,
+    grammar: Numbers,
+    before: int,
+    index: int,
+    scan: Numbers,
+) -> None:
+    """One step inside a region: an escape, a region within, or its end."""
+    region, byte = scan[REGION], int(data[position])
+    flags, kind = grammar[region + at.FLAGS], grammar[region + at.KIND]
+    close, length = grammar[region + at.CLOSE], grammar[region + at.CLOSE_BYTES]
+    if byte == grammar[region + at.ESCAPE] and byte != 0:
+        crlf = position + 2 < stop and data[position + 1] == 0x0D and data[position + 2] == 0x0A
+        scan[BUSY] = position + (3 if crlf else 2)
+        return
+    if kind == syntax.REGEX and byte in (0x5B, 0x5D):
+        scan[IN_CLASS] = byte == 0x5B
+        return
+    ignore_case = (flags & syntax.IGNORE_CASE) != 0
+    if length > 0 and not scan[IN_CLASS] and matches(data, position, stop, grammar, close, length, ignore_case):
+        if flags & syntax.CLOSE_COLUMN_ZERO and not before & BREAK:
+            return
+        scan[DEPTH] -= 1
+        scan[BUSY] = position + length
+        if scan[DEPTH] == 0:
+            if kind == syntax.COMMENT:
+                scan[QUIET] = position + length
+            _close(scan, kind, index, length)
+        return
+    opens, length = grammar[region + at.OPEN], grammar[region + at.OPEN_BYTES]
+    if flags & syntax.NESTED and matches(data, position, stop, grammar, opens, length, False):
+        scan[DEPTH] += 1
+        scan[BUSY] = position + length
+
+
+@kernel
+def step(
+    data: Bytes,
+    position: int,
+    start: int,
+    stop: int,
+    grammar: Numbers,
+    trait: int,
+    before: int,
+    blank: bool,
+    index: int,
+    scan: Numbers,
+) -> None:
+    """The scanner's step at a hot byte; `start`, `stop`: where the document lies."""
+    region = scan[REGION]
+    if region == 0:
+        _open(data, position, start, stop, grammar, before, blank, index, scan)
+    elif trait & BREAK and not grammar[region + at.FLAGS] & syntax.MULTILINE:
+        _close(scan, grammar[region + at.KIND], index, 0)
+    else:
+        _within(data, position, stop, grammar, before, index, scan)
+
+
+@helper
+def begin(scan: Numbers, number: int, start: int) -> None:
+    """A document of syntax `number` that begins at byte `start`."""
+    for field in range(FIELDS):
+        scan[field] = 0
+    scan[STATE], scan[SYNTAX], scan[IS_CODE] = 256 * number, 256 * number, 1
+    scan[BUSY], scan[QUIET] = start, start
+
+
+@helper
+def finish(scan: Numbers, grammar: Numbers, index: int) -> None:
+    """The end of a text of `index` characters."""
+    if scan[REGION] > 0 and grammar[scan[REGION] + at.KIND] != syntax.STRING:
+        _close(scan, grammar[scan[REGION] + at.KIND], index, 0)
+
+
+@helper
+def in_word(scan: Numbers) -> None:
+    """Counts a run of letters in a string's content."""
+    scan[TOKENS] += scan[TOKEN_CLASS] != 1
+    scan[TOKEN_CLASS] = 1
+
+
+@helper
+def in_string(data: Bytes, position: int, stop: int, trait: int, index: int, scan: Numbers) -> None:
+    """Counts one character of a string's content."""
+    kind = 1 if trait & WORD else (0 if trait & SPACE else 2)
+    scan[TOKENS] += kind != 0 and kind != scan[TOKEN_CLASS]
+    scan[TOKEN_CLASS] = kind
+    if kind == 0:
+        end_word(scan, index)
+        if trait & BREAK:
+            end_string_line(scan)
+    elif data[position] == 0x3A and position + 2 < stop and data[position + 1] == 0x2F and data[position + 2] == 0x2F:
+        scan[URL] = 1
+
+
+@helper
+def is_assert(data: Bytes, position: int, stop: int) -> bool:
+    """Whether `assert` begins here; `position` is not the last byte."""
+    return data[position + 1] | 0x20 == 0x73 and matches(data, position, stop, _ASSERT, 0, 6, True)
+
+
+@helper
+def is_todo(data: Bytes, position: int, stop: int) -> bool:
+    """Whether a word begins here that says the code is unfinished; `position` is not the last byte."""
+    return (data[position + 1] | 0x20 == 0x6F or data[position + 1] | 0x20 == 0x69) and _is_todo(data, position, stop)
+
+
+@kernel
+def _is_todo(data: Bytes, position: int, stop: int) -> bool:
+    """OpenCoder's three words."""
+    return (
+        matches(data, position, stop, _TODO, 0, 4, True)
+        or matches(data, position, stop, _FIXME, 0, 5, True)
+        or matches(data, position, stop, _YOUR_CODE, 0, 14, True)
+    )

@@ -1,0 +1,1 @@
+"""What every code point is, as tables for kernels."""

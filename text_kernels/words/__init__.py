@@ -1,0 +1,1 @@
+"""Words, sentences and phrases: where they begin and end in a text."""

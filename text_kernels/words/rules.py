@@ -1,0 +1,136 @@
+"""Which code points make a word: the rule that every kernel over words walks by, as one small automaton.
+
+After UAX #29 (rule numbers in brackets), without its dictionaries:
+
+* A run of letters, numbers and connectors (`_`, U+203F …) is one word (WB5, 8–10, 13a/b): `naïve`, `x86_64`, `____`.
+* An apostrophe or a middle dot between two letters belongs to the word (WB6/7): `don't`, `col·lecció`. So does
+  `.`, `,` or an apostrophe between two numbers (WB11/12): `3.14`, `1,000`. UAX #29 also joins letters over `.` and `:`;
+  we do not, because `os.path.join`, URLs and sentences without a space would become one word.
+* Marks and invisible format characters (zero-width joiners, soft hyphens) belong to the word they directly follow,
+  whatever it is (WB4): `e` + U+0301, `1️⃣`. A mark that follows no word begins one; a format character does not.
+* Each Han character and each kana is a word (UAX #29 joins katakana; shingles want one rule for Japanese).
+* Each punctuation mark and symbol is a word.
+* Thai, Lao, Khmer and Myanmar, which need a dictionary, get no special rule: a run between spaces is one word.
+* White space, controls, private-use and unassigned code points belong to no word.
+
+A step is two table look-ups per code point: the walk that only counts words runs at 390 MB/s on one core.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from eyas.text_kernels.jit import helper
+from eyas.text_kernels.unicode import classes as unicode_classes
+from eyas.text_kernels.utf8 import decode
+
+# Actions: what a code point does to the word before it. Four bits; callers may use the upper four of a table entry.
+SEPARATE: Final = 0
+LETTER: Final = 1
+NUMBER: Final = 2
+IDEOGRAPH: Final = 3
+CONNECT: Final = 4
+MARK: Final = 5
+FORMAT: Final = 6
+SYMBOL: Final = 7
+JOIN_LETTERS: Final = 8
+JOIN_NUMBERS: Final = 9
+JOIN_EITHER: Final = 10
+ACTION: Final = 15
+ANY: Final = (1 << 16) - 1
+CONTENT: Final = 1 << LETTER | 1 << NUMBER | 1 << IDEOGRAPH
+"""Bit sets of actions. A word with none of CONTENT is punctuation: a symbol, `____`, a mark alone."""
+
+# States: in no word; in a run whose last base is a letter, a number or neither; in a word of one character.
+OUTSIDE: Final = 0
+IN_RUN: Final = 1
+AFTER_LETTER: Final = 2
+AFTER_NUMBER: Final = 3
+IN_SINGLE: Final = 4
+STATE: Final = 7
+START_BIT: Final = 3
+START: Final = 1 << START_BIT
+"""Set in a step's result when a new word starts at this code point."""
+
+LETTER_JOINERS: Final = "\u00b7\u0387\u05f4\u2027"
+NUMBER_JOINERS: Final = ".,\u066b\u066c\uff0c\uff0e"
+APOSTROPHES: Final = "'\u2019\uff07"
+
+
+def _transitions() -> npt.NDArray[np.uint8]:
+    """uint8[5 * 16]: the next state, with START, for `state * 16 + action`."""
+    table = np.zeros((5, 16), np.uint8)
+    runs = (IN_RUN, AFTER_LETTER, AFTER_NUMBER)
+    for state in (OUTSIDE, IN_SINGLE, *runs):
+        start = 0 if state in runs else START
+        table[state, LETTER] = AFTER_LETTER | start
+        table[state, NUMBER] = AFTER_NUMBER | start
+        table[state, CONNECT] = IN_RUN | start
+        table[state, MARK] = state if state else IN_RUN | START
+        table[state, FORMAT] = state
+        table[state, [IDEOGRAPH, SYMBOL]] = IN_SINGLE | START
+    return table.reshape(-1)
+
+
+_TRANSITIONS: Final = _transitions()
+
+
+@lru_cache(maxsize=1)
+def actions() -> npt.NDArray[np.uint8]:
+    """uint8[0x110000], read-only: the action of each code point."""
+    classes, flags = unicode_classes.classes(), unicode_classes.flags()
+    by_class = np.zeros(256, np.uint8)
+    by_class[unicode_classes.LETTER] = LETTER
+    by_class[unicode_classes.NUMBER] = NUMBER
+    by_class[unicode_classes.MARK] = MARK
+    by_class[[unicode_classes.PUNCTUATION, unicode_classes.SYMBOL]] = SYMBOL
+    table = by_class[classes]
+    table[(flags & unicode_classes.CONNECTOR) > 0] = CONNECT
+    table[(flags & unicode_classes.FORMAT) > 0] = FORMAT
+    table[((flags & unicode_classes.IDEOGRAPH) > 0) & ((table == LETTER) | (table == NUMBER))] = IDEOGRAPH
+    for characters, action in (
+        (LETTER_JOINERS, JOIN_LETTERS),
+        (NUMBER_JOINERS, JOIN_NUMBERS),
+        (APOSTROPHES, JOIN_EITHER),
+    ):
+        table[[ord(character) for character in characters]] = action
+    table.setflags(write=False)
+    return table
+
+
+@helper
+def step(state: int, action: int, data: npt.NDArray[np.uint8], after: int, stop: int, table: npt.NDArray[Any]) -> int:
+    """The state after a code point with `action`, and START if a word starts at it.
+
+    The word before it has ended if the result has START or is OUTSIDE. `after` is where the next code point is,
+    `stop` where the document ends: a joiner looks one code point ahead in `table` (that of `actions`).
+    """
+    return int(_TRANSITIONS[(state << 4) | _resolved(state, action, data, after, stop, table)])
+
+
+# A function of its own with early returns: written into `step` as an assignment it ran at a quarter of the speed.
+@helper
+def _resolved(
+    state: int, action: int, data: npt.NDArray[np.uint8], after: int, stop: int, table: npt.NDArray[Any]
+) -> int:
+    """A joiner's action in this place: it belongs to the word (as a mark does), or stands alone."""
+    if action >= JOIN_LETTERS:
+        return MARK if _joins(state, action, data, after, stop, table) else SYMBOL
+    return action
+
+
+@helper
+def _joins(
+    state: int, action: int, data: npt.NDArray[np.uint8], after: int, stop: int, table: npt.NDArray[Any]
+) -> bool:
+    if after >= stop:
+        return False
+    if state == AFTER_LETTER and action != JOIN_NUMBERS:
+        return int(table[decode(data, after)[0]]) & ACTION == LETTER
+    if state == AFTER_NUMBER and action != JOIN_LETTERS:
+        return int(table[decode(data, after)[0]]) & ACTION == NUMBER
+    return False

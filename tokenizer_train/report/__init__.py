@@ -1,0 +1,1 @@
+"""The tokenizer report: tokenizers compared on one corpus."""

@@ -1,0 +1,1 @@
+"""Vocabulary surgery: tokens dropped, swapped and added, with a proof."""

@@ -1,0 +1,1 @@
+"""BPE training: counting pretokens, learning merges, building vocabularies."""
