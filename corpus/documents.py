@@ -14,6 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eyas.errors import InputError
+
 ROW_BITS = 32
 MAX_ROWS = 1 << ROW_BITS
 GENERATED_BITS = 24
@@ -48,7 +50,7 @@ def schema(extra: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
 def document_id(partition: int, row: int) -> int:
     """The 64-bit id of row `row` of partition `partition`."""
     if not 0 <= row < MAX_ROWS:
-        raise ValueError(f"partition {partition}: row {row} is out of range; lower `partition_bytes`")
+        raise InputError(f"partition {partition}: row {row} is out of range; lower `partition_bytes`")
     return (partition << ROW_BITS) | row
 
 
@@ -64,7 +66,7 @@ def generated_partition(generator: int, partition: int) -> int:
     `generator * 2**24 + p` gave what generator 2 made of both the same number.
     """
     if not 1 <= generator <= ROW_BITS - GENERATED_BITS or not 0 <= partition < MAX_ROWS:
-        raise ValueError(
+        raise InputError(
             f"generator {generator}, partition {partition}: at most 8 generators and 2^24 partitions of input"
         )
     return partition | (1 << (GENERATED_BITS + generator - 1))

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eyas.corpus.verdict import Verdict
+from eyas.errors import BooksError
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
@@ -31,10 +32,6 @@ SCHEMA = pa.schema(
 )
 READ = "read"
 """The stage name of the first decision on every document: it could be read. Its `detail` is the origin."""
-
-
-class BooksError(RuntimeError):
-    """Documents were lost or invented: the run must stop."""
 
 
 def decisions(stage: str, ids: pa.Array, verdict: Verdict) -> pa.Table:

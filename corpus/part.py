@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from eyas.corpus.documents import CUT
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.text_kernels.splice import splice
 
 BATCH_ROWS = 8192
@@ -104,7 +105,7 @@ class Part:
         for number, path in enumerate(self.masks):
             table = store.read_table(path)
             if table.num_rows != self.rows:
-                raise ValueError(f"{path}: {table.num_rows} rows, but {self.documents} has {self.rows}")
+                raise InputError(f"{path}: {table.num_rows} rows, but {self.documents} has {self.rows}")
             table = table.rename_columns([f"{CUT}{number}" if name == CUT else name for name in table.column_names])
             if whole is not None:
                 kept = pc.and_(whole.column("kept"), table.column("kept"))

@@ -22,9 +22,10 @@ from eyas.corpus.part import Part
 from eyas.corpus.store import Store
 from eyas.corpus.task import Step, TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError, StageError
 
 
-class StageUnavailable(RuntimeError):
+class StageUnavailable(StageError):
     """The stage cannot work at all (a model file is missing, an endpoint is down): the run stops.
 
     Any other exception that a document stage raises is blamed on one document, which is quarantined.
@@ -106,10 +107,6 @@ class Stage(BaseModel):
         return None
 
 
-class Alarm(RuntimeError):
-    """A stage has done more than the recipe allows: the run stops before anything follows from it."""
-
-
 def _rebuild(cls: type[Stage], options: dict[str, Any]) -> Stage:
     return cls(**options)
 
@@ -169,7 +166,7 @@ class Joiner(Generator):
     @model_validator(mode="after")
     def _share_instead(self) -> Joiner:
         if self.max_documents is not None:
-            raise ValueError("documents are joined by groups: give `share`, the share of groups, not `max_documents`")
+            raise InputError("documents are joined by groups: give `share`, the share of groups, not `max_documents`")
         return self
 
     @abstractmethod

@@ -22,6 +22,8 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from eyas.errors import InputError
+
 PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "write_statistics": True}
 
 
@@ -193,7 +195,7 @@ class Store:
         try:
             return json.loads(data)
         except ValueError as error:
-            raise ValueError(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
+            raise InputError(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
 
     def open(self, relative: str) -> IO[bytes]:
         """Opens a file for reading."""
@@ -220,7 +222,7 @@ class Store:
                 output.sink.write(b"ok")
             self.fs.rm(self.path(".write-test"))
         except OSError as error:
-            raise ValueError(
+            raise InputError(
                 f"the run folder {self.root} cannot be written: {error}. Choose another with --runs DIR, "
                 f"or free space and check its permissions."
             ) from error

@@ -23,6 +23,7 @@ from pydantic import model_validator
 from eyas.corpus.documents import HIDDEN, NOTE
 from eyas.corpus.stage import Filter, Mapper, Stage, StageUnavailable
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.heuristics.symbols import TERMINALS
 from eyas.text_kernels.utf8 import buffers
 from eyas.text_kernels.words.sentences import sentences
@@ -63,23 +64,23 @@ class _Datatrove(Stage):
             return self  # without datatrove nothing can be checked: `prepare` says so
         known = {name: p for name, p in inspect.signature(cls.__init__).parameters.items() if name != "self"}
         if "exclusion_writer" in self.options:
-            raise ValueError("exclusion_writer is not needed: dropped documents and their reasons are in the ledger")
+            raise InputError("exclusion_writer is not needed: dropped documents and their reasons are in the ledger")
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
             for option in self.options:
                 if option not in known:
                     names = [name for name in known if name != "exclusion_writer"]
-                    raise ValueError(
+                    raise InputError(
                         f"{self.name} has no option {option!r}{_nearest(option, names)}; "
                         f"it has {', '.join(names) or 'none'}"
                     )
         for option, parameter in known.items():
             optional = parameter.default is not parameter.empty or parameter.kind in (2, 4)
             if not optional and option not in self.options:
-                raise ValueError(f"{self.name} needs the option {option!r}: give it under `options:`")
+                raise InputError(f"{self.name} needs the option {option!r}: give it under `options:`")
         if self.words == "eyas" and "language" not in known:
-            raise ValueError(f"words: eyas makes no difference to {self.name}, which counts no words; leave it out")
+            raise InputError(f"words: eyas makes no difference to {self.name}, which counts no words; leave it out")
         if float(self.options.get("keep_fraction") or 0) > 0:
-            raise ValueError(f"{self.name}: keep_fraction draws by the order of documents; set it to 0")
+            raise InputError(f"{self.name}: keep_fraction draws by the order of documents; set it to 0")
         return self
 
     def _base(self) -> str:
@@ -95,22 +96,22 @@ class _Datatrove(Stage):
         except ImportError as error:
             raise StageUnavailable(f"datatrove is not installed ({error}): `pip install datatrove`") from error
         if self.name in _REFUSED:
-            raise ValueError(f"{self.name} cannot be used: it {_REFUSED[self.name]}")
+            raise InputError(f"{self.name} cannot be used: it {_REFUSED[self.name]}")
         module, colon, attribute = self.name.partition(":")
         if colon:
             try:
                 found = getattr(import_module(module), attribute)
             except (ImportError, AttributeError) as error:
-                raise ValueError(f"{self.name!r} cannot be loaded: {error}; expected module:Class") from error
+                raise InputError(f"{self.name!r} cannot be loaded: {error}; expected module:Class") from error
         else:
             found = getattr(room, self.name, None)
         names = [name for name, value in vars(room).items() if inspect.isclass(value) and name not in _REFUSED]
         if found is None:
-            raise ValueError(
+            raise InputError(
                 f"datatrove has no {package[:-1]} {self.name!r}{_nearest(self.name, names)}; it has {', '.join(names)}"
             )
         if not (inspect.isclass(found) and issubclass(found, base)):
-            raise ValueError(f"{self.name} is no {self._base()} of datatrove's")
+            raise InputError(f"{self.name} is no {self._base()} of datatrove's")
         return found
 
     def fingerprint(self) -> Any:
@@ -216,7 +217,7 @@ class DatatroveFormatter(_Datatrove, Mapper):
                 part._replace_i = 0
         found = self._guarded(lambda: self._object.format(text))
         if not isinstance(found, str):
-            raise ValueError(f"{self.name} gave {type(found).__name__} instead of a text")
+            raise InputError(f"{self.name} gave {type(found).__name__} instead of a text")
         return found
 
 

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus.documents import NOTE
 from eyas.corpus.stage import Mapper, StageUnavailable
+from eyas.errors import InputError
 
 _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 """Terminal escapes: colours, cursor moves."""
@@ -231,5 +232,5 @@ def for_re2(pattern: str) -> str:
         inside = character == "[" or (inside and character != "]")
         position += 1
     if "(?" in "".join(out):
-        raise ValueError("this version of ftfy asks what RE2 cannot: install ftfy 6.3")
+        raise InputError("this version of ftfy asks what RE2 cannot: install ftfy 6.3")
     return "".join(out)

@@ -24,6 +24,7 @@ from pydantic import Field, field_validator, model_validator
 from eyas.corpus.documents import COLUMNS
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.url_lists import HashSet, entries, folder_files, is_missing, sha256
 
 _WORD = (string.ascii_letters + string.digits).encode()
@@ -91,18 +92,18 @@ class UrlFilter(Filter):
     def _files_are_there(cls, paths: list[str]) -> list[str]:
         for path in paths:
             if is_missing(path):
-                raise ValueError(f"there is no file or folder {path}")
+                raise InputError(f"there is no file or folder {path}")
         return paths
 
     @model_validator(mode="after")
     def _some_list(self) -> UrlFilter:
         if not any(getattr(self, name) for name in (*_LISTS[:-1], "blocklists")):
-            raise ValueError(
+            raise InputError(
                 "no list is given: name files under domains, urls, words, soft_words or subwords, or folders under "
                 "blocklists (UT1: https://dsi.ut-capitole.fr/blacklists)"
             )
         if self.categories is not None and not self.blocklists:
-            raise ValueError("categories are given without blocklists: name the folder that holds them")
+            raise InputError("categories are given without blocklists: name the folder that holds them")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 
 from eyas.corpus import Filter, Verdict
 from eyas.corpus.documents import COLUMNS
+from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import TextMeasure
 from eyas.text_kernels.statistics.text import MEANING
 
@@ -52,9 +53,9 @@ class Where(Filter):
         try:
             expression = pl.sql_expr(value)
         except pl.exceptions.PolarsError as error:
-            raise ValueError(f"not an SQL expression: {error}") from error
+            raise InputError(f"not an SQL expression: {error}") from error
         for found in _several_rows(json.loads(expression.meta.serialize(format="json"))):
-            raise ValueError(
+            raise InputError(
                 f"{found!r} looks at several documents at once; an expression must decide on each document by itself"
             )
         return value
@@ -92,9 +93,9 @@ class Where(Filter):
         try:
             kept = table.select(self._expression)["kept"]
         except pl.exceptions.PolarsError as error:
-            raise ValueError(f"where: {self.keep!r}: {error}") from error
+            raise InputError(f"where: {self.keep!r}: {error}") from error
         if kept.dtype != pl.Boolean:
-            raise ValueError(f"where: {self.keep!r} is no condition: it gives {kept.dtype}, not true or false")
+            raise InputError(f"where: {self.keep!r} is no condition: it gives {kept.dtype}, not true or false")
         mask = kept.fill_null(False).to_numpy()
         return Verdict.of(np.broadcast_to(mask, (docs.num_rows,)) if len(mask) == 1 else mask, reason=self.reason)
 

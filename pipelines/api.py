@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eyas.corpus.stage import Alarm
 from eyas.corpus.store import Store
+from eyas.errors import Alarm, UsageError
 from eyas.pipelines.engine.engine import Engine, Observer, Outcome
 from eyas.pipelines.engine.executors import Executor, InlineExecutor, RayExecutor
 from eyas.pipelines.engine.planning import Plan, make_plan
@@ -64,17 +64,17 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
     held = {path for named in recipe.stages if (path := named.stage.held(store)) is not None}
     if workers == 0:
         if ray_address:
-            raise ValueError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
+            raise UsageError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
         return InlineExecutor()
     if workers and ray_address:
-        raise ValueError("--workers is for a Ray of one's own; a cluster's own resources say how many tasks run there")
+        raise UsageError("--workers is for a Ray of one's own; a cluster's own resources say how many tasks run there")
     executor = RayExecutor(ray_address, workers, [recipe.folder])
     if ray_address:
         executor.start()
         executor.hold(held)
         if executor.nodes > 1 and store.local:
             executor.close()
-            raise ValueError(
+            raise UsageError(
                 f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
                 f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs"
             )

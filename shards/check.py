@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
 
 _CHUNK = 1 << 22
@@ -26,9 +27,9 @@ def check_size(store: Store, file: IndexedFile) -> None:
     try:
         size = int(store.fs.size(store.path(file.path)) or 0)
     except FileNotFoundError as error:
-        raise ValueError(f"{store.path(file.path)}: missing, but index.json names it; make the shards again") from error
+        raise InputError(f"{store.path(file.path)}: missing, but index.json names it; make the shards again") from error
     if size != file.bytes:
-        raise ValueError(
+        raise InputError(
             f"{store.path(file.path)}: {size:,} bytes, but index.json says {file.bytes:,}: cut short, or of another set; "
             f"make the shards again"
         )
@@ -44,7 +45,7 @@ def check_bytes(store: Store, file: IndexedFile, copy: IO[bytes] | None = None) 
             if copy is not None:
                 copy.write(chunk)
     if digest.hexdigest() != file.sha256:
-        raise ValueError(
+        raise InputError(
             f"{store.path(file.path)}: damaged: its sha256 is {digest.hexdigest()[:16]}…, but index.json says "
             f"{file.sha256[:16]}…; make the shards again, or copy them anew"
         )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pyarrow import ipc
 
 from eyas.corpus.store import Store
+from eyas.errors import BooksError
 from eyas.shards.check import check_bytes
 from eyas.shards.format import Index, IndexedFile
 from eyas.shards.packing import fill_rows
@@ -51,7 +52,7 @@ def export(shards: Store, target: Store, name: str, to: Target) -> Exported:
             lengths.append(counts)
     counts = np.concatenate(lengths or [np.zeros(0, np.int64)])
     if int(counts.sum()) != index.tokens:
-        raise RuntimeError(f"{target.path(data)}: {counts.sum():,} tokens written, {index.tokens:,} in the shards")
+        raise BooksError(f"{target.path(data)}: {counts.sum():,} tokens written, {index.tokens:,} in the shards")
     written = [data]
     for path, content in _beside(name, to, ids, counts, index):
         with target.create(path) as output:

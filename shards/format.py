@@ -22,6 +22,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from eyas.corpus.store import FileEntry, Store, digest_of
+from eyas.errors import InputError
 
 FORMAT = "eyas-shard-2"
 ROWS_PER_BATCH = 256
@@ -67,19 +68,19 @@ class ShardMeta:
         """`(meta, source)` from a file's schema; ValueError if the file is no shard of this format."""
         raw = (schema.metadata or {}).get(b"eyas")
         if raw is None:
-            raise ValueError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
+            raise InputError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
         data = json.loads(raw)
         if not isinstance(data, dict):
-            raise ValueError(f"{path}: its `eyas` metadata is no JSON object")
+            raise InputError(f"{path}: its `eyas` metadata is no JSON object")
         if data.get("format") != FORMAT:
-            raise ValueError(f"{path}: shard format {data.get('format')!r}, this version reads {FORMAT!r}")
+            raise InputError(f"{path}: shard format {data.get('format')!r}, this version reads {FORMAT!r}")
         try:
             source = str(data.pop("source"))
             meta = cls(**data)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: its `eyas` metadata is not that of {FORMAT} ({error!r})") from error
+            raise InputError(f"{path}: its `eyas` metadata is not that of {FORMAT} ({error!r})") from error
         if schema.remove_metadata() != meta.schema(source).remove_metadata():
-            raise ValueError(f"{path}: its columns are not those of a shard of {meta.sequence_length:,} {meta.id_type}")
+            raise InputError(f"{path}: its columns are not those of a shard of {meta.sequence_length:,} {meta.id_type}")
         return meta, source
 
 
@@ -162,20 +163,20 @@ class Index:
     def load(cls, store: Store) -> Index:
         """Reads index.json of the folder `store`; ValueError, in words, if there is none or it is another format."""
         if not store.exists("index.json"):
-            raise ValueError(f"{store.url}: no index.json, so this is not a folder of shards")
+            raise InputError(f"{store.url}: no index.json, so this is not a folder of shards")
         data = store.read_json("index.json")
         try:
             if data["format"] != FORMAT:
-                raise ValueError(
+                raise InputError(
                     f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}; make the shards again"
                 )
             meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
             index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
             stated = data["digest"]
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{store.url}/index.json: not an index of shards ({error!r})") from error
+            raise InputError(f"{store.url}/index.json: not an index of shards ({error!r})") from error
         if index.digest != stated:
-            raise ValueError(f"{store.url}/index.json was edited: its digest does not match the files it names")
+            raise InputError(f"{store.url}/index.json was edited: its digest does not match the files it names")
         return index
 
 

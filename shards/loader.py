@@ -19,6 +19,7 @@ import torch
 
 from eyas.corpus.sampling import MASK
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.shards.format import Index
 from eyas.shards.options import Phase
 from eyas.shards.order import Order, fold
@@ -107,20 +108,20 @@ class ShardLoader:
         cache: str | None = None,
     ) -> None:
         if world_size < 1 or batch_size < 1 or batch_size % world_size:
-            raise ValueError(
+            raise InputError(
                 f"batch_size {batch_size} cannot be shared out to {world_size} ranks: "
                 f"it is the global number of rows per step, and must be a multiple of world_size"
             )
         if not 0 <= rank < world_size:
-            raise ValueError(f"rank {rank} is not in 0 … {world_size - 1}")
+            raise InputError(f"rank {rank} is not in 0 … {world_size - 1}")
         if not 0 <= seed <= MASK:
-            raise ValueError(f"seed {seed} is not in 0 … 2^64 - 1")
+            raise InputError(f"seed {seed} is not in 0 … 2^64 - 1")
         if prefetch is not None and prefetch < 0:
-            raise ValueError(f"prefetch {prefetch}: expected 0 (none) or more steps")
+            raise InputError(f"prefetch {prefetch}: expected 0 (none) or more steps")
         store = Store(folder)
         self.index = Index.load(store)
         if self.index.rows == 0:
-            raise ValueError(f"{folder}: the shards hold no rows")
+            raise InputError(f"{folder}: the shards hold no rows")
         self.batch_size, self.seed, self.rank, self.world_size = batch_size, seed, rank, world_size
         self.order = Order(self.index, batch_size, seed, mixture, shuffle)
         self.reader = Reader(store, self.index, cache)
@@ -168,13 +169,13 @@ class ShardLoader:
         """
         mine = self.state_dict()
         if missing := sorted(set(mine) - set(state)):
-            raise ValueError(f"no state of a loader of this version: it has no {', '.join(missing)}")
+            raise InputError(f"no state of a loader of this version: it has no {', '.join(missing)}")
         step = int(state["step"])
         for name in ("index", "seed", "batch_size", "shuffle"):
             if state[name] != mine[name]:
-                raise ValueError(f"loader state of another {name}: {state[name]!r}, but this loader has {mine[name]!r}")
+                raise InputError(f"loader state of another {name}: {state[name]!r}, but this loader has {mine[name]!r}")
         if step and _past(state["mixture"], step) != _past(mine["mixture"], step):
-            raise ValueError(
+            raise InputError(
                 f"loader state of another mixture before step {step}: {state['mixture']}, but this loader has "
                 f"{mine['mixture']}. Weights may change by a phase with from_step: {step} or later"
             )

@@ -17,6 +17,7 @@ from numba import carray, types
 from numba.extending import intrinsic
 from pyarrow import ipc
 
+from eyas.errors import InputError
 from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
 from eyas.text_kernels.jit import kernel, part
 from eyas.text_kernels.wide_loads import prefetch
@@ -38,20 +39,20 @@ class MappedFile:
             reader = ipc.open_file(pa.BufferReader(buffer))
             batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
         except (ValueError, pa.ArrowInvalid) as error:
-            raise ValueError(f"{path}: missing or damaged ({error}); make the shards again") from error
+            raise InputError(f"{path}: missing or damaged ({error}); make the shards again") from error
         except OSError as error:
-            raise ValueError(f"{path}: cannot be mapped: {error.strerror or error}") from error
+            raise InputError(f"{path}: cannot be mapped: {error.strerror or error}") from error
         if ShardMeta.of(reader.schema, path) != (index.meta, entry.source):
-            raise ValueError(f"{path}: belongs to another set of shards than index.json")
+            raise InputError(f"{path}: belongs to another set of shards than index.json")
         rows = [batch.num_rows for batch in batches]
         if sum(rows) != entry.rows or any(size != ROWS_PER_BATCH for size in rows[:-1]):
-            raise ValueError(
+            raise InputError(
                 f"{path}: holds {sum(rows):,} rows, but index.json says {entry.rows:,}; make the shards again"
             )
         self.address = buffer.address
         for number, batch in enumerate(batches):
             if problem := _unsafe(batch, index.sequence_length, buffer):
-                raise ValueError(
+                raise InputError(
                     f"{path}: damaged: record batch {number}: {problem}; make the shards again, or copy them anew"
                 )
         self.places = np.array([_addresses(batch) for batch in batches], np.int64).reshape(-1, 5)

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
+from eyas.errors import InputError
+
 Packing = Literal["best_fit", "first_fit", "concat"]
 
 
@@ -48,7 +50,7 @@ class Phase(BaseModel):
     def _positive(cls, value: dict[str, float]) -> dict[str, float]:
         for source, weight in value.items():
             if not 0 < weight < float("inf"):
-                raise ValueError(
+                raise InputError(
                     f"weight {weight} of source {source!r}: expected a number above 0 (leave it out for none)"
                 )
         return value
@@ -57,7 +59,7 @@ class Phase(BaseModel):
 def check_phases(phases: Sequence[Phase]) -> None:
     """ValueError unless the phases begin at step 0 and follow each other."""
     if not phases:
-        raise ValueError("a mixture needs at least one phase: {weights: {source: share, …}}")
+        raise InputError("a mixture needs at least one phase: {weights: {source: share, …}}")
     steps = [phase.from_step for phase in phases]
     if steps[0] != 0 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
-        raise ValueError(f"phases of a mixture begin at steps {steps}: expected 0 first, and each after the one before")
+        raise InputError(f"phases of a mixture begin at steps {steps}: expected 0 first, and each after the one before")

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eyas.corpus.sampling import GOLDEN, MASK, mix
+from eyas.errors import InputError
 from eyas.shards.format import Index
 from eyas.shards.mixture import Draws
 from eyas.shards.options import Phase, check_phases
@@ -51,7 +52,7 @@ class Order:
         check_phases(mixture)
         named = {name for phase in mixture for name in phase.weights}
         if unknown := sorted(named - set(self.names)):
-            raise ValueError(
+            raise InputError(
                 f"the mixture names {', '.join(map(repr, unknown))}, but the shards have rows of "
                 f"{', '.join(map(repr, self.names))} only"
             )

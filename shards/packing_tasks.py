@@ -19,6 +19,7 @@ from eyas.corpus.documents import CONTROL, PARENT
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import lot
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import BooksError, InputError
 from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.options import ShardOptions
 from eyas.shards.packing import I64, Packed, fill_rows, pack
@@ -102,11 +103,11 @@ def pack_group(
 def shard_meta(encoder: Encoder, options: ShardOptions, tokenizer_sha256: str, recipe: str = "") -> ShardMeta:
     """The metadata of shards made with this encoder."""
     if encoder.pad is None:
-        raise ValueError("the tokenizer has no <|pad|> token: packing needs one")
+        raise InputError("the tokenizer has no <|pad|> token: packing needs one")
     if options.bos and encoder.bos is None:
-        raise ValueError("the tokenizer has no <|begin_of_text|> token: use one that has, or set shards.bos: false")
+        raise InputError("the tokenizer has no <|begin_of_text|> token: use one that has, or set shards.bos: false")
     if options.eos and encoder.eos is None:
-        raise ValueError("the tokenizer has no <|end_of_text|> token: use one that has, or set shards.eos: false")
+        raise InputError("the tokenizer has no <|end_of_text|> token: use one that has, or set shards.eos: false")
     return ShardMeta(
         sequence_length=options.sequence_length,
         vocab_size=encoder.vocab_size,
@@ -202,7 +203,7 @@ def _rows(
 
 def _check(path: str, tokens_in: int, tokens_out: int, rows: int, written: int | None) -> None:
     if tokens_in != tokens_out or rows != written:
-        raise RuntimeError(
+        raise BooksError(
             f"{path}: packing does not balance: {tokens_in} tokens in, {tokens_out} packed; {rows} rows, {written} written"
         )
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from eyas.errors import InputError
 from eyas.shards.loader import ShardLoader
 
 
@@ -41,7 +42,7 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
         step = first if self._resumed is None else self._resumed
         self._resumed = None  # the state is gone on from once: another iteration begins anew
         if step % stride != first:
-            raise ValueError(
+            raise InputError(
                 f"a worker's state stands at step {step}, which {stride} workers share out otherwise: use as many"
             )
         while True:
@@ -62,5 +63,5 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
         """Goes on from `state`; ValueError if it belongs to other shards or another order."""
         for name, value in self._known.items():
             if state[name] != value:
-                raise ValueError(f"state of another {name}: {state[name]!r}, but this dataset has {value!r}")
+                raise InputError(f"state of another {name}: {state[name]!r}, but this dataset has {value!r}")
         self._next = self._resumed = None if state["next"] is None else int(state["next"])

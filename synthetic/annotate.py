@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from eyas.corpus.documents import COLUMNS, NOTE
 from eyas.corpus.sampling import lot
 from eyas.corpus.stage import Mapper
+from eyas.errors import InputError
 from eyas.synthetic.answers import read_json, unwrap
 from eyas.synthetic.chunks import split
 from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
@@ -44,12 +45,12 @@ class Annotate(ModelStage, Mapper):
     @model_validator(mode="after")
     def _score_prompt(self) -> Annotate:
         if self.prompt_kind != "score" or "score" not in ((self._prompt.schema or {}).get("properties") or {}):
-            raise ValueError(
+            raise InputError(
                 f"the prompt {self._prompt.name!r} gives no grades: expected `kind: score` in its prompt.yaml, and a "
                 f"schema.json with the number `score`"
             )
         if self.column in COLUMNS:
-            raise ValueError(f"{self.column!r} is a column of every document; choose another `column:`")
+            raise InputError(f"{self.column!r} is a column of every document; choose another `column:`")
         return self
 
     def columns_added(self) -> Mapping[str, pa.DataType]:
@@ -91,7 +92,7 @@ class Annotate(ModelStage, Mapper):
         if isinstance(outcome, BadAnswer):
             raise outcome
         if isinstance(outcome, NotBought):
-            raise ValueError(f"budget_exhausted: {outcome.cap}")
+            raise InputError(f"budget_exhausted: {outcome.cap}")
         said: Any = read_json(unwrap(outcome.text, self._prompt.fence(head)), self._prompt.schema or {})
         return float(said["score"])
 

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from eyas.errors import InputError
 from eyas.synthetic.chunks import trim
 
 CHARACTERS_PER_TOKEN = 4
@@ -57,11 +58,11 @@ def read_json(text: str, schema: Mapping[str, Any]) -> Any:
     try:
         value = json.loads(text[start : end + 1])
     except ValueError as error:
-        raise ValueError(f"no JSON object: {error}") from error
+        raise InputError(f"no JSON object: {error}") from error
     try:
         jsonschema.validate(value, schema)
     except jsonschema.ValidationError as error:
-        raise ValueError(f"not what the schema asks for: {error.json_path}: {error.message[:200]}") from error
+        raise InputError(f"not what the schema asks for: {error.json_path}: {error.message[:200]}") from error
     return value
 
 

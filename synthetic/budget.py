@@ -21,6 +21,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from eyas.errors import InputError
+
 POLL = 0.02
 """Seconds until a request asks again whose room or answer another request holds."""
 MARGIN = 30.0
@@ -152,7 +154,7 @@ class Purse:
             self._db.execute("pragma synchronous=normal")
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
-            raise ValueError(
+            raise InputError(
                 f"{path} is not a purse ({error}); move it away, or name another file by `cache:`"
             ) from error
 

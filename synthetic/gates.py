@@ -16,6 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from eyas.corpus.verdict import Rule
+from eyas.errors import InputError
 from eyas.synthetic import gate_chatter as spoken
 from eyas.synthetic import gate_facts as facts
 from eyas.synthetic import gate_syntax as syntax
@@ -58,7 +59,7 @@ class Gates(BaseModel):
     @classmethod
     def _ordered(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value is not None and not 0 <= value[0] <= value[1]:
-            raise ValueError(f"expected [least, most] with 0 <= least <= most, got {list(value)}")
+            raise InputError(f"expected [least, most] with 0 <= least <= most, got {list(value)}")
         return value
 
     def but(self, overrides: Mapping[str, Any]) -> Gates:

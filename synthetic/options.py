@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from eyas.corpus.stage import Figures, Stage
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
+from eyas.errors import InputError
 from eyas.synthetic.budget import Budget, Price, PurseLike, Terms
 from eyas.synthetic.budget_actor import purse_at
 from eyas.synthetic.client import Client
@@ -83,9 +84,9 @@ class ModelStage(Stage):
     @model_validator(mode="after")
     def _checked(self) -> ModelStage:
         if self.endpoint is not None and self.model == "embedded":
-            raise ValueError("`endpoint` is set, so `model` must name one of its models")
+            raise InputError("`endpoint` is set, so `model` must name one of its models")
         if self.budget.money is not None and not (self.price.input or self.price.output):
-            raise ValueError(
+            raise InputError(
                 "`budget.money` is set, so `price` must say what a million tokens cost: {input: …, output: …}"
             )
         self._prompt.variables(self.variables)
@@ -137,7 +138,7 @@ class ModelStage(Stage):
             return os.path.abspath(self.cache)
         if store.local:
             return os.path.abspath(store.path(PURSE))
-        raise ValueError(
+        raise InputError(
             f"the run's folder {store.url} is no local one, and the purse is a SQLite file: name a local path, on the "
             f"machine from which the run is started, by `cache: PATH`"
         )

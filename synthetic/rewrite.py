@@ -20,6 +20,7 @@ from pydantic import Field, model_validator
 from eyas.corpus.documents import PARENT
 from eyas.corpus.stage import Generator
 from eyas.corpus.verdict import Rule, Verdict
+from eyas.errors import InputError
 from eyas.synthetic import answers as tidy
 from eyas.synthetic.budget import Answer
 from eyas.synthetic.chunks import join, split
@@ -63,9 +64,9 @@ class Rewrite(ModelStage, Generator):
         _ = self._gates
         card = self._prompt.card
         if card.kind == "score":
-            raise ValueError(f"the prompt {self._prompt.name!r} gives grades: it is for `annotate`")
+            raise InputError(f"the prompt {self._prompt.name!r} gives grades: it is for `annotate`")
         if card.kind == "append" and self._prompt.schema is None:
-            raise ValueError(f"the prompt {self._prompt.name!r} is of the kind `append`, which needs a schema.json")
+            raise InputError(f"the prompt {self._prompt.name!r} is of the kind `append`, which needs a schema.json")
         return self
 
     @cached_property

@@ -19,6 +19,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from eyas.errors import InputError
 from eyas.tokenizer_train.alphabet import to_bytes, to_characters
 
 _CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
@@ -85,19 +86,19 @@ def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
         content = _json(data, file)
         if "model" in content:
             if pattern is not None:
-                raise ValueError(f"{file}: a tokenizer.json has its pattern in it, `pattern` is for rank files")
+                raise InputError(f"{file}: a tokenizer.json has its pattern in it, `pattern` is for rank files")
             return _from_json(data, file)
         if "config" in content and "vocab" in content:
             return _from_tekken(content, file, pattern)
-        raise ValueError(f"{file}: expected a tokenizer.json (with a `model`) or a Tekken file (`config` and `vocab`)")
+        raise InputError(f"{file}: expected a tokenizer.json (with a `model`) or a Tekken file (`config` and `vocab`)")
     if not _RANK_LINE.match(data):
         if file.suffix == ".model" or file.name.startswith("tokenizer.model"):
-            raise ValueError(
+            raise InputError(
                 f"{file}: a SentencePiece model, which is not read here. Convert it: "
                 f"transformers.AutoTokenizer.from_pretrained({str(file.parent)!r}).save_pretrained(FOLDER) "
                 "(it needs `sentencepiece`), and give FOLDER"
             )
-        raise ValueError(f"{file}: expected JSON, or lines of base64 and a rank as in *.tiktoken")
+        raise InputError(f"{file}: expected JSON, or lines of base64 and a rank as in *.tiktoken")
     ranks = _read_ranks(data, file)
     return byte_level({rank: token for token, rank in ranks.items()}, _pattern(pattern, len(ranks), file))
 
@@ -105,22 +106,22 @@ def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
 def _find(path: Path) -> Path:
     if not path.is_dir():
         if not path.exists():
-            raise ValueError(f"{path}: no such file or folder; expected {_KINDS}")
+            raise InputError(f"{path}: no such file or folder; expected {_KINDS}")
         return path
     for wanted in ("tokenizer.json", "tekken*.json", "*.tiktoken", "tokenizer.model"):
         found = sorted(path.glob(wanted))
         if len(found) > 1:
-            raise ValueError(f"{path}: holds {', '.join(file.name for file in found)}; name one of them")
+            raise InputError(f"{path}: holds {', '.join(file.name for file in found)}; name one of them")
         if found:
             return found[0]
-    raise ValueError(f"{path}: the folder holds no {_KINDS}")
+    raise InputError(f"{path}: the folder holds no {_KINDS}")
 
 
 def _json(data: bytes, file: Path) -> dict[str, Any]:
     try:
         content = json.loads(data)
     except ValueError as error:
-        raise ValueError(f"{file}: not JSON: {error}") from error
+        raise InputError(f"{file}: not JSON: {error}") from error
     assert isinstance(content, dict)  # it begins with a brace
     return content
 
@@ -129,7 +130,7 @@ def _from_json(data: bytes, file: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_str(data.decode())
     except Exception as error:  # tokenizers raises bare Exception
-        raise ValueError(f"{file}: not a tokenizer.json that `tokenizers` can read: {error}") from error
+        raise InputError(f"{file}: not a tokenizer.json that `tokenizers` can read: {error}") from error
     # A file may say "cut to 512 ids": here a text has all its ids.
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -142,12 +143,12 @@ def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:
         if not line.strip():
             continue
         if not _RANK_LINE.fullmatch(line):
-            raise ValueError(f"{file}:{number}: expected base64, a space and a rank, found {line[:60]!r}")
+            raise InputError(f"{file}:{number}: expected base64, a space and a rank, found {line[:60]!r}")
         token, rank = line.split()
         try:
             ranks[base64.b64decode(token, validate=True)] = int(rank)
         except binascii.Error as error:
-            raise ValueError(f"{file}:{number}: not base64: {error}") from error
+            raise InputError(f"{file}:{number}: not base64: {error}") from error
     return ranks
 
 
@@ -161,7 +162,7 @@ def _pattern(given: str | None, ranks: int, file: Path) -> str:
     for part, name in _BY_NAME:
         if part in called.lower().replace("-", "").replace("_", ""):
             return PATTERNS[name]
-    raise ValueError(
+    raise InputError(
         f"{file}: {ranks:,} ranks of no known family, so how it cuts text is unknown. "
         f"Give `pattern`: one of {', '.join(PATTERNS)}, or its regular expression"
     )
@@ -176,7 +177,7 @@ def _from_tekken(content: dict[str, Any], file: Path, pattern: str | None) -> To
         given = content.get("special_tokens") or []
         names = {int(entry["rank"]): str(entry["token_str"]) for entry in given} or dict(enumerate(_TEKKEN_CONTROL))
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{file}: not a Tekken file as Mistral publishes them: {error!r}") from error
+        raise InputError(f"{file}: not a Tekken file as Mistral publishes them: {error!r}") from error
     named = [names.get(number, f"<SPECIAL_{number}>") for number in range(control)]
     return byte_level(
         dict(enumerate(tokens, control)), PATTERNS.get(pattern, pattern) if pattern else cut, dict(enumerate(named))
@@ -192,7 +193,7 @@ def byte_level(tokens: dict[int, bytes], pattern: str, control: dict[int, str] |
     ranks = {token: number for number, token in tokens.items()}
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
     if missing:
-        raise ValueError(f"{len(missing)} of the 256 bytes are no tokens, such as 0x{missing[0]:02X}: not byte-level")
+        raise InputError(f"{len(missing)} of the 256 bytes are no tokens, such as 0x{missing[0]:02X}: not byte-level")
     merges: list[tuple[str, str]] = []
     vocab: dict[str, int] = {name: number for number, name in (control or {}).items()}
     for number in sorted(tokens):
@@ -264,14 +265,14 @@ def _bytes_of_spelling(tokenizer: Tokenizer) -> Callable[[str], bytes]:
             bytes([int(text[3:5], 16)]) if re.fullmatch("<0x[0-9A-F]{2}>", text) else text.replace("▁", " ").encode()
         )
     kind = type(tokenizer.model).__name__
-    raise ValueError(f"the bytes of tokens: this {kind} vocabulary is neither byte-level nor SentencePiece's")
+    raise InputError(f"the bytes of tokens: this {kind} vocabulary is neither byte-level nor SentencePiece's")
 
 
 def _spelled_bytes(text: str) -> bytes:
     try:
         return to_bytes(text)
     except KeyError as error:
-        raise ValueError(
+        raise InputError(
             f"{text!r}: a token of a byte-level vocabulary with {error}, which stands for no byte"
         ) from error
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
 
+from eyas.errors import InputError
+
 SPECIAL_TOKENS = [
     "<|pad|>",
     "<|begin_of_text|>",
@@ -43,13 +45,13 @@ class LatexOptions(BaseModel):
     def _commands(cls, value: str | list[str]) -> str | list[str]:
         for command in [] if isinstance(value, str) else value:
             if not (command.startswith("\\") and command[1:].isascii() and command[1:].isalpha()):
-                raise ValueError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
+                raise InputError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
         return value
 
 
 def _in_thousandths(weight: float) -> float:
     if 0 < weight < 0.001:
-        raise ValueError("weights are counted in thousandths: 0, or at least 0.001")
+        raise InputError("weights are counted in thousandths: 0, or at least 0.001")
     return weight
 
 
@@ -110,21 +112,21 @@ class TokenizerOptions(BaseModel):
     def _consistent(self) -> TokenizerOptions:
         cuts = {"split_digits", "split_punctuation", "contractions", "split_cjk"} & self.model_fields_set
         if self.pretokenizer is not None and cuts:
-            raise ValueError(
+            raise InputError(
                 f"pretokenizer: {self.pretokenizer} says how text is cut: leave out {', '.join(sorted(cuts))}"
             )
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
-                raise ValueError(f"special_tokens must hold {token}: shards and trainer rely on it")
+                raise InputError(f"special_tokens must hold {token}: shards and trainer rely on it")
         from eyas.tokenizer_train.latex_commands import named
 
         commands = len(named(self.latex) or ())  # those found in the text are not known yet: `bpe.learn` looks again
         control = len(self.special_tokens) + self.reserved_tokens
         if min(self.vocab_sizes) < 256 + control + commands:
-            raise ValueError(
+            raise InputError(
                 f"vocab_sizes: {min(self.vocab_sizes)} has no room for 256 bytes, {control} control tokens and "
                 f"{commands} LaTeX commands; it needs at least {256 + control + commands}"
             )
         if len(set(self.control_tokens)) != len(self.control_tokens):
-            raise ValueError("special_tokens holds a token twice")
+            raise InputError("special_tokens holds a token twice")
         return self

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer.files import fsync, load_weights, read_json, read_tensors, sha256, weights, write_tensors, write_text
 from eyas.trainer.model import HybridLM
 from eyas.trainer.parallel import part_like, whole
@@ -82,7 +83,7 @@ def read_state(path: Path) -> dict[str, Any]:
     """The JSON part of a checkpoint, or a ValueError that names the file."""
     state = read_json(path / "state.json")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ValueError(f"{path / 'state.json'} is not a checkpoint of this project ({FORMAT}). {_advice(path)}")
+        raise InputError(f"{path / 'state.json'} is not a checkpoint of this project ({FORMAT}). {_advice(path)}")
     return state
 
 
@@ -92,9 +93,9 @@ def load(path: Path, state: dict[str, Any], model: HybridLM, optimizer: torch.op
     for name in _FILES:
         file = path / name
         if not file.is_file():
-            raise ValueError(f"{file} is missing. {_advice(path)}")
+            raise InputError(f"{file} is missing. {_advice(path)}")
         if sha256(file) != state["sha256"].get(name):
-            raise ValueError(f"{file} is damaged: its sha256 is not the one in state.json. {_advice(path)}")
+            raise InputError(f"{file} is damaged: its sha256 is not the one in state.json. {_advice(path)}")
         tensors.append(read_tensors(file))
     load_weights(model, tensors[0], path / _FILES[0])
     _restore_optimizer(model, optimizer, tensors[1])

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from eyas.errors import InputError
+
 Override = int | float | bool
 
 
@@ -105,20 +107,20 @@ class HybridConfig:
             value = getattr(self, field.name)
             kind = str(field.type)
             if kind == "int" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise ValueError(f"{field.name} must be a whole number of at least 1, not {value!r}")
+                raise InputError(f"{field.name} must be a whole number of at least 1, not {value!r}")
             if kind == "float" and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise ValueError(f"{field.name} must be a number above 0, not {value!r}")
+                raise InputError(f"{field.name} must be a number above 0, not {value!r}")
             if kind == "bool" and not isinstance(value, bool):
-                raise ValueError(f"{field.name} must be true or false, not {value!r}")
+                raise InputError(f"{field.name} must be true or false, not {value!r}")
         if self.attention_heads % self.kv_heads:
-            raise ValueError(
+            raise InputError(
                 f"attention_heads ({self.attention_heads}) must be a multiple of kv_heads ({self.kv_heads}): "
                 "each key/value head serves the same number of query heads"
             )
         if self.head_dim % 2:
-            raise ValueError(f"head_dim ({self.head_dim}) must be even: rotary positions turn pairs of channels")
+            raise InputError(f"head_dim ({self.head_dim}) must be even: rotary positions turn pairs of channels")
         if self.ssm_heads % self.ssm_groups:
-            raise ValueError(
+            raise InputError(
                 f"ssm_heads ({self.ssm_heads}) must be a multiple of ssm_groups ({self.ssm_groups}): "
                 "each group's B and C serve the same number of heads, and d_ssm is split evenly over groups"
             )
@@ -156,7 +158,7 @@ class HybridConfig:
     ) -> HybridConfig:
         """A named shape, optionally with another vocabulary and other fields; µP follows the result."""
         if name not in PRESETS:
-            raise ValueError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
+            raise InputError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
         values = dict(PRESETS[name])
         values.update(overrides or {})
         if vocab_size is not None:
@@ -173,7 +175,7 @@ class HybridConfig:
         allowed = [f.name for f in dataclasses.fields(cls) if f.name != "multipliers"]
         for key in values:
             if key not in allowed:
-                raise ValueError(f"the model has no field {key!r}: choose from {', '.join(allowed)}")
+                raise InputError(f"the model has no field {key!r}: choose from {', '.join(allowed)}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -201,10 +203,10 @@ def _check_fields(values: Mapping[str, Any], owner: type[HybridConfig | Multipli
     known = {f.name: f for f in dataclasses.fields(owner)}
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise ValueError(f"{what}: unknown field(s) {', '.join(unknown)}; known are {', '.join(known)}")
+        raise InputError(f"{what}: unknown field(s) {', '.join(unknown)}; known are {', '.join(known)}")
     missing = [n for n, f in known.items() if n not in values and f.default is dataclasses.MISSING]
     if missing:
-        raise ValueError(f"{what}: missing field(s) {', '.join(missing)}")
+        raise InputError(f"{what}: missing field(s) {', '.join(missing)}")
 
 
 def _shape(

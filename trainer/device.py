@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from eyas.errors import InputError
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.options import TrainOptions
 from eyas.trainer.parallel import World
@@ -27,7 +28,7 @@ def pick_device(name: str, world: World | None = None) -> torch.device:
             return found
     device = torch.device(name)
     if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
-        raise ValueError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA device(s)")
+        raise InputError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA device(s)")
     return device
 
 
@@ -49,7 +50,7 @@ def pick_compile(options: TrainOptions, config: HybridConfig, length: int, devic
     compiler = device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++"))
     if options.compile is not None:
         if options.compile and not compiler:
-            raise ValueError(
+            raise InputError(
                 "train.compile: torch.compile needs a C++ compiler (g++ or clang++) on PATH; there is none"
             )
         return options.compile
@@ -64,7 +65,7 @@ def check_memory(config: HybridConfig, device: torch.device, shares: int) -> Non
         needed += config.parameters * 4  # every process first makes the whole model, then keeps its part
     free = _free_bytes(device)
     if free is not None and needed > free:
-        raise ValueError(
+        raise InputError(
             f"a model of {config.parameters / 1e9:,.2f} billion weights needs {needed / 1e9:,.1f} GB for weights, gradients "
             f"and Adam's moments before the first row, and {device} has {free / 1e9:,.1f} GB free: take a smaller preset, or "
             f"share it out to more processes with parallel: fsdp"

@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.model import HybridLM
 from eyas.trainer.parallel import part_like, whole
@@ -54,22 +55,22 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file, or a ValueError that names it."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing")
+        raise InputError(f"{path} is missing")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from error
+        raise InputError(f"{path} is damaged or not a safetensors file: {error}") from error
 
 
 def read_json(path: Path) -> Any:
     """A JSON file, or a ValueError that names it."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing")
+        raise InputError(f"{path} is missing")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise InputError(f"{path} is damaged: {error}") from error
 
 
 def sha256(path: Path) -> str:
@@ -88,10 +89,10 @@ def load_weights(model: HybridLM, tensors: dict[str, Tensor], source: Path) -> N
     wanted = weights(model)
     for what, names in (("lacks", set(wanted) - set(tensors)), ("has unknown", set(tensors) - set(wanted))):
         if names:
-            raise ValueError(f"{source} {what} weights: {', '.join(sorted(names)[:5])} ({len(names)} in all)")
+            raise InputError(f"{source} {what} weights: {', '.join(sorted(names)[:5])} ({len(names)} in all)")
     for name, parameter in wanted.items():
         if parameter.shape != tensors[name].shape:
-            raise ValueError(
+            raise InputError(
                 f"{source}: {name} has shape {tuple(tensors[name].shape)}, the config asks for {tuple(parameter.shape)}"
             )
         with torch.no_grad():
@@ -123,7 +124,7 @@ def config_of(folder: str | Path) -> tuple[HybridConfig, bool]:
 
         return from_hf_config(document, str(folder / "config.json")), True
     if not isinstance(document, dict) or document.get("format") != MODEL_FORMAT:
-        raise ValueError(
+        raise InputError(
             f"{folder / 'config.json'} is not a model of this project: expected format {MODEL_FORMAT!r} "
             "or model_type 'falcon_h1'"
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer.files import load_model
 from eyas.trainer.layers import HybridCache
 from eyas.trainer.model import HybridLM
@@ -42,7 +43,7 @@ def generate(
     the tokenizer or a setting does not fit.
     """
     if max_tokens < 0 or temperature < 0 or top_k < 0:
-        raise ValueError("max_tokens, temperature and top_k must not be negative")
+        raise InputError("max_tokens, temperature and top_k must not be negative")
     model = load_model(model_dir).eval()
     tokenizer = _load_tokenizer(Path(tokenizer_dir_or_file), model.config.vocab_size)
     ids = tokenizer.encode(prompt, add_special_tokens=False).ids
@@ -50,7 +51,7 @@ def generate(
     if begin is not None:
         ids = [begin, *ids]
     if not ids:
-        raise ValueError(f"the prompt is empty and the tokenizer has no {BEGIN}: nothing to start from")
+        raise InputError(f"the prompt is empty and the tokenizer has no {BEGIN}: nothing to start from")
     end = tokenizer.token_to_id(END)
     # A separate generator function, so that mistakes surface here and not at the first piece.
     tokens = sample(model, ids, max_tokens, temperature, top_k, seed, tokenizer.get_vocab_size(), end)
@@ -112,13 +113,13 @@ def _load_tokenizer(path: Path, vocab_size: int) -> Tokenizer:
 
     file = path / "tokenizer.json" if path.is_dir() else path
     if not file.is_file():
-        raise ValueError(f"{file} does not exist: give the tokenizer's folder or its tokenizer.json")
+        raise InputError(f"{file} does not exist: give the tokenizer's folder or its tokenizer.json")
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises bare Exception
-        raise ValueError(f"{file} is not a tokenizer: {error}") from error
+        raise InputError(f"{file} is not a tokenizer: {error}") from error
     if tokenizer.get_vocab_size() > vocab_size:
-        raise ValueError(
+        raise InputError(
             f"{file} has {tokenizer.get_vocab_size()} entries, the model {vocab_size}: "
             "not the tokenizer it was trained with"
         )

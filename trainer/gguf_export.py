@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer.hf import BEGIN, END, PAD
 from eyas.trainer.layers import ScaledLinear
 from eyas.trainer.model import HybridLM
@@ -133,7 +134,7 @@ def _add_tokenizer(writer: Any, path: Path, vocab_size: int) -> None:
     document = json.loads(file.read_text(encoding="utf-8"))
     model = document["model"]
     if model.get("type") != "BPE":
-        raise ValueError(f"{file}: a tokenizer of type {model.get('type')!r}; llama.cpp's falcon-h1 reads BPE only")
+        raise InputError(f"{file}: a tokenizer of type {model.get('type')!r}; llama.cpp's falcon-h1 reads BPE only")
     kinds = gguf.TokenType
     tokens = [f"<|unused_{number}|>" for number in range(vocab_size)]
     types = [int(kinds.UNUSED)] * vocab_size
@@ -144,7 +145,7 @@ def _add_tokenizer(writer: Any, path: Path, vocab_size: int) -> None:
     ]
     for token, number, kind in entries:
         if number >= vocab_size:
-            raise ValueError(f"{file}: token {number}, but the model has only {vocab_size}: not what it learned with")
+            raise InputError(f"{file}: token {number}, but the model has only {vocab_size}: not what it learned with")
         tokens[number], types[number] = token, kind
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("falcon-h1")

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer.config import HybridConfig, Multipliers
 from eyas.trainer.files import load_weights, read_json, read_tensors, weights, write_tensors, write_text
 from eyas.trainer.model import HybridLM
@@ -85,24 +86,24 @@ def to_hf_config(config: HybridConfig) -> dict[str, Any]:
 def from_hf_config(document: dict[str, Any], source: str = "config.json") -> HybridConfig:
     """The shape described by a FalconH1 `config.json`; ValueError for what this model does not do."""
     if document.get("model_type") != "falcon_h1":
-        raise ValueError(f"{source}: model_type is {document.get('model_type')!r}, expected 'falcon_h1'")
+        raise InputError(f"{source}: model_type is {document.get('model_type')!r}, expected 'falcon_h1'")
     for name, (fixed, default) in _FIXED.items():
         if document.get(name, default) != fixed:
-            raise ValueError(f"{source}: {name} = {document[name]!r} is not supported, only {fixed!r}")
+            raise InputError(f"{source}: {name} = {document[name]!r} is not supported, only {fixed!r}")
     gated = bool(document.get("mamba_rms_norm", False))
     if gated and document.get("mamba_norm_before_gate", True):
-        raise ValueError(f"{source}: mamba_norm_before_gate = true is not supported: released models gate first")
+        raise InputError(f"{source}: mamba_norm_before_gate = true is not supported: released models gate first")
     low, high = document.get("time_step_limit") or (0.0, float("inf"))
     high = float("inf") if isinstance(high, dict) else high  # transformers 5 writes {"__float__": "Infinity"}
     if (low, high) != (0.0, float("inf")):
-        raise ValueError(f"{source}: time_step_limit = {(low, high)} is not supported, only no limit (0, inf)")
+        raise InputError(f"{source}: time_step_limit = {(low, high)} is not supported, only no limit (0, inf)")
     rope = document.get("rope_parameters") or document.get("rope_scaling") or {}
     if rope.get("rope_type", "default") != "default":
-        raise ValueError(f"{source}: rope_type {rope['rope_type']!r} is not supported, only 'default'")
+        raise InputError(f"{source}: rope_type {rope['rope_type']!r} is not supported, only 'default'")
     try:
         return _shape_of(document, float(rope.get("rope_theta", document.get("rope_theta", 1e4))), gated)
     except KeyError as error:
-        raise ValueError(f"{source}: field {error.args[0]!r} is missing") from error
+        raise InputError(f"{source}: field {error.args[0]!r} is missing") from error
 
 
 def _shape_of(document: dict[str, Any], rope_theta: float, gated: bool) -> HybridConfig:
@@ -199,11 +200,11 @@ def _copy_tokenizer(source: Path, folder: Path, vocab_size: int) -> dict[str, in
 
     path = source if source.is_file() else source / "tokenizer.json"
     if not path.is_file():
-        raise ValueError(f"{source} holds no tokenizer.json")
+        raise InputError(f"{source} holds no tokenizer.json")
     tokenizer = Tokenizer.from_file(str(path))
     size = tokenizer.get_vocab_size(with_added_tokens=True)
     if size > vocab_size:
-        raise ValueError(f"{path} has {size} entries, the model only {vocab_size}: not the tokenizer it learned with")
+        raise InputError(f"{path} has {size} entries, the model only {vocab_size}: not the tokenizer it learned with")
     for name in _TOKENIZER_FILES:
         if (path.parent / name).is_file() and path.parent.resolve() != folder.resolve():
             shutil.copyfile(path.parent / name, folder / name)
@@ -236,10 +237,10 @@ def load_hf(folder: str | Path) -> HybridLM:
         names = _their_names(name)
         missing = [n for n in names if n not in theirs]
         if missing:
-            raise ValueError(f"{folder} lacks weights: {', '.join(missing)}")
+            raise InputError(f"{folder} lacks weights: {', '.join(missing)}")
         tensor = torch.cat([theirs.pop(n) for n in names]) if len(names) > 1 else theirs.pop(names[0])
         ours[name] = tensor[:, 0, :].T if name.endswith("conv_weight_kc") else tensor
     if theirs:
-        raise ValueError(f"{folder} has weights this model does not know: {', '.join(sorted(theirs)[:5])}")
+        raise InputError(f"{folder} has weights this model does not know: {', '.join(sorted(theirs)[:5])}")
     load_weights(model, ours, folder)
     return model

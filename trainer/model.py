@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from eyas.errors import InputError
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.layers import MLP, Attention, Context, HybridCache, LayerCache, RMSNorm, StateSpace, rotary_tables
 from eyas.trainer.loss import linear_cross_entropy
@@ -112,9 +113,9 @@ class HybridLM(nn.Module):
         """Final hidden states, with the head's multiplier applied."""
         config = self.config
         if cache is not None and segment_ids_bl is not None:
-            raise ValueError("a cache continues one document per row: leave segment_ids out")
+            raise InputError("a cache continues one document per row: leave segment_ids out")
         if segment_ids_bl is not None and segment_ids_bl.shape != input_ids_bl.shape:
-            raise ValueError(
+            raise InputError(
                 f"segment_ids ({tuple(segment_ids_bl.shape)}) must have the shape of "
                 f"input_ids ({tuple(input_ids_bl.shape)})"
             )

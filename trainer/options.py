@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from eyas.errors import InputError
 from eyas.shards.options import Phase, check_phases
 from eyas.trainer.config import PRESETS, HybridConfig
 from eyas.trainer.schedule import batches_before
@@ -141,7 +142,7 @@ class TrainOptions(BaseModel):
     @classmethod
     def _known_preset(cls, value: str) -> str:
         if value not in PRESETS:
-            raise ValueError(f"unknown preset {value!r}: choose one of {', '.join(PRESETS)}")
+            raise InputError(f"unknown preset {value!r}: choose one of {', '.join(PRESETS)}")
         return value
 
     @field_validator("device")
@@ -149,21 +150,21 @@ class TrainOptions(BaseModel):
     def _known_device(cls, value: str) -> str:
         kind, _, index = value.partition(":")
         if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()) or (index and kind != "cuda"):
-            raise ValueError(f"unknown device {value!r}: write auto, cpu, cuda or cuda:0")
+            raise InputError(f"unknown device {value!r}: write auto, cpu, cuda or cuda:0")
         return value
 
     @field_validator("betas")
     @classmethod
     def _betas_below_one(cls, value: tuple[float, float]) -> tuple[float, float]:
         if not all(0 <= beta < 1 for beta in value):
-            raise ValueError(f"betas must lie in [0, 1), not {value}")
+            raise InputError(f"betas must lie in [0, 1), not {value}")
         return value
 
     @model_validator(mode="after")
     def _ramp_fits(self) -> TrainOptions:
         ramp = self.batch_ramp
         if ramp is not None and self.batch_size % ramp.start:
-            raise ValueError(
+            raise InputError(
                 f"batch_ramp.start ({ramp.start}) must divide batch_size ({self.batch_size}): the batch grows by so many rows"
             )
         return self
@@ -172,12 +173,12 @@ class TrainOptions(BaseModel):
     def _shape_fits(self) -> TrainOptions:
         # The vocabulary comes from the shards; any other mistake in the shape shows here.
         if self.start_from is not None and (self.model or self.weights):
-            raise ValueError("start_from takes the shape of its model: leave model and weights out")
+            raise InputError("start_from takes the shape of its model: leave model and weights out")
         if "vocab_size" in self.model:
-            raise ValueError("model.vocab_size cannot be set: it is the vocabulary of the shards' tokenizer")
+            raise InputError("model.vocab_size cannot be set: it is the vocabulary of the shards' tokenizer")
         self.config(vocab_size=1)
         if self.micro_batch is not None and self.micro_batch > self.batch_size:
-            raise ValueError(f"micro_batch ({self.micro_batch}) must not exceed batch_size ({self.batch_size})")
+            raise InputError(f"micro_batch ({self.micro_batch}) must not exceed batch_size ({self.batch_size})")
         return self
 
     def config(self, vocab_size: int, context_length: int | None = None) -> HybridConfig:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer import kernels
 
 
@@ -36,7 +37,7 @@ class Packing:
     def of(cls, segment_ids_bl: Tensor) -> Packing:
         """From segment ids. Each contiguous run of one id is a document of its own; so is a run of padding."""
         if segment_ids_bl.dim() != 2:
-            raise ValueError(f"segment_ids must be rows x length, got shape {tuple(segment_ids_bl.shape)}")
+            raise InputError(f"segment_ids must be rows x length, got shape {tuple(segment_ids_bl.shape)}")
         change_bl = torch.zeros_like(segment_ids_bl, dtype=torch.int64)
         change_bl[:, 1:] = segment_ids_bl[:, 1:] != segment_ids_bl[:, :-1]
         return cls(change_bl.cumsum(1), packed=True)

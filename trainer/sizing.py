@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from eyas.errors import InputError
 from eyas.trainer.config import HybridConfig, Override
 
 HEAD: Final = 64
@@ -34,7 +35,7 @@ def sized(weights: int, vocab_size: int, width_per_layer: float) -> dict[str, Ov
     assert best is not None
     found = HybridConfig(vocab_size=vocab_size, **best[1]).parameters  # type: ignore[arg-type]
     if found > 2 * weights:
-        raise ValueError(
+        raise InputError(
             f"weights: {weights:,} are too few for a vocabulary of {vocab_size:,}: the smallest shape has {found:,}"
         )
     return best[1]

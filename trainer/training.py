@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from eyas.errors import InputError
 from eyas.trainer import checkpoint, kernels
 from eyas.trainer.device import check_memory, out_of_memory, pick_compile, pick_device, pick_dtype
 from eyas.trainer.evaluation import HeldOut
@@ -163,7 +164,7 @@ class _Run:
             return fresh
         model = load_model(options.start_from)
         if model.config.vocab_size != index.vocab_size:
-            raise ValueError(
+            raise InputError(
                 f"{options.start_from}: a model of {model.config.vocab_size:,} tokens, but the shards were made with "
                 f"{index.vocab_size:,}: make them with the model's own tokenizer"
             )
@@ -199,7 +200,7 @@ class _Run:
             self.log.keep_through(self.step)
         steps = self.world.gather(self.step, self.device)
         if len(set(steps)) > 1:
-            raise ValueError(
+            raise InputError(
                 f"the {self.world.size} processes stand at different steps ({steps}): {self.out_dir} must be one folder that "
                 f"all of them see"
             )
@@ -207,7 +208,7 @@ class _Run:
     def _check_same(self, state: dict[str, Any], path: Path) -> None:
         advice = f"Delete {self.checkpoints} to start over, or choose another output folder."
         if state["digest"] != self.loader.index.digest:
-            raise ValueError(
+            raise InputError(
                 f"{path} was trained on other shards (digest {state['digest']}, now {self.loader.index.digest}). "
                 + advice
             )
@@ -218,9 +219,9 @@ class _Run:
         if state["seed"] != self.seed:
             changed.append(f"seed: {state['seed']} -> {self.seed}")
         if changed:
-            raise ValueError(f"{path} was trained with other options ({'; '.join(changed)}). {advice}")
+            raise InputError(f"{path} was trained with other options ({'; '.join(changed)}). {advice}")
         if state["step"] > self.options.steps:
-            raise ValueError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
+            raise InputError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
 
     def advance(self, batches: Iterator[Batch]) -> dict[str, Any]:
         """One optimiser step; returns its line of metrics."""
@@ -233,7 +234,7 @@ class _Run:
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            raise ValueError(
+            raise InputError(
                 f"no memory left at step {self.step} with {self._piece(plan.rows)} rows at a time: set micro_batch lower, or "
                 f"recompute: true ({error})"
             ) from error
@@ -304,13 +305,13 @@ class _Run:
     def _check_batch(self, ids_bl: Tensor, segments_bl: Tensor, rows: int) -> None:
         length = self.loader.index.sequence_length
         if tuple(ids_bl.shape) != (rows, length) or ids_bl.shape != segments_bl.shape:
-            raise ValueError(
+            raise InputError(
                 f"the loader gave input_ids {tuple(ids_bl.shape)} and segment_ids {tuple(segments_bl.shape)}; "
                 f"batch_size and the shards' sequence_length ask for {(rows, length)}"
             )
         low, high = int(ids_bl.min()), int(ids_bl.max())
         if low < 0 or high >= self.model.config.vocab_size:
-            raise ValueError(
+            raise InputError(
                 f"token id {high if high > 0 else low} is outside the shards' vocabulary of "
                 f"{self.model.config.vocab_size}: the shards and their index do not belong together"
             )
@@ -370,4 +371,4 @@ def _check_index(index: Index) -> None:
     for name in ("vocab_size", "sequence_length", "tokens", "text_bytes"):
         value = getattr(index, name)
         if not isinstance(value, int) or value < 1:
-            raise ValueError(f"the shards' index says {name} = {value!r}: expected a whole number above 0")
+            raise InputError(f"the shards' index says {name} = {value!r}: expected a whole number above 0")

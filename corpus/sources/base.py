@@ -13,6 +13,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
 
 from eyas.corpus.documents import COLUMNS, PARENT
 from eyas.corpus.sources.listing import InputFile, Split, list_files
+from eyas.errors import InputError
 
 BATCH_BYTES = 16_000_000
 """Text in one batch: what a worker holds at a time, however large the partition."""
@@ -24,7 +25,7 @@ def printable(path: str) -> str:
     return path if path.isascii() else path.encode(errors="backslashreplace").decode()
 
 
-class UnreadableInput(ValueError):
+class UnreadableInput(InputError):
     """A whole file cannot be read to its end. The run stops: nobody knows how many documents are missing."""
 
 
@@ -108,7 +109,7 @@ class Source(BaseModel):
     @classmethod
     def _some_glob(cls, value: list[str]) -> list[str]:
         if not value:
-            raise ValueError("needs at least one pattern")
+            raise InputError("needs at least one pattern")
         return value
 
     def files(self, source: str) -> list[InputFile]:
@@ -148,7 +149,7 @@ class ColumnSource(Source):
     def _not_reserved(cls, value: list[str]) -> list[str]:
         taken = sorted({*COLUMNS, PARENT.name} & set(value))
         if taken:
-            raise ValueError(
+            raise InputError(
                 f"{', '.join(taken)}: every document table has a column of this name; it cannot be carried"
             )
         return value

@@ -10,6 +10,7 @@ from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.columnar import ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
 from eyas.corpus.sources.text_files import TextFiles
+from eyas.errors import InputError
 
 WANTED = (
     "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), a text file (.txt, .md, .py …), or a "
@@ -30,13 +31,13 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"{option} {path}: cannot open it: {error}") from error
+        raise InputError(f"{option} {path}: cannot open it: {error}") from error
     root = root.rstrip("/")
     if not fs.exists(root):
-        raise ValueError(f"{option} {path}: no such file or folder; expected {WANTED}")
+        raise InputError(f"{option} {path}: no such file or folder; expected {WANTED}")
     if fs.isdir(f"{root}/passes") or fs.isdir(f"{root}/curated"):
         if not fs.isdir(f"{root}/curated"):
-            raise ValueError(f"{option} {path}: this run has no curated documents yet; let `eyas run` finish it")
+            raise InputError(f"{option} {path}: this run has no curated documents yet; let `eyas run` finish it")
         path = f"{path.rstrip('/')}/curated"
     labelled = {"path": path, "carry": list(carry), "origin_column": "source"}
     text = TextFiles(path=path, glob=[f"**/*{ending}" for ending in TEXT])
@@ -48,11 +49,11 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
     if fs.isfile(root):
         named = [source for source, endings in known if root.lower().endswith(endings)]
         if not named:
-            raise ValueError(f"{option} {path}: cannot tell the format from its name; expected {WANTED}")
+            raise InputError(f"{option} {path}: cannot tell the format from its name; expected {WANTED}")
         return named[:1]
     found = [source for source, _ in known if _has_files(source)]
     if not found:
-        raise ValueError(f"{option} {path}: no file there to read; expected {WANTED}")
+        raise InputError(f"{option} {path}: no file there to read; expected {WANTED}")
     return [source for source in found if source is not text] or found
 
 

@@ -16,6 +16,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
+from eyas.errors import InputError
+
 
 @dataclass(frozen=True)
 class InputFile:
@@ -68,12 +70,12 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:
-        raise ValueError(f"source {source!r}: cannot open {path}: {error}") from error
+        raise InputError(f"source {source!r}: cannot open {path}: {error}") from error
     root = root.rstrip("/")
     if fs.isfile(root):
         return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
     if not fs.exists(root):
-        raise ValueError(f"source {source!r}: no such file or folder: {path}")
+        raise InputError(f"source {source!r}: no such file or folder: {path}")
     wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
     unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []
@@ -89,7 +91,7 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
         if any(p.match(relative) for p in wanted) and not any(p.match(relative) for p in unwanted):
             files.append(_file(name, relative, info))
     if not files:
-        raise ValueError(
+        raise InputError(
             f"source {source!r}: no file below {path} matches {', '.join(globs)}. "
             f"Patterns are relative to the folder; use '**/*.txt' to search all folders below it."
         )

@@ -13,6 +13,7 @@ from pydantic import field_validator
 
 from eyas.corpus.sources.base import Batch, BatchBuilder, Source
 from eyas.corpus.sources.listing import InputFile, Split
+from eyas.errors import InputError
 
 
 class TextFiles(Source):
@@ -28,7 +29,7 @@ class TextFiles(Source):
             "".encode(value)  # looking it up would also find base64 and rot13, which make no text of bytes
             return codecs.lookup(value).name
         except LookupError as error:
-            raise ValueError(
+            raise InputError(
                 f"unknown encoding {value!r}; Python's names are meant: utf-8, latin-1, cp1252 …"
             ) from error
 

@@ -24,6 +24,7 @@ from eyas.corpus.sources.listing import list_files
 from eyas.corpus.stage import Mapper, StageUnavailable
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
+from eyas.errors import InputError
 from eyas.filters.classifiers.evaluation import Scorer
 from eyas.filters.classifiers.models import fingerprint, load
 
@@ -57,13 +58,13 @@ class Classify(Mapper):
 
     def check_made(self, made: Sequence[str]) -> None:
         if self.score_column in COLUMNS:
-            raise ValueError(f"{self.score_column!r} is a column of every document; choose another `column:`")
+            raise InputError(f"{self.score_column!r} is a column of every document; choose another `column:`")
         if self.model in made or _exists(self.model):
             return
         close = difflib.get_close_matches(self.model, made, n=1, cutoff=0.5)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         known = f"the classifiers trained before this stage: {', '.join(made)}" if made else "none is trained before it"
-        raise ValueError(f"no classifier {self.model!r}, neither a name nor a path that exists{hint} ({known})")
+        raise InputError(f"no classifier {self.model!r}, neither a name nor a path that exists{hint} ({known})")
 
     def fingerprint(self) -> Any:
         if Path(self.model).exists():

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from eyas.corpus.stage import StageUnavailable
+from eyas.errors import InputError
 
 HEAD_FILE = "head.json"
 _SUFFIXES = {".json", ".safetensors", ".bin", ".txt", ".model"}
@@ -49,7 +50,7 @@ class EncoderOptions(BaseModel):
     @classmethod
     def _is_there(cls, value: str) -> str:
         if not (Path(value) / "config.json").is_file():
-            raise ValueError(
+            raise InputError(
                 f"no `transformers` model at {value}: expected a folder with config.json, weights and tokenizer. "
                 f"Models are not downloaded here; give a local path"
             )

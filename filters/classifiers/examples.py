@@ -23,6 +23,7 @@ from eyas.corpus.sources.base import ColumnSource
 from eyas.corpus.sources.columnar import ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
 from eyas.corpus.sources.listing import InputFile
+from eyas.errors import InputError
 
 WHERE = "where"
 """The column that says where an example came from."""
@@ -43,7 +44,7 @@ class Examples(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self) -> Examples:
         if (self.where is None) == (not self.files):
-            raise ValueError("examples need exactly one of `where` (a condition) and `files` (a list of paths)")
+            raise InputError("examples need exactly one of `where` (a condition) and `files` (a list of paths)")
         if self.where is not None:
             _ = self.expression
         return self
@@ -54,7 +55,7 @@ class Examples(BaseModel):
         try:
             return pl.sql_expr(self.where or "")
         except (pl.exceptions.PolarsError, TypeError) as error:
-            raise ValueError(
+            raise InputError(
                 f"where: cannot be read: {error}. Expected a condition in SQL, such as \"source = 'wiki'\""
             ) from error
 
@@ -68,7 +69,7 @@ class Examples(BaseModel):
         # An average or a rank would mean something else in every batch. Polars does not tell, so it is tried.
         half = docs.num_rows // 2
         if half and not np.array_equal(self._ask(docs.slice(0, half)), mask[:half]):
-            raise ValueError(
+            raise InputError(
                 f"where: {self.where!r} gives another answer when fewer documents are asked; a condition must depend on "
                 f"one document alone, without averages, ranks or counts over others"
             )
@@ -82,9 +83,9 @@ class Examples(BaseModel):
         try:
             found = frame.with_columns(self.expression.alias("#match"))["#match"]
         except pl.exceptions.PolarsError as error:
-            raise ValueError(f"where: {self.where!r} cannot be asked of these documents: {error}") from error
+            raise InputError(f"where: {self.where!r} cannot be asked of these documents: {error}") from error
         if found.dtype != pl.Boolean:
-            raise ValueError(f"where: {self.where!r} gives {found.dtype}, expected true or false")
+            raise InputError(f"where: {self.where!r} gives {found.dtype}, expected true or false")
         mask: npt.NDArray[np.bool_] = found.fill_null(False).to_numpy()
         return mask
 
@@ -97,9 +98,9 @@ class Examples(BaseModel):
                 paths = sorted(fs.glob(root)) if any(c in root for c in "*?[") else [root]
                 names = [path for path in paths if fs.isfile(path)]
             except (ImportError, ValueError, OSError) as error:
-                raise ValueError(f"files: cannot open {pattern}: {error}") from error
+                raise InputError(f"files: cannot open {pattern}: {error}") from error
             if not names:
-                raise ValueError(f"files: nothing matches {pattern}")
+                raise InputError(f"files: nothing matches {pattern}")
             for name in names:
                 kind = ParquetFiles if name.endswith(".parquet") else JsonLines
                 url = fs.unstrip_protocol(name)

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from eyas.corpus.stage import StageUnavailable
+from eyas.errors import InputError
 from eyas.filters.classifiers.text import TextOptions, one_line
 
 LABEL = "__label__"
@@ -77,7 +78,7 @@ def train_fasttext(
                 verbose=0,
             )
         except (RuntimeError, ValueError) as error:
-            raise ValueError(
+            raise InputError(
                 f"fastText could not learn from these {len(lines):,} texts: {error}. "
                 f"Lower `learning_rate` or `min_count`, or give more texts"
             ) from error

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eyas.errors import InputError
 from eyas.filters.classifiers.agreement import Agreement, agreement
 from eyas.filters.classifiers.encoder import HEAD_FILE, Encoder, EncoderOptions, HeadScorer, stamp, train_head
 from eyas.filters.classifiers.evaluation import Evaluation, Scorer, evaluate
@@ -152,7 +153,7 @@ def prepare(stage: TrainClassifier, samples: Sequence[pa.Table], seed: int) -> P
     both = rows[POSITIVE].keys() & rows[NEGATIVE].keys()
     if both and stage.in_both == "refuse":
         example = whole.column("text")[rows[POSITIVE][min(both)]].as_py()[:80]
-        raise ValueError(
+        raise InputError(
             f"{stage.name}: {len(both):,} texts are examples of both classes, such as {example!r}. Make `positives` and "
             f"`negatives` exclude each other, or leave such texts out of both by `in_both: drop`"
         )
@@ -160,7 +161,7 @@ def prepare(stage: TrainClassifier, samples: Sequence[pa.Table], seed: int) -> P
     for number in (POSITIVE, NEGATIVE):
         found = [rows[number][key] for key in sorted(rows[number].keys() - both)]
         if len(found) < LEAST:
-            raise ValueError(
+            raise InputError(
                 f"{stage.name}: {len(found)} different texts among the {CLASSES[number]} "
                 f"({_told(getattr(stage, CLASSES[number]))}), at least {LEAST} are needed; "
                 f"widen the condition, or give more files"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eyas.errors import InputError
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 BINS = 10
@@ -42,7 +44,7 @@ def curve(scores: Floats, labels: Bools) -> Curve:
     """The curve of `scores` (length n, no NaN) against `labels`; both classes must occur, or ValueError."""
     positives, negatives = int(labels.sum()), int((~labels).sum())
     if not positives or not negatives:
-        raise ValueError(f"a curve needs both classes; found {positives} positive and {negatives} negative documents")
+        raise InputError(f"a curve needs both classes; found {positives} positive and {negatives} negative documents")
     order = np.argsort(-scores, kind="stable")
     ranked, hits = scores[order], labels[order]
     last = np.append(ranked[1:] != ranked[:-1], True)

@@ -18,6 +18,7 @@ from pydantic import Field, model_validator
 from eyas.corpus.documents import COLUMNS
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
+from eyas.errors import InputError
 
 
 class Threshold(Filter):
@@ -38,11 +39,11 @@ class Threshold(Filter):
     def _some_bound(self) -> Threshold:
         bounds = [bound for bound in (self.min, self.max) if bound is not None]
         if not bounds:
-            raise ValueError("a threshold needs `min`, `max` or both")
+            raise InputError("a threshold needs `min`, `max` or both")
         if any(math.isnan(bound) for bound in bounds):
-            raise ValueError("`min` and `max` must be numbers, found NaN")
+            raise InputError("`min` and `max` must be numbers, found NaN")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
-            raise ValueError(f"min ({self.min}) is above max ({self.max}): every document would be dropped")
+            raise InputError(f"min ({self.min}) is above max ({self.max}): every document would be dropped")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.classifiers.encoder import EncoderOptions, stamp
 from eyas.filters.classifiers.examples import Examples
 from eyas.filters.classifiers.fasttext_model import FastTextOptions
@@ -85,13 +86,13 @@ class TrainClassifier(CorpusStage):
     def _free_names(cls, value: list[str]) -> list[str]:
         taken = sorted({"id", "text", "origin", "class", "where"} & set(value))
         if taken:
-            raise ValueError(f"{', '.join(taken)}: documents cannot be told apart by this; name columns such as source")
+            raise InputError(f"{', '.join(taken)}: documents cannot be told apart by this; name columns such as source")
         return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _different(self) -> TrainClassifier:
         if self.positives == self.negatives:
-            raise ValueError("positives and negatives are the same: there is nothing to tell apart")
+            raise InputError("positives and negatives are the same: there is nothing to tell apart")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:

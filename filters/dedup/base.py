@@ -14,10 +14,11 @@ from pydantic import ByteSize, Field
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part
 from eyas.corpus.shuffle import bucket_count, read_bucket, write_buckets
-from eyas.corpus.stage import Alarm, CorpusStage
+from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
 from eyas.corpus.task import TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import Alarm
 from eyas.filters.dedup.keep import KeepExpression, columns, sources
 
 U64 = npt.NDArray[np.uint64]

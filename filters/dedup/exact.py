@@ -23,6 +23,7 @@ from eyas.corpus.part import Part
 from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.dedup.audit import Auditor, Pair, audit_step, sample
 from eyas.filters.dedup.base import (
     KeepingStage,
@@ -58,7 +59,7 @@ class ExactDedup(KeepingStage):
     @model_validator(mode="after")
     def _url_of_a_column(self) -> ExactDedup:
         if self.url and self.by == "text":
-            raise ValueError("`url: true` needs the column that holds addresses: `by: url`")
+            raise InputError("`url: true` needs the column that holds addresses: `by: url`")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
 from eyas.corpus.store import FileEntry, Store, digest_of
 from eyas.corpus.task import Entry, TaskContext
+from eyas.errors import InputError
 
 FORMAT = 1
 FOLDER = "index"
@@ -118,17 +119,17 @@ def open_index(url: str, place: int, parameters: dict[str, Any]) -> Index:
     folder = _find(url)
     content = Store(folder).read_json(NAME)
     if content.get("format") != FORMAT:
-        raise ValueError(f"against: {folder}: format {content.get('format')!r} of an index, this Eyas reads {FORMAT}")
+        raise InputError(f"against: {folder}: format {content.get('format')!r} of an index, this Eyas reads {FORMAT}")
     differ = parameters_differ(parameters, content["parameters"])
     if differ:
-        raise ValueError(
+        raise InputError(
             f"against: {url}: the index was made with other parameters, so its band keys can never meet those of this run: "
             f"{differ}. Use the same parameters, or make the index again"
         )
     store = Store(folder)
     for file in content["files"]:
         if not store.holds(FileEntry.from_json(file)):
-            raise ValueError(f"against: {folder}/{file['path']}: missing, or not as long as {NAME} says; make it again")
+            raise InputError(f"against: {folder}/{file['path']}: missing, or not as long as {NAME} says; make it again")
     parts = tuple((str(name), int(rows)) for name, rows in content["parts"])
     # Absolute, where it is a path: a worker may stand in another folder.
     return Index(place, os.path.abspath(store.root) if store.local else folder, parts, str(content["digest"]))
@@ -144,8 +145,8 @@ def _find(url: str) -> str:
         if len(found) == 1:
             return f"{url.rstrip('/')}/{found[0]}"
         if found:
-            raise ValueError(f"against: {url}: that run left {len(found)} indexes; name one: {', '.join(found)}")
-    raise ValueError(
+            raise InputError(f"against: {url}: that run left {len(found)} indexes; name one: {', '.join(found)}")
+    raise InputError(
         f"against: {url}: no index there. Give the folder of a finished run whose minhash_dedup had `index: true`, or the "
         f"folder of an index ({NAME})"
     )

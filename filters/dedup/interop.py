@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from datasketch import LeanMinHash, MinHash
 
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 
 FOLDER = "signatures"
 DATASKETCH_SEED = 0x45594153
@@ -44,7 +45,7 @@ def load_signatures(run: str) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDAr
     passes = store.read_json("manifest.json")["passes"] if store.exists("manifest.json") else []
     found = [folder for folder in (f"{p['folder']}/{FOLDER}" for p in passes) if store.list(folder)]
     if len(found) != 1:
-        raise ValueError(
+        raise InputError(
             f"{run}: {len(found)} folders of signatures; expected a finished run in which one `minhash_dedup` had "
             f"`signatures: true`"
         )

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from eyas.corpus.documents import text_lengths
+from eyas.errors import InputError
 
 F64 = npt.NDArray[np.float64]
 
@@ -67,11 +68,11 @@ def parse(expression: str) -> tuple[Term, ...]:
     while at < len(expression):
         match = _TERM.match(expression, at)
         if match is None:
-            raise ValueError(f"`keep` cannot be read from {expression[at:]!r} on; it is a list of terms: {HELP}")
+            raise InputError(f"`keep` cannot be read from {expression[at:]!r} on; it is a list of terms: {HELP}")
         at = match.end()
         terms.append(_term(match.group(1), match.group(2)))
     if not terms:
-        raise ValueError(f"`keep` is empty; it is a list of terms: {HELP}")
+        raise InputError(f"`keep` is empty; it is a list of terms: {HELP}")
     return tuple(term for term in terms if term.name != "first")
 
 
@@ -79,10 +80,10 @@ def _term(name: str, inside: str | None) -> Term:
     arguments = tuple(part.strip() for part in inside.split(",")) if inside is not None else ()
     wanted = 0 if name in PLAIN else 1 if name in ON_COLUMN else max(len(arguments), 1) if name == "source" else -1
     if wanted < 0:
-        raise ValueError(f"`keep` knows no {name!r}; its terms are {HELP}")
+        raise InputError(f"`keep` knows no {name!r}; its terms are {HELP}")
     if len(arguments) != wanted or not all(arguments):
         needs = {0: "stands alone", 1: "needs one column in brackets"}.get(wanted, "needs names of sources in brackets")
-        raise ValueError(f"`keep`: {name} {needs}; its terms are {HELP}")
+        raise InputError(f"`keep`: {name} {needs}; its terms are {HELP}")
     return Term(name, arguments)
 
 
@@ -126,7 +127,7 @@ def order(rows: pa.Table, *groups: npt.NDArray[np.uint64]) -> npt.NDArray[np.int
 def _numbers(column: pa.ChunkedArray) -> F64:
     """Values as float64, NaN where there is none; ValueError for a column that holds no numbers."""
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-        raise ValueError(f"`keep`: highest() and lowest() need numbers, found {column.type}")
+        raise InputError(f"`keep`: highest() and lowest() need numbers, found {column.type}")
     numbers: F64 = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy()
     return numbers
 
@@ -156,7 +157,7 @@ def _times(docs: pa.Table, name: str) -> F64:
                 merged = merged.fill_null(text.str.to_date(form, strict=False).cast(pl.Datetime("us", "UTC")))
         if len(text) > text.null_count() and merged.null_count() == len(text):
             example = text.drop_nulls()[0][:40]
-            raise ValueError(
+            raise InputError(
                 f"`keep`: newest() and oldest() cannot read the column {name!r}; expected ISO 8601, found {example!r}"
             )
         return merged.dt.epoch("us").cast(pl.Float64).fill_null(float("nan")).to_numpy()

@@ -27,6 +27,7 @@ from eyas.corpus.shuffle import bucket_batches, bucket_of, read_bucket, write_bu
 from eyas.corpus.spool import Spool
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.dedup import index as indexes
 from eyas.filters.dedup import stars
 from eyas.filters.dedup.audit import audit_step, sample
@@ -88,7 +89,7 @@ class MinhashDedup(KeepingStage):
     @model_validator(mode="after")
     def _one_way_to_say_bands(self) -> MinhashDedup:
         if self.target is not None and {"bands", "rows"} & self.model_fields_set:
-            raise ValueError("give either `bands` and `rows`, or a `target` to choose them from")
+            raise InputError("give either `bands` and `rows`, or a `target` to choose them from")
         return self
 
     @cached_property

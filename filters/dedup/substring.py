@@ -25,6 +25,7 @@ from eyas.corpus.part import Part
 from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.corpus.verdict import Verdict
+from eyas.errors import InputError
 from eyas.filters.dedup.audit import Auditor, Pair, audit_step, normalised_words, sample
 from eyas.filters.dedup.base import I64, U64, begins, part_numbers, read_by_part, runs, write_by_part
 from eyas.filters.dedup.repeats import NOBODY, owners
@@ -63,9 +64,9 @@ class SubstringDedup(SpanStage):
     @model_validator(mode="after")
     def _one_measure(self) -> SubstringDedup:
         if self.min_bytes is not None and self.min_words is not None:
-            raise ValueError("give `min_bytes` or `min_words`, not both")
+            raise InputError("give `min_bytes` or `min_words`, not both")
         if self.min_bytes is not None and (self.fold_case or self.fold_digits):
-            raise ValueError("`fold_case` and `fold_digits` are for `min_words`: bytes are compared as they are")
+            raise InputError("`fold_case` and `fold_digits` are for `min_words`: bytes are compared as they are")
         return self
 
     @property

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field, ValidationInfo
 
 from eyas.corpus import Filter, Rule, StageUnavailable, Verdict
+from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import Statistics, TextMeasure
 from eyas.filters.languages import thresholds_of
 
@@ -50,7 +51,7 @@ class Heuristic(Filter):
             wanted = variant.wanted()
             joined = base.joined(TextMeasure(None, None, wanted.short_line, wanted.top, wanted.repeated))
             if joined is None:
-                raise ValueError(f"{type(self).__name__}: a short line must have the same length in all languages")
+                raise InputError(f"{type(self).__name__}: a short line must have the same length in all languages")
             base = joined
             if lists:
                 lists[language] = dict(wanted.stop_words or ())[""]
@@ -95,7 +96,7 @@ class Heuristic(Filter):
 def above_zero(value: float | None, info: ValidationInfo) -> float | None:
     """For options of which datatrove takes 0 for "off": null, or a number above 0; ValueError otherwise."""
     if value is not None and not value > 0:
-        raise ValueError(
+        raise InputError(
             f"{info.field_name} must be above 0, got {value}: datatrove takes 0 for 'off', a reader for 'none'. "
             "Write null to turn the rule off, or a number as small as you like"
         )

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from eyas.corpus import Filter, Rule, StageUnavailable, Verdict
+from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import divide
 from eyas.text_kernels.statistics.code import CodeStatistics, code_statistics
 from eyas.text_kernels.statistics.code_syntax import COMMENTLESS, normal, syntax_of
@@ -132,7 +133,7 @@ class CodeQuality(Filter):
     @classmethod
     def _not_empty(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if any(not text.strip() for text in value):
-            raise ValueError(f"{info.field_name} has an empty entry, which would match everything: take it out")
+            raise InputError(f"{info.field_name} has an empty entry, which would match everything: take it out")
         return value
 
     @model_validator(mode="after")
@@ -144,7 +145,7 @@ class CodeQuality(Filter):
         ):
             least, most = getattr(self, low), getattr(self, high)
             if least is not None and most is not None and least > most:
-                raise ValueError(f"{low} ({least}) is above {high} ({most}): every document would be dropped")
+                raise InputError(f"{low} ({least}) is above {high} ({most}): every document would be dropped")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from eyas.corpus import Rule
+from eyas.errors import InputError
 from eyas.filters.heuristics.base import Heuristic
 from eyas.filters.heuristics.statistics import Statistics, TextMeasure, divide
 from eyas.filters.heuristics.symbols import TERMINALS
@@ -45,7 +46,7 @@ class FineWebQuality(Heuristic):
     def _single(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         long = [item for item in value if len(item) != 1]
         if long:
-            raise ValueError(f"stop_chars are single characters, found {long[0]!r}")
+            raise InputError(f"stop_chars are single characters, found {long[0]!r}")
         return value
 
     def wanted(self) -> TextMeasure:

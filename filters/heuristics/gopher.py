@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from eyas.corpus import Rule
+from eyas.errors import InputError
 from eyas.filters.heuristics.base import Heuristic, above_zero
 from eyas.filters.heuristics.statistics import Statistics, TextMeasure
 
@@ -64,9 +65,9 @@ class GopherQuality(Heuristic):
         for low, high in (("min_doc_words", "max_doc_words"), ("min_avg_word_length", "max_avg_word_length")):
             least, most = getattr(self, low), getattr(self, high)
             if least is not None and most is not None and least > most:
-                raise ValueError(f"{low} ({least}) is above {high} ({most}): every document would be dropped")
+                raise InputError(f"{low} ({least}) is above {high} ({most}): every document would be dropped")
         if (self.min_stop_words or 0) > len(set(self.stop_words)):
-            raise ValueError(
+            raise InputError(
                 f"min_stop_words is {self.min_stop_words}, but stop_words has {len(set(self.stop_words))} "
                 "different words: every document would be dropped; lower it, or name more words"
             )

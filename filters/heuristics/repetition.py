@@ -13,6 +13,7 @@ from typing import ClassVar, Final
 from pydantic import ValidationInfo, field_validator
 
 from eyas.corpus import Rule
+from eyas.errors import InputError
 from eyas.filters.heuristics.base import Heuristic, above_zero
 from eyas.filters.heuristics.statistics import Statistics, TextMeasure
 
@@ -50,7 +51,7 @@ class GopherRepetition(Heuristic):
     def _ascending(cls, value: NGrams, info: ValidationInfo) -> NGrams:
         sizes = [n for n, _ in value]
         if any(n < 1 for n in sizes) or sizes != sorted(set(sizes)):
-            raise ValueError(f"{info.field_name}: the sizes must ascend from 1 or more, each once; found {sizes}")
+            raise InputError(f"{info.field_name}: the sizes must ascend from 1 or more, each once; found {sizes}")
         return value
 
     def wanted(self) -> TextMeasure:

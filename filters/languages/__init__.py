@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from eyas.errors import InputError
 from eyas.filters.languages.thresholds import Thresholds, check, read
 
 __all__ = ["LanguageEntry", "Source", "Thresholds", "Value", "load", "overrides", "read", "sources", "thresholds_of"]
@@ -72,7 +73,7 @@ class LanguageEntry(_Model):
     def _known_options(self) -> LanguageEntry:
         problems = [f"{stage}{problem}" for stage in self.stages for problem in check(stage, self.options(stage))]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise InputError("; ".join(problems))
         return self
 
 
@@ -84,7 +85,7 @@ class _File(_Model):
     def _known_sources(self) -> _File:
         used = {v.source for e in self.languages.values() for options in e.stages.values() for v in options.values()}
         if used - set(self.sources):
-            raise ValueError(f"sources that are not listed: {', '.join(sorted(used - set(self.sources)))}")
+            raise InputError(f"sources that are not listed: {', '.join(sorted(used - set(self.sources)))}")
         return self
 
 

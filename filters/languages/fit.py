@@ -23,6 +23,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from eyas.errors import InputError
 from eyas.filters.languages.thresholds import COUNT, N_GRAMS, OPTIONS, is_language
 
 Direction: TypeAlias = Literal["at_least", "at_most"]
@@ -73,7 +74,7 @@ def fit(
     _check(scores, directions, defaults, labels, method, share)
     names = [str(name) for name in np.unique(labels) if name]
     if method != "tail" and np.count_nonzero(labels == reference) < min_documents:
-        raise ValueError(
+        raise InputError(
             f"method {method} compares with the language {reference!r}, which has "
             f"{np.count_nonzero(labels == reference)} of the documents; it needs {min_documents}. "
             f"Name another by `reference` (there are {', '.join(names[:8]) or 'none'}), or use the method tail"
@@ -99,18 +100,18 @@ def _check(
     share: float,
 ) -> None:
     if method not in get_args(Method):
-        raise ValueError(f"unknown method {method!r}; there are {', '.join(get_args(Method))}")
+        raise InputError(f"unknown method {method!r}; there are {', '.join(get_args(Method))}")
     if not 0 < share <= 0.5:
-        raise ValueError(f"share must be above 0 and at most 0.5, got {share}: it is the part of the documents to fail")
+        raise InputError(f"share must be above 0 and at most 0.5, got {share}: it is the part of the documents to fail")
     for rule, values in scores.items():
         if np.shape(values) != (len(labels),):
-            raise ValueError(
+            raise InputError(
                 f"{rule}: {np.shape(values)} scores for {len(labels)} documents; expected one for each document"
             )
         if directions.get(rule) not in get_args(Direction):
-            raise ValueError(f"{rule}: the direction must be at_least or at_most, got {directions.get(rule)!r}")
+            raise InputError(f"{rule}: the direction must be at_least or at_most, got {directions.get(rule)!r}")
         if not math.isfinite(defaults.get(rule, math.nan)):
-            raise ValueError(f"{rule}: the default threshold must be a finite number, got {defaults.get(rule)!r}")
+            raise InputError(f"{rule}: the default threshold must be a finite number, got {defaults.get(rule)!r}")
 
 
 def _finite(values: Floats) -> Floats:
@@ -220,10 +221,10 @@ def _check_names(fitted: Sequence[Fitted]) -> None:
     seen = set()
     for result in fitted:
         if not is_language(result.language):
-            raise ValueError(f"{result.language!r} is not a label of a language, such as de or deu_Latn")
+            raise InputError(f"{result.language!r} is not a label of a language, such as de or deu_Latn")
         key = result.language, *_parts(result.rule)
         if key in seen:
-            raise ValueError(f"{result.rule} comes twice for {result.language}; fit one threshold for each option")
+            raise InputError(f"{result.rule} comes twice for {result.language}; fit one threshold for each option")
         seen.add(key)
 
 
@@ -232,7 +233,7 @@ def _parts(rule: str) -> tuple[str, str, int | None]:
     stage, option, length = match.groups() if match else ("", "", None)
     kind = OPTIONS.get(stage, {}).get(option)
     if kind is None or (kind is N_GRAMS) != (length is not None):
-        raise ValueError(
+        raise InputError(
             f"{rule!r} is not a threshold of a stage; expected stage.option, such as gopher_quality.min_avg_word_length, "
             "or gopher_repetition.top_n_grams[2]"
         )

@@ -21,6 +21,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from eyas.errors import InputError
+
 Thresholds = dict[str, dict[str, dict[str, Any]]]
 """Language, stage, option: value."""
 
@@ -112,7 +114,7 @@ def read(path: str | Path) -> Thresholds:
     data = _parse(Path(path))
     problems = list(_problems(data))
     if problems:
-        raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise InputError("\n".join(f"{path}: {problem}" for problem in problems))
     return {language: {stage: dict(options) for stage, options in data[language].items()} for language in data}
 
 
@@ -171,23 +173,23 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ValueError(f"{path}: no such file") from error
+        raise InputError(f"{path}: no such file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read: {error}") from error
+        raise InputError(f"{path}: cannot be read: {error}") from error
     try:
         if path.suffix == ".json":
             return json.loads(text, object_pairs_hook=_once)
         return YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ValueError(f"{path}:{line}: {str(error.problem).strip().splitlines()[0]}") from error
+        raise InputError(f"{path}:{line}: {str(error.problem).strip().splitlines()[0]}") from error
     except (YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} comes twice")
+        raise InputError(f"the key {next(name for name in names if names.count(name) > 1)!r} comes twice")
     return data

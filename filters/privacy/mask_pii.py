@@ -21,6 +21,7 @@ from pydantic import field_validator, model_validator
 
 from eyas.corpus import Mapper
 from eyas.corpus.documents import NOTE
+from eyas.errors import InputError
 from eyas.filters.privacy.accounts import CARD, IBAN
 from eyas.filters.privacy.email import EMAIL
 from eyas.filters.privacy.ip import ip
@@ -50,7 +51,7 @@ class MaskPII(Mapper):
     @classmethod
     def _some_kind(cls, value: tuple[Kind, ...]) -> tuple[Kind, ...]:
         if not value:
-            raise ValueError(f"kinds is empty: nothing would be masked; name some of {', '.join(KINDS)}")
+            raise InputError(f"kinds is empty: nothing would be masked; name some of {', '.join(KINDS)}")
         return tuple(kind for kind in KINDS if kind in value)
 
     @field_validator("regions")
@@ -58,7 +59,7 @@ class MaskPII(Mapper):
     def _known_regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         unknown = [region for region in value if region not in phonenumbers.SUPPORTED_REGIONS]
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f"no telephone numbers are known for the region {', '.join(map(repr, unknown))}; "
                 "give ISO 3166 codes in capitals such as US, DE, IN"
             )
@@ -67,9 +68,9 @@ class MaskPII(Mapper):
     @model_validator(mode="after")
     def _used(self) -> MaskPII:
         if self.regions and "phone" not in self.kinds:
-            raise ValueError("regions is set, but kinds leaves out phone: add phone to kinds, or remove regions")
+            raise InputError("regions is set, but kinds leaves out phone: add phone to kinds, or remove regions")
         if self.private_ips and "ip" not in self.kinds:
-            raise ValueError("private_ips is set, but kinds leaves out ip: add ip to kinds, or remove private_ips")
+            raise InputError("private_ips is set, but kinds leaves out ip: add ip to kinds, or remove private_ips")
         return self
 
     @cached_property

@@ -25,6 +25,7 @@ from eyas.corpus.documents import documents, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
+from eyas.errors import InputError
 from eyas.pipelines.analysis.slices import Slice
 from eyas.pipelines.engine.passes.model import train_on
 from eyas.pipelines.engine.passes.shards import published
@@ -107,7 +108,7 @@ def ablate(
     }
     known = store.read_json("asked.json") if store.exists("asked.json") else made
     if known != made:
-        raise ValueError(
+        raise InputError(
             f"{out} holds another ablation, or its slices have changed since: choose another folder, or delete it"
         )
     store.write_json("asked.json", made)
@@ -148,7 +149,7 @@ def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
 def _side(one: Slice, summaries: list[dict[str, Any]], budget: int, folder: Path) -> Side:
     index = json.loads((folder / "shards" / "index.json").read_text(encoding="utf-8"))
     if missing := [summary for summary in summaries if not summary["held_out"]]:
-        raise ValueError(
+        raise InputError(
             f"{folder}: {len(missing)} trainings have lost their metrics.jsonl: delete the folder and run again"
         )
     found = [summary["held_out"]["all"] for summary in summaries]
@@ -166,7 +167,7 @@ def _judged(one: Slice, share: float) -> dict[int, str]:
         held = _lowest([*held, *(row for row in rows if row[0] < share and row[1])], HELD_OUT_BYTES)
         count += table.num_rows
     if not held:
-        raise ValueError(f"{one.name}: no text to judge on")
+        raise InputError(f"{one.name}: no text to judge on")
     return {number: text for _, text, number in held}
 
 
@@ -206,7 +207,7 @@ def _lowest(held: list[tuple[float, str, int]], most: int) -> list[tuple[float, 
 def _pack(store: Store, texts: list[str], judged: list[str], one: Slice, tokenizer: str, sequence_length: int) -> None:
     """The slice and the held-out texts as shards, below the folder of the side."""
     if not texts:
-        raise ValueError(f"{one.name}: no text to train on")
+        raise InputError(f"{one.name}: no text to train on")
     data = Path(tokenizer).read_bytes()
     encoder = Encoder.from_bytes(data, tokenizer)
     digest = hashlib.sha256(data).hexdigest()

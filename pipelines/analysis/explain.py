@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from eyas.corpus import ledger
 from eyas.corpus.documents import PARENT, partition_of
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ def explain(store: Store, wanted: str) -> list[Fate]:
     """
     names = [name for name in store.list("ledger") if name.endswith(".parquet")]
     if not names:
-        raise ValueError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
+        raise InputError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
     if wanted.isdigit():
         name = f"part-{partition_of(int(wanted)):05d}.parquet"
         found = [int(wanted)] if name in names and _decisions(store, int(wanted)) else []
     else:
         found = _by_origin(store, names, wanted)
     if not found:
-        raise ValueError(
+        raise InputError(
             f"{store.root}: no document with id or origin {wanted!r}. An origin is a path, or path#row, as in the column "
             f"`origin` of curated/; its end is enough."
         )

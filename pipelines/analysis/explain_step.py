@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus.documents import partition_of
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.shards.format import Index
 from eyas.shards.order import Order
 from eyas.shards.reader import Reader
@@ -59,7 +60,7 @@ class StepSeen:
 def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shuffle: bool = True) -> StepSeen:
     """What `step` (from 1, as metrics count) saw of the shards of the run in `store`, in all its ranks."""
     if step < 1:
-        raise ValueError(f"step {step}: the first step is 1")
+        raise InputError(f"step {step}: the first step is 1")
     shards = Store(f"{store.url.rstrip('/')}/shards")
     index = Index.load(shards)
     order = Order(index, training.loader_rows, seed, training.loader_mixture, shuffle)
@@ -89,7 +90,7 @@ def _documents(store: Store, ids: list[int]) -> dict[int, Seen]:
             if (seen := found.get(row.pop("id"))) is not None:
                 seen.decisions.append(row)
     if missing := sorted(set(ids) - set(found)):
-        raise ValueError(
+        raise InputError(
             f"{store.root}: the shards hold document {missing[0]}, but the curated documents do not: the shards are of "
             f"another run"
         )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from eyas.corpus.sampling import lot
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.filters.languages.fit import Direction, Fitted, Method, fit
 from eyas.filters.languages.thresholds import OPTIONS
 from eyas.pipelines.engine.passes.base import Result
@@ -41,7 +42,7 @@ def fit_run(
     stages = {named.label: named for planned in plan.passes for named in planned.stages}
     gathered = _gather(plan, store, results)
     if not gathered:
-        raise ValueError(
+        raise InputError(
             f"{store.root}: no filter of this run has thresholds by language ({', '.join(OPTIONS)}); "
             "add one, and `eyas run` the recipe"
         )
@@ -56,7 +57,7 @@ def fit_run(
         if languages is None:
             languages = labels
         if len(labels) != len(languages):
-            raise ValueError(
+            raise InputError(
                 f"{rule.label} judged other documents than the filters before it, because a stage in between changes or "
                 "drops them; put the filters to fit next to each other"
             )

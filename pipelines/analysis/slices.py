@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from eyas.corpus.documents import PARENT, document_id
 from eyas.corpus.store import Store, digest_of
+from eyas.errors import InputError
 from eyas.pipelines.engine.planning import Plan, make_plan
 from eyas.pipelines.recipe.recipe import load
 from eyas.pipelines.recipe.registry import nearest
@@ -45,7 +46,7 @@ class Slice(NamedTuple):
                 return cls(given, folder.rstrip("/"), kind, stage)
         elif not rest and Path(folder).exists():
             return cls(given, None, "files")
-        raise ValueError(f"{given!r} is no slice of a corpus: expected {FORMS}")
+        raise InputError(f"{given!r} is no slice of a corpus: expected {FORMS}")
 
     def tables(self) -> Iterator[pa.Table]:
         """Its documents, some thousand at a time, always in the same order: `text`, and of a run's also `id`.
@@ -73,7 +74,7 @@ class Slice(NamedTuple):
 def _listed(path: Path) -> list[Path]:
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files:
-        raise ValueError(f"{path}: no Parquet files there")
+        raise InputError(f"{path}: no Parquet files there")
     return files
 
 
@@ -83,7 +84,7 @@ def run_plan(run: str) -> Plan:
     asked = store.read_json("plan.json")
     planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
     if digest_of([one.to_json() for one in planned.partitions]) != digest_of(asked["partitions"]):
-        raise ValueError(
+        raise InputError(
             f"{run}: its sources are no longer those of the run (files came, went or changed in size), so its documents "
             f"cannot be read again; `eyas run` its recipe first"
         )
@@ -95,7 +96,7 @@ def _files(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
         with pq.ParquetFile(file) as parquet:
             names = parquet.schema_arrow.names
             if "text" not in names:
-                raise ValueError(f"{file}: no column `text`; it has {', '.join(names)}")
+                raise InputError(f"{file}: no column `text`; it has {', '.join(names)}")
             for batch in parquet.iter_batches(columns=[name for name in columns if name in names]):
                 table = pa.Table.from_batches([batch])
                 at = table.column_names.index("text")
@@ -126,8 +127,8 @@ def _dropped(run: str, stage: str) -> pa.Array:
         mine = pc.and_(pc.equal(table.column("stage").cast(pa.string()), stage), pc.invert(table.column("kept")))
         found.append(table.filter(mine).column("id").to_numpy())
     if stage not in known:
-        raise ValueError(f"{run}: no stage {stage!r}{nearest(stage, sorted(known))}; it has {', '.join(sorted(known))}")
+        raise InputError(f"{run}: no stage {stage!r}{nearest(stage, sorted(known))}; it has {', '.join(sorted(known))}")
     ids = np.concatenate(found)
     if not len(ids):
-        raise ValueError(f"{run}: {stage} dropped nothing")
+        raise InputError(f"{run}: {stage} dropped nothing")
     return pa.array(ids, pa.uint64())

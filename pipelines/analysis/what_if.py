@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus.part import Part
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.passes.scores import ScoredRule, rules_of, threshold_column
@@ -78,7 +79,7 @@ def finished(plan: Plan, store: Store) -> dict[str, Result]:
         if planned.product is None:
             result = load_result(store, planned)
             if result is None:
-                raise ValueError(
+                raise InputError(
                     f"{store.root}: the pass {planned.label!r} is not there, so there are no scores; "
                     "`eyas run` this recipe first"
                 )
@@ -96,7 +97,7 @@ def parse(changes: Sequence[str]) -> list[Moved]:
     for change in changes:
         match = _CHANGE.fullmatch(change.strip())
         if match is None:
-            raise ValueError(
+            raise InputError(
                 f"--what-if {change}: expected STAGE.OPTION=VALUE, such as gopher_quality.min_doc_words=80"
             )
         key = (match["label"], match["option"])
@@ -104,7 +105,7 @@ def parse(changes: Sequence[str]) -> list[Moved]:
         if len(values) == 1:
             single[key] = values[0]
         elif swept:
-            raise ValueError(f"--what-if {change}: only one threshold can have several values")
+            raise InputError(f"--what-if {change}: only one threshold can have several values")
         else:
             swept = [{key: value} for value in values]
     return [{**single, **one} for one in swept] or [single]
@@ -116,7 +117,7 @@ def _value(change: str, text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"--what-if {change}: {text!r} is not a number (null turns a rule off)") from None
+        raise InputError(f"--what-if {change}: {text!r} is not a number (null turns a rule off)") from None
 
 
 def recount(plan: Plan, store: Store, results: Mapping[str, Result], moved: Moved) -> WhatIf:
@@ -133,7 +134,7 @@ def recount(plan: Plan, store: Store, results: Mapping[str, Result], moved: Move
     if unmoved:
         label, option = sorted(unmoved)[0]
         names = sorted(f"{a}.{b}" for a, b in movable)
-        raise ValueError(
+        raise InputError(
             f"{label}.{option} is no threshold that can be moved{nearest(f'{label}.{option}', names)}. A rule that was off "
             f"has no scores: turn it on and run again. These can: {', '.join(names) or 'none'}"
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eyas.errors import UsageError
 from eyas.pipelines.cli.console import examples
 
 ABLATE_EXAMPLES = examples(
@@ -81,9 +82,9 @@ def _tokenizers(slices: list[Any], given: str | None, own: bool) -> list[str]:
     for one in slices if own else [slices[0], slices[0]]:
         path = given or (f"{one.run}/tokenizer/tokenizer.json" if one.run else None)
         if path is None:
-            raise ValueError(f"{one.name} is not of a run, so it has no tokenizer: give one by --tokenizer FILE")
+            raise UsageError(f"{one.name} is not of a run, so it has no tokenizer: give one by --tokenizer FILE")
         if not Path(path).is_file():
-            raise ValueError(f"{path}: no such file; give a tokenizer by --tokenizer FILE")
+            raise UsageError(f"{path}: no such file; give a tokenizer by --tokenizer FILE")
         found.append(path)
     return found
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eyas.corpus.show.text import plain
+from eyas.errors import DEFECT, INTERRUPTED, EyasError, InputError, UsageError, exit_code
 from eyas.pipelines.cli.ablate import ABLATE_EXAMPLES, ablate
 from eyas.pipelines.cli.console import examples
 from eyas.pipelines.cli.explain import EXAMPLES as EXPLAIN_EXAMPLES
@@ -79,7 +80,7 @@ def _variables(given: list[str] | None) -> dict[str, str]:
     for item in given or []:
         name, sign, value = item.partition("=")
         if not sign or not name:
-            raise ValueError(f"--var {item}: expected NAME=VALUE")
+            raise UsageError(f"--var {item}: expected NAME=VALUE")
         values[name] = value
     return values
 
@@ -301,25 +302,28 @@ def schema() -> None:
 
 
 def main() -> None:
-    """Runs the command line; what a user can mend is said in words, without a traceback."""
+    """Runs the command line. Errors for users end in words and in the exit codes of `eyas.errors`."""
     import os
 
     try:
         app()
     except KeyboardInterrupt:
         typer.secho("\nstopped; run the same command again to go on from here", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as error:
         if os.environ.get("EYAS_TRACEBACK"):
             raise
+        code = exit_code(error)
         message = str(error) or type(error).__name__
-        if not isinstance(error, ValueError | RuntimeError | OSError):
-            message = f"{type(error).__name__}: {message}"
+        if code == DEFECT:
+            known = message if isinstance(error, EyasError) else f"{type(error).__name__}: {message}"
+            message = f"a defect of Eyas, not of your input: {known}"
         typer.secho(f"eyas: {plain(message)}", err=True, fg="red")
-        trace = getattr(error, "traceback", "")
-        if trace or not isinstance(error, ValueError):
+        if code == DEFECT:
+            typer.secho("EYAS_TRACEBACK=1 shows the traceback; please report it with this message.", err=True, dim=True)
+        elif code not in (UsageError.exit_code, InputError.exit_code):
             typer.secho("(EYAS_TRACEBACK=1 shows the traceback)", err=True, dim=True)
-        sys.exit(1)
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.corpus.show.text import plain
+from eyas.errors import UsageError
 from eyas.pipelines.cli.console import examples
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def explain(
 ) -> None:
     """Tell one document's fate: each stage's decision, its score, threshold and reason. Or what a training step saw."""
     if (document is None) == (step is None):
-        raise ValueError("say what to explain: a document (its id or origin), or a step of training (--step N)")
+        raise UsageError("say what to explain: a document (its id or origin), or a step of training (--step N)")
     if step is not None:
         _explain_step(run, step, batch_size, seed, weight, as_json)
     else:
@@ -108,13 +109,13 @@ def _explain_step(
 
     store = Store(run)
     if not store.exists("plan.json"):
-        raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
+        raise UsageError(f"{store.root}: no plan.json, so this is not the folder of a run")
     asked = store.read_json("plan.json")
     options = load(store.path("recipe.yaml"), asked["variables"], asked["folder"]).options
     if options.train is None and batch_size is None:
-        raise ValueError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
+        raise UsageError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
     if batch_size is None and options.train is not None and step > options.train.steps:
-        raise ValueError(f"--step {step}: the recipe trains for {options.train.steps} steps")
+        raise UsageError(f"--step {step}: the recipe trains for {options.train.steps} steps")
     changes: dict[str, Any] = {}
     if batch_size is not None:
         changes.update(batch_size=batch_size, micro_batch=None, batch_ramp=None)

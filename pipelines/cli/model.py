@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eyas.corpus.show.text import plain
+from eyas.errors import UsageError
 from eyas.pipelines.cli.console import examples
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def train(
 def _option(given: str) -> tuple[str, str]:
     name, sign, value = given.partition("=")
     if not sign:
-        raise ValueError(f"--set {given}: expected OPTION=VALUE, such as --set schedule=power")
+        raise UsageError(f"--set {given}: expected OPTION=VALUE, such as --set schedule=power")
     return name, value
 
 
@@ -108,11 +109,11 @@ def training_options(given: dict[str, Any], more: list[str] | None) -> TrainOpti
         set_ = {name: YAML(typ="safe").load(value) for name, value in map(_option, more or [])}
         return TrainOptions.model_validate({**given, **set_})
     except YAMLError as error:
-        raise ValueError(f"--set: not YAML: {error}") from error
+        raise UsageError(f"--set: not YAML: {error}") from error
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'train'}: {one['msg']}" for one in error.errors())
         known = ", ".join(TrainOptions.model_fields)
-        raise ValueError(f"{said}. Options of a training: {known}") from error
+        raise UsageError(f"{said}. Options of a training: {known}") from error
 
 
 def generate(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
+from eyas.errors import UsageError
 from eyas.pipelines.cli.console import examples
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def parsed_weights(given: list[str]) -> dict[str, float]:
         try:
             weights[name] = float(share)
         except ValueError as error:
-            raise ValueError(f"--weight {one}: expected SOURCE=SHARE, such as web=0.7") from error
+            raise UsageError(f"--weight {one}: expected SOURCE=SHARE, such as web=0.7") from error
         if not 0 < weights[name] < float("inf"):
-            raise ValueError(f"--weight {one}: expected a share above 0; leave the source out for none of it")
+            raise UsageError(f"--weight {one}: expected a share above 0; leave the source out for none of it")
     return weights
 
 
@@ -80,7 +81,7 @@ def check(shards: ShardsArgument) -> None:
             console.print(f"{checked.file.path}: {problem}", highlight=False, markup=False, soft_wrap=True)
         bad += bool(checked.problems)
     if bad:
-        raise ValueError(
+        raise UsageError(
             f"{store.root}: {bad} of {len(index.files)} files do not keep what index.json promises (above)"
         )
     size = sum(file.bytes for file in index.files)
@@ -181,10 +182,10 @@ def export(
     from eyas.shards.export import export as write
 
     if to not in ("megatron", "datatrove"):
-        raise ValueError(f"--to {to}: expected megatron or datatrove")
+        raise UsageError(f"--to {to}: expected megatron or datatrove")
     folder, sign, name = out.rpartition("/")
     if not name:
-        raise ValueError(f"--out {out}: expected a name at the end, such as {out}train")
+        raise UsageError(f"--out {out}: expected a name at the end, such as {out}train")
     target = Store(folder or sign or ".")
     written = write(Store(shards_folder(shards)), target, name, cast("Target", to))
     told = ", ".join(target.path(path) for path in written.paths)
@@ -220,11 +221,11 @@ def pack(
 
     store = Store(run)
     if not store.exists("plan.json"):
-        raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
+        raise UsageError(f"{store.root}: no plan.json, so this is not the folder of a run")
     asked = store.read_json("plan.json")
     planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
     if packing not in (None, *get_args(Packing)):
-        raise ValueError(f"--packing {packing}: expected one of {', '.join(get_args(Packing))}")
+        raise UsageError(f"--packing {packing}: expected one of {', '.join(get_args(Packing))}")
     base = planned.recipe.options.shards or ShardOptions()
     changes = {"sequence_length": sequence_length, **({"packing": packing} if packing else {})}
     options = base.model_copy(update=changes)

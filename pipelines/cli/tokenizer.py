@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from eyas.errors import UsageError
 from eyas.pipelines.cli.console import examples
 from eyas.pipelines.cli.tokenizer_report import EPILOG, report
 from eyas.pipelines.cli.tokenizer_surgery import EXAMPLES, surgery
@@ -110,7 +111,7 @@ def _weights(given: list[str]) -> dict[str, dict[str, float]]:
         except ValueError:
             number = -1.0
         if not sign or not name or number < 0:
-            raise ValueError(f"--weight {item}: expected NAME=NUMBER for a source, or lang:CODE=NUMBER")
+            raise UsageError(f"--weight {item}: expected NAME=NUMBER for a source, or lang:CODE=NUMBER")
         weights["lang" if name.startswith("lang:") else "source"][name.removeprefix("lang:")] = number
     return weights
 
@@ -135,7 +136,7 @@ def _train(
     from eyas.pipelines.recipe.tokenizer_recipe import checked, copy_products, recipe_text, run_name
 
     if "://" not in out and Path(out).is_file():
-        raise ValueError(f"--out {out}: is a file; expected a folder")
+        raise UsageError(f"--out {out}: is a file; expected a folder")
     checked(options)
     name = run_name(out)
     text = recipe_text(paths, name, seed, options)
@@ -145,7 +146,7 @@ def _train(
         planned = plan(str(recipe))
         for source in options["weights"]["source"]:
             if source not in (known := [entry.name for entry in planned.recipe.options.sources]):
-                raise ValueError(f"--weight {source}=…: no such source; there are {', '.join(known)}")
+                raise UsageError(f"--weight {source}=…: no such source; there are {', '.join(known)}")
         console = Console()
         store = Store(f"{runs.rstrip('/')}/{name}")
         observer = TerminalObserver(console, store, None)
@@ -182,7 +183,7 @@ def encode(
 
     console = Console()
     if text is None and not (paths and out):
-        raise ValueError("eyas tokenizer encode: give PATH… and --out, or --text")
+        raise UsageError("eyas tokenizer encode: give PATH… and --out, or --text")
     encoder = Encoder.from_file(tokenizer, threads)
     if encoder.slow_because:
         told = f"`tokenizers` encodes, not Eyas's kernel: {encoder.slow_because}"

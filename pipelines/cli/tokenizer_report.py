@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -118,9 +120,9 @@ def _size(option: str, text: str) -> int:
     try:
         size = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as error:
-        raise ValueError(f"{option} {text}: expected a number of bytes, such as 2MB or 500KB") from error
+        raise UsageError(f"{option} {text}: expected a number of bytes, such as 2MB or 500KB") from error
     if size <= 0:
-        raise ValueError(f"{option} {text}: must be above 0")
+        raise UsageError(f"{option} {text}: must be above 0")
     return size
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from eyas.errors import UsageError
+
 if TYPE_CHECKING:
     from eyas.tokenizer_train.surgery.surgery import Changes
 
@@ -90,7 +92,7 @@ def surgery(
     )
     for name in check or ():
         if not Path(name).is_file():
-            raise ValueError(f"--check {name}: no such file")
+            raise UsageError(f"--check {name}: no such file")
     texts = [line for name in check or () for line in Path(name).read_text("utf-8").splitlines(keepends=True)]
     _carry_out(Path(file), Path(out), changes, texts, fuzz, seed)
 
@@ -103,9 +105,9 @@ def _carry_out(file: Path, folder: Path, changes: Changes, texts: list[str], fuz
 
     asked = (changes.drop_unreachable, changes.drop, changes.swap, changes.add, changes.donor, changes.size)
     if not any(asked):
-        raise ValueError("nothing to do: give --drop-unreachable, --drop, --swap, --add, --add-from or --size")
+        raise UsageError("nothing to do: give --drop-unreachable, --drop, --swap, --add, --add-from or --size")
     if folder.resolve() == (file if file.is_dir() else file.parent).resolve():
-        raise ValueError(f"--out {folder}: holds the tokenizer that is changed; name another folder")
+        raise UsageError(f"--out {folder}: holds the tokenizer that is changed; name another folder")
     old = read_tokenizer(file)
     done = operate(old, changes)
     proof = prove(old, done, texts, count=fuzz, seed=seed)
@@ -128,7 +130,7 @@ def _additions(add_from: str | None) -> tuple[list[str], str | None]:
         return [], None
     path = Path(add_from)
     if not path.exists():
-        raise ValueError(f"--add-from {add_from}: no such file or folder")
+        raise UsageError(f"--add-from {add_from}: no such file or folder")
     if path.is_dir() or path.suffix in (".json", ".model", ".tiktoken"):
         return [], add_from
     return [line for line in path.read_text("utf-8").split("\n") if line], None
@@ -140,9 +142,9 @@ def _swaps(given: list[str] | None) -> dict[str, str]:
         # A token may hold `=` itself: then it is named by its id.
         old, sign, new = item.partition("=")
         if not (old and sign and new):
-            raise ValueError(f"--swap {item}: expected OLD=NEW; a token with `=` is named by its id, id:123=NEW")
+            raise UsageError(f"--swap {item}: expected OLD=NEW; a token with `=` is named by its id, id:123=NEW")
         if old in found:
-            raise ValueError(f"--swap {item}: {old!r} is swapped twice")
+            raise UsageError(f"--swap {item}: {old!r} is swapped twice")
         found[old] = new
     return found
 

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from eyas.corpus.ledger import READ, BooksError
+from eyas.corpus.ledger import READ
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import Alarm, BooksError, StorageError
 from eyas.pipelines.engine.executors import Executor, finished_entries
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
@@ -45,7 +46,7 @@ class Observer:
         """A pass is complete."""
 
 
-class TooManyQuarantined(RuntimeError):
+class TooManyQuarantined(Alarm):
     """More documents are broken than the recipe tolerates."""
 
 
@@ -130,7 +131,7 @@ class Engine:
         made_for = {product: marked(self._store, product) for product in PRODUCTS}
         for product in wanted:
             if made_for[product] is None and self._store.list(product):
-                raise ValueError(
+                raise StorageError(
                     f"{self._store.path(product)} exists, but no run made it. "
                     f"Move it away, or choose another `name:` or --runs"
                 )
@@ -296,5 +297,5 @@ def locked(store: Store) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ValueError(f"another `eyas run` is at work in {store.root}; wait for it, or stop it") from error
+            raise StorageError(f"another `eyas run` is at work in {store.root}; wait for it, or stop it") from error
         yield

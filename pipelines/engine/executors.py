@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -30,12 +31,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class TaskFailed(RuntimeError):
-    """A task raised: the run stops. `traceback` is the task's own."""
+class TaskFailed(EyasError, RuntimeError):
+    """A task raised: the run stops. `traceback` is the task's own, `exit_code` that of what it raised."""
 
-    def __init__(self, task: str, message: str, trace: str = "") -> None:
+    def __init__(self, task: str, message: str, trace: str = "", exit_code: int = DEFECT) -> None:
         super().__init__(f"{task}: {message}")
         self.traceback = trace
+        self.exit_code = exit_code
 
 
 class Executor(Protocol):
@@ -89,7 +91,8 @@ class InlineExecutor:
                 mine = replace(context, cpus=self.cpus if task.all_cpus else 1)
                 yield task, execute(step, task, mine)
             except Exception as error:
-                raise TaskFailed(f"{step} {task.key}", _words(error), traceback.format_exc()) from error
+                trace = traceback.format_exc()
+                raise TaskFailed(f"{step} {task.key}", _words(error), trace, exit_code(error)) from error
 
     def close(self) -> None:
         """Nothing was started."""
@@ -100,6 +103,7 @@ class _Outcome:
     entry: Entry | None
     message: str = ""
     trace: str = ""
+    exit_code: int = DEFECT
 
 
 def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
@@ -115,13 +119,13 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
         pa.set_cpu_count(context.cpus)
         return _Outcome(execute(step, task, context))
     except Exception as error:
-        return _Outcome(None, _words(error), traceback.format_exc())
+        return _Outcome(None, _words(error), traceback.format_exc(), exit_code(error))
 
 
 def _words(error: BaseException) -> str:
     """The error as one message; an error without words gets its type."""
     text = str(error)
-    if isinstance(error, ValueError | RuntimeError | OSError) and text:
+    if isinstance(error, EyasError | OSError) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -140,7 +144,7 @@ class RayExecutor:
         self.cpus = workers or cores()
 
     def start(self) -> None:
-        """Starts or joins Ray; ValueError if the address does not answer in `CONNECT_SECONDS`."""
+        """Starts or joins Ray; ClusterError if the address does not answer in `CONNECT_SECONDS`."""
         if self._ray is not None:
             return
         if self._address:
@@ -167,7 +171,7 @@ class RayExecutor:
             try:
                 ray.init(address=self._address, **common)
             except ConnectionError as error:
-                raise ValueError(
+                raise ClusterError(
                     no_answer(self._address, f"something listens there, but it is no Ray: {error}")
                 ) from error
             nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -224,9 +228,9 @@ class RayExecutor:
             outcome: _Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             message = f"its worker died {WORKER_RETRIES + 1} times: {str(error).splitlines()[0]}"
-            raise TaskFailed(f"{step} {task.key}", message, str(error)) from error
+            raise TaskFailed(f"{step} {task.key}", message, str(error), ClusterError.exit_code) from error
         if outcome.entry is None:
-            raise TaskFailed(f"{step} {task.key}", outcome.message, outcome.trace)
+            raise TaskFailed(f"{step} {task.key}", outcome.message, outcome.trace, outcome.exit_code)
         return outcome.entry
 
     def close(self) -> None:
@@ -237,19 +241,19 @@ class RayExecutor:
 
 
 def check_address(address: str) -> None:
-    """Raises ValueError unless something listens at a Ray address: `host:port`, `ray://host:port`, or `auto`."""
+    """Raises ClusterError unless something listens at a Ray address: `host:port`, `ray://host:port`, or `auto`."""
     if address in ("auto", "local"):
         return
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
-        raise ValueError(
+        raise UsageError(
             f"--ray-address {address}: expected host:port (the head node's port is 6379 unless it was changed)"
         )
     try:
         with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
             return
     except OSError as error:
-        raise ValueError(no_answer(address, f"{error}; waited up to {CONNECT_SECONDS} s")) from error
+        raise ClusterError(no_answer(address, f"{error}; waited up to {CONNECT_SECONDS} s")) from error
 
 
 def no_answer(address: str, why: str) -> str:

@@ -18,6 +18,7 @@ from eyas.corpus.ledger import READ
 from eyas.corpus.sources.listing import InputFile, Partition, cut, take_bytes
 from eyas.corpus.stage import CorpusStage, Generator, Stage
 from eyas.corpus.store import digest_of
+from eyas.errors import InputError
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry
 
 FORMAT = 1
@@ -113,7 +114,7 @@ def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
         return found
     taken = take_bytes(found, entry.source.max_bytes, seed)
     if not taken:
-        raise ValueError(
+        raise InputError(
             f"source {entry.name!r}: max_bytes = {entry.source.max_bytes:,} is less than any of its {len(found)} files"
         )
     return taken

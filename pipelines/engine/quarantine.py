@@ -13,16 +13,17 @@ import pyarrow as pa
 
 from eyas.corpus import ledger
 from eyas.corpus.documents import NOTE
-from eyas.corpus.ledger import Books, BooksError, Refusal
+from eyas.corpus.ledger import Books, Refusal
 from eyas.corpus.stage import Filter, Mapper, StageUnavailable
 from eyas.corpus.verdict import Verdict
+from eyas.errors import BooksError, InputError, StageError
 
 R = TypeVar("R")
 MOST_BAD = 32
 """More raising documents than this in one batch (and more than a tenth of it) mean that the stage is broken."""
 
 
-class StageBroken(RuntimeError):
+class StageBroken(StageError):
     """A stage raises on documents right and left."""
 
 
@@ -47,7 +48,7 @@ def checked_text(docs: pa.Table) -> pa.Table:
     """`docs` with its text as large_string; ValueError if a text is null or no string."""
     text = docs.column("text")
     if text.null_count:
-        raise ValueError("a document's text became null; drop it with a filter instead")
+        raise InputError("a document's text became null; drop it with a filter instead")
     return docs.set_column(docs.column_names.index("text"), "text", text.cast(pa.large_string()))
 
 

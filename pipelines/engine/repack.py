@@ -8,6 +8,7 @@ from typing import Any
 
 from eyas.corpus.store import Store, digest_of
 from eyas.corpus.task import Entry, TaskContext
+from eyas.errors import InputError
 from eyas.pipelines.engine.engine import load_result, locked
 from eyas.pipelines.engine.executors import Executor, finished_entries
 from eyas.pipelines.engine.passes.shards import published, recipe_digest
@@ -32,12 +33,12 @@ def pack_run(
     from eyas.tokenizer_train.encoding.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
-        raise ValueError(f"--out {folder}: expected the name of a folder in the run that begins with shards-")
+        raise InputError(f"--out {folder}: expected the name of a folder in the run that begins with shards-")
     done = {p.kind: load_result(store, p) for p in planned.passes if p.kind in ("curated", "tokenizer")}
     curated, tokenizer = done.get("curated"), done.get("tokenizer")
     if curated is None or tokenizer is None:
         missing = "curated documents" if curated is None else "tokenizer"
-        raise ValueError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
+        raise InputError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
     path = "tokenizer/tokenizer.json"
     recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
     # Entries of an earlier call count only for the very same documents, tokenizer and options.

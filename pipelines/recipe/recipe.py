@@ -20,6 +20,7 @@ from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
 from eyas.corpus.sources.text_files import TextFiles
 from eyas.corpus.stage import Generator, Stage
+from eyas.errors import InputError
 from eyas.pipelines.recipe.registry import UnknownStage, add_search_path, nearest, stage_class
 from eyas.pipelines.recipe.yaml_file import Location, RecipeError, YamlFile
 from eyas.shards.options import Phase, ShardOptions
@@ -56,7 +57,7 @@ class SourceEntry(BaseModel):
     def _one_format(self) -> SourceEntry:
         given = [name for name in FORMATS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a source needs exactly one of {', '.join(FORMATS)}; found {', '.join(given) or 'none'}")
+            raise InputError(f"a source needs exactly one of {', '.join(FORMATS)}; found {', '.join(given) or 'none'}")
         return self
 
     @property
@@ -95,12 +96,12 @@ class RecipeOptions(BaseModel):
     @model_validator(mode="after")
     def _chain(self) -> RecipeOptions:
         if self.shards is not None and self.tokenizer is None:
-            raise ValueError("`shards` needs a `tokenizer`: add one, if only `tokenizer: {vocab_sizes: [32768]}`")
+            raise InputError("`shards` needs a `tokenizer`: add one, if only `tokenizer: {vocab_sizes: [32768]}`")
         if self.train is not None and self.shards is None:
-            raise ValueError("`train` needs `shards`: add them, if only `shards: {sequence_length: 2048}`")
+            raise InputError("`train` needs `shards`: add them, if only `shards: {sequence_length: 2048}`")
         names = [source.name for source in self.sources]
         if len(set(names)) != len(names):
-            raise ValueError("two sources have the same name")
+            raise InputError("two sources have the same name")
         return self
 
 

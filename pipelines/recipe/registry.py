@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from eyas.corpus.stage import CorpusStage, Filter, Generator, Mapper, Stage
+from eyas.errors import InputError
 
 BUILTIN = {
     "language": "eyas.filters.language:Language",
@@ -47,7 +48,7 @@ BUILTIN = {
 }
 
 
-class UnknownStage(ValueError):
+class UnknownStage(InputError):
     """No stage has this name; the message holds the nearest one."""
 
 
@@ -64,13 +65,13 @@ def _plugin(module: str) -> dict[str, str]:
     try:
         loaded = import_module(module)
     except Exception as error:  # a module of the user's may raise anything while it is imported
-        raise ValueError(
+        raise InputError(
             f"plugin {module!r} cannot be imported: {type(error).__name__}: {error}. "
             f"Name a module that is installed or lies next to the recipe."
         ) from error
     stages = getattr(loaded, "STAGES", None)
     if not isinstance(stages, dict):
-        raise ValueError(f'plugin {module!r} declares no stages: give it STAGES = {{"my_stage": "{module}:MyStage"}}')
+        raise InputError(f'plugin {module!r} declares no stages: give it STAGES = {{"my_stage": "{module}:MyStage"}}')
     return dict(stages)
 
 
@@ -88,9 +89,9 @@ def _load(name: str, plugins: tuple[str, ...]) -> type[Stage]:
     try:
         cls = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"stage {name!r}: {known[name]!r} cannot be loaded: {error}") from error
+        raise InputError(f"stage {name!r}: {known[name]!r} cannot be loaded: {error}") from error
     if not (isinstance(cls, type) and issubclass(cls, Mapper | Filter | Generator | CorpusStage)):
-        raise ValueError(f"stage {name!r}: {known[name]} is not a Mapper, Filter, Generator or CorpusStage")
+        raise InputError(f"stage {name!r}: {known[name]} is not a Mapper, Filter, Generator or CorpusStage")
     return cls
 
 

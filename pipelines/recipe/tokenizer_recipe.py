@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.pipelines.recipe.recipe import FORMATS
 from eyas.tokenizer_train.options import TokenizerOptions
 
@@ -33,7 +34,7 @@ def checked(options: dict[str, Any]) -> TokenizerOptions:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if str(part) not in ("function-after", "source", "lang")]
         named = "--" + place[0].replace("_", "-").removesuffix("s") + ": " if place else ""
-        raise ValueError(named + first["msg"].removeprefix("Value error, ")) from None
+        raise InputError(named + first["msg"].removeprefix("Value error, ")) from None
 
 
 def run_name(out: str) -> str:

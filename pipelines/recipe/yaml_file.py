@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eyas.errors import InputError
 from eyas.pipelines.recipe.registry import nearest
 
 Location = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-class RecipeError(ValueError):
+class RecipeError(InputError):
     """What is wrong with a recipe: one line per problem, each with file and line."""
 
     def __init__(self, problems: Sequence[str]) -> None:

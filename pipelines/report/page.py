@@ -11,6 +11,7 @@ from typing import Any
 from eyas.corpus.show.svg import COOL, HOT, inline_svg
 from eyas.corpus.show.text import human
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.pipelines.engine.engine import Outcome, load_result
 from eyas.pipelines.report.dedup import duplicates
 from eyas.pipelines.report.funnel import funnel
@@ -41,15 +42,15 @@ def rewrite_report(store: Store) -> str:
     from eyas.pipelines.recipe.recipe import load
 
     if not store.exists("plan.json"):
-        raise ValueError(f"{store.root}: no plan.json, so this is not the folder of a run")
+        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
     if not store.local:
-        raise ValueError("eyas report works on local run folders; `eyas run` again rewrites the report of any other")
+        raise InputError("eyas report works on local run folders; `eyas run` again rewrites the report of any other")
     asked = store.read_json("plan.json")
     planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
     results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
     if len(results) < len(planned.passes):
         missing = next(p.label for p in planned.passes if p.digest not in results)
-        raise ValueError(
+        raise InputError(
             f"{store.root}: the pass {missing!r} is not there, or its inputs have changed; `eyas run` it first"
         )
     return write_report(Outcome(planned, store, results))

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from eyas.corpus.documents import CONTROL, NOTE
 from eyas.corpus.stage import Mapper
+from eyas.errors import InputError
 from eyas.synthetic.long_context.marks import (
     FIM_MIDDLE,
     FIM_PREFIX,
@@ -114,7 +115,7 @@ def restore(text: str, how: str | None, sentinels: Sentinels | None = None) -> s
     given = sentinels or Sentinels()
     prefix, suffix, middle = given.all
     if how not in ("psm", "spm") or not text.startswith(prefix) or any(text.count(mark) != 1 for mark in given.all):
-        raise ValueError(f"expected a text cut by fill_in_middle ({prefix}…{suffix}…{middle}…), found {text[:60]!r}")
+        raise InputError(f"expected a text cut by fill_in_middle ({prefix}…{suffix}…{middle}…), found {text[:60]!r}")
     first, _, rest = text[len(prefix) :].partition(suffix)
     last, _, moved = rest.partition(middle)
     # Suffix first: what follows the middle token is prefix and middle in one.

@@ -15,6 +15,7 @@ from typing import ClassVar
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
+from eyas.errors import InputError
 from eyas.synthetic.long_context.dependencies import in_order
 from eyas.synthetic.long_context.imports import Files, asked_for
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, runs_up_to, table_of
@@ -54,16 +55,16 @@ class JoinRepository(TargetJoiner):
         try:
             groups = re.compile(value).groupindex
         except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+            raise InputError(f"not a regular expression: {error}") from error
         if not {"repository", "path"} <= set(groups):
-            raise ValueError(r"expected the groups repository and path: `(?P<repository>[^/]+)/(?P<path>.+)`")
+            raise InputError(r"expected the groups repository and path: `(?P<repository>[^/]+)/(?P<path>.+)`")
         return value
 
     @model_validator(mode="after")
     def _consistent(self) -> JoinRepository:
         check_marks((self.repository_mark, self.file_mark))
         if self.path_column is not None and self.repository_column is None:
-            raise ValueError("`path_column` needs `repository_column`: a path is one within a repository")
+            raise InputError("`path_column` needs `repository_column`: a path is one within a repository")
         return self
 
     def columns_needed(self) -> tuple[str, ...]:
@@ -130,6 +131,6 @@ def restore(text: str, repository_mark: str = REPOSITORY, file_mark: str = FILE)
     """The repository's name, and path and text of each file, from the joined text alone; ValueError if it is none."""
     head, *files = text.split(file_mark)
     if not head.startswith(repository_mark) or not head.endswith("\n"):
-        raise ValueError(f"expected a text of join_repository ({repository_mark}name, …), found {text[:60]!r}")
+        raise InputError(f"expected a text of join_repository ({repository_mark}name, …), found {text[:60]!r}")
     parts = [file.partition("\n") for file in files]
     return head[len(repository_mark) : -1], [(path, content) for path, _, content in parts]

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from eyas.corpus.documents import CONTROL, SPANS
 from eyas.corpus.sampling import lot
+from eyas.errors import InputError
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
 REPOSITORY, FILE = "<|repository|>", "<|file|>"
@@ -28,13 +29,13 @@ def check_marks(marks: Sequence[str]) -> None:
     """
     for i, mark in enumerate(marks):
         if not mark:
-            raise ValueError("a mark must not be empty: give a token such as <|fim_prefix|>")
+            raise InputError("a mark must not be empty: give a token such as <|fim_prefix|>")
         for j, other in enumerate(marks):
             if i != j and mark in other:
-                raise ValueError(f"the mark {mark!r} is part of {other!r}: marks must differ, none part of another")
+                raise InputError(f"the mark {mark!r} is part of {other!r}: marks must differ, none part of another")
             most = min(len(mark), len(other)) - 1
             if any(mark.startswith(other[-n:]) for n in range(1, most + 1)):
-                raise ValueError(f"the mark {mark!r} begins as {other!r} ends: take marks such as <|…|>")
+                raise InputError(f"the mark {mark!r} begins as {other!r} ends: take marks such as <|…|>")
 
 
 def uniform(ids: npt.NDArray[np.uint64], seed: int, draw: int) -> npt.NDArray[np.float64]:

@@ -18,6 +18,7 @@ from pydantic import Field
 from eyas.corpus.documents import NOTE
 from eyas.corpus.sampling import MASK, lot
 from eyas.corpus.stage import Mapper
+from eyas.errors import InputError
 from eyas.synthetic.long_context.marks import control_of, joined_already, put, uniform
 
 COLUMN = "segment_order"
@@ -101,7 +102,7 @@ def restore(text: str, order: list[int] | None) -> str:
         following = f"\n{_SEGMENT}{number + 1}]\n"
         at = rest.find(following, len(head)) if number < len(order) else len(rest) - 1
         if not mark or not rest.startswith(head) or at < 0:
-            raise ValueError(f"expected the segments of a document (`{_SEGMENT}1]` …), found {text[:60]!r}")
+            raise InputError(f"expected the segments of a document (`{_SEGMENT}1]` …), found {text[:60]!r}")
         pieces.append(rest[len(head) : at])
         rest = rest[at + 1 :]
     return "".join(pieces[int(place) - 1] for place in answer.split())

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from eyas.corpus.sampling import MASK, lot
+from eyas.errors import InputError
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
 from eyas.synthetic.long_context.keys import key_lists
 from eyas.synthetic.long_context.marks import uniform
@@ -41,7 +42,7 @@ class RetrievalTask(TargetJoiner):
     @model_validator(mode="after")
     def _room(self) -> RetrievalTask:
         if self.questions * LONGEST_QUESTION > self.limit // 2:
-            raise ValueError(
+            raise InputError(
                 f"{self.questions} questions may take {self.questions * LONGEST_QUESTION:,} bytes, more than half of the "
                 f"target of {self.limit:,}: ask fewer, or raise `target_tokens`"
             )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from eyas.errors import InputError
 from eyas.synthetic.gates import Gates
 
 _HERE = Path(__file__).parent
@@ -60,7 +61,7 @@ class Prompt:
             if all((folder / f"{part}.jinja").is_file() for part in PARTS):
                 return cls(folder)
         known = ", ".join(cls.builtin())
-        raise ValueError(f"no prompt {name!r}: built in are {known}; or give a folder with system.jinja and user.jinja")
+        raise InputError(f"no prompt {name!r}: built in are {known}; or give a folder with system.jinja and user.jinja")
 
     @staticmethod
     def builtin() -> list[str]:
@@ -94,7 +95,7 @@ class Prompt:
         try:
             return PromptCard.model_validate(YAML(typ="safe", pure=True).load(path) or {})
         except (YAMLError, ValidationError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
 
     @cached_property
     def schema(self) -> dict[str, Any] | None:
@@ -105,7 +106,7 @@ class Prompt:
         try:
             found: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as error:
-            raise ValueError(f"{path}: not valid JSON ({error})") from error
+            raise InputError(f"{path}: not valid JSON ({error})") from error
         return found
 
     @cached_property
@@ -119,7 +120,7 @@ class Prompt:
         unknown = sorted(set(given) - set(self.card.variables))
         if unknown:
             known = ", ".join(sorted(self.card.variables)) or "none"
-            raise ValueError(f"the prompt {self.name!r} has no variable {', '.join(unknown)} (it has: {known})")
+            raise InputError(f"the prompt {self.name!r} has no variable {', '.join(unknown)} (it has: {known})")
         return {**self.card.variables, **given}
 
     @cached_property

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.corpus import Verdict, ledger
-from eyas.corpus.ledger import Books, BooksError, Refusal
+from eyas.corpus.ledger import Books, Refusal
+from eyas.errors import BooksError
 
 FATES = st.lists(st.sampled_from(["kept", "short", "long", "raised", "empty"]))
 

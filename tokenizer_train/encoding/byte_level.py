@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from eyas.errors import InputError
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.pretokens.rules import Rules
 from eyas.text_kernels.pretokens.table import IN_SLOT, LENGTH, VALUE, find, keys, new_slots, place
@@ -26,7 +27,7 @@ MOST_TOKENS: Final = 2**SYMBOL_BITS - 1
 MOST_MERGES: Final = 2**RANK_BITS
 
 
-class NotByteLevel(ValueError):
+class NotByteLevel(InputError):
     """The tokenizer has a part that the fast encoder does not know; the message names it."""
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from eyas.corpus.sources.base import Batch
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.tokenizer_train import Encoder
 
 _FILE_BYTES = 256_000_000
@@ -46,9 +47,9 @@ def encode_files(
     for path in paths:
         inside = Path(out).resolve()
         if "://" not in path and Path(path).resolve() in (inside, *inside.parents):
-            raise ValueError(f"--out {out}: lies within {path}, which is read: choose a folder outside of it")
+            raise InputError(f"--out {out}: lies within {path}, which is read: choose a folder outside of it")
     if any(name.startswith("part-") for name in store.list("")):
-        raise ValueError(f"--out {out}: there are part-*.parquet files already; choose another folder, or remove them")
+        raise InputError(f"--out {out}: there are part-*.parquet files already; choose another folder, or remove them")
     pieces = [
         (s, split)
         for path in paths
@@ -70,7 +71,7 @@ def encode_files(
         progress(done, total)
     if not told.documents:
         why = f"; the first record: {told.first_problem}" if told.first_problem else ""
-        raise ValueError(f"{', '.join(paths)}: no document with text to encode{why}")
+        raise InputError(f"{', '.join(paths)}: no document with text to encode{why}")
     if waiting:
         _write(store, part, waiting)
     return told

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tokenizers import Tokenizer
 
+from eyas.errors import InputError
 from eyas.text_kernels.utf8 import buffers
 from eyas.tokenizer_train.encoding.byte_level import ByteLevel, NotByteLevel, read_byte_level
 from eyas.tokenizer_train.encoding.fast_encoder import FastEncoder
@@ -73,7 +74,7 @@ class Encoder:
         try:
             return cls(Tokenizer.from_str(data.decode()), threads)
         except Exception as error:  # tokenizers raises bare Exception
-            raise ValueError(f"{name}: not a tokenizer.json that `tokenizers` can read: {error}") from error
+            raise InputError(f"{name}: not a tokenizer.json that `tokenizers` can read: {error}") from error
 
     @property
     def id_type(self) -> pa.DataType:
@@ -163,7 +164,7 @@ class Encoder:
         number = self._tokenizer.token_to_id(name)
         known = self._tokenizer.get_added_tokens_decoder()
         if number is None or number not in known or not known[number].special:
-            raise ValueError(
+            raise InputError(
                 f"{name!r} stands in the documents as a control token, and is none of the tokenizer's: name it under "
                 f"`tokenizer: {{special_tokens: […]}}`, or take one of its own ({', '.join(_special(known))})"
             )

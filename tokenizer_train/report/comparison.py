@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eyas.errors import InputError
 from eyas.tokenizer_train.report.cuts import content_words, cut
 from eyas.tokenizer_train.report.digit_groups import DigitGroups, describe, digit_groups
 from eyas.tokenizer_train.report.latex_cuts import LatexCuts, command_spans
@@ -147,10 +148,10 @@ def compare(
     Raises ValueError if there is no tokenizer, or no text in any group.
     """
     if not loaded:
-        raise ValueError("no tokenizer to measure: name at least one")
+        raise InputError("no tokenizer to measure: name at least one")
     measured = [_measure(one, groups, texts, progress) for one in loaded]
     if not measured[0].groups[ALL].tokens:
-        raise ValueError("no text to measure on: every group is empty")
+        raise InputError("no text to measure on: every group is empty")
     return Comparison(list(groups), measured, overlaps(loaded))
 
 

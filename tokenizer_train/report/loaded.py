@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer
 
+from eyas.errors import InputError
 from eyas.tokenizer_train.encoding.encoder import Encoder
 from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
 
@@ -46,7 +47,7 @@ class LoadedTokenizer:
         try:
             return cls.of(tokenizer, label, str(path))
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise InputError(f"{path}: {error}") from error
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, label: str, path: str = "") -> LoadedTokenizer:

@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from eyas.errors import InputError
+
 FALCON_H1 = {1024: 0.454e9, 2048: 1.287e9, 3072: 6.787e9, 5120: 30.97e9}
 """Parameters outside the embeddings of Falcon-H1 0.5B, 1.5B, 7B and 34B by width: all of them less 2 V d."""
 
@@ -53,9 +55,9 @@ def prices(
     Raises ValueError if there is not one N for each width, or a width is no positive number.
     """
     if parameters is not None and len(parameters) != len(widths):
-        raise ValueError(f"{len(parameters)} numbers of parameters for {len(widths)} widths: give one for each width")
+        raise InputError(f"{len(parameters)} numbers of parameters for {len(widths)} widths: give one for each width")
     if any(width <= 0 for width in widths) or any(n <= 0 for n in parameters or ()):
-        raise ValueError("widths and parameters must be above 0")
+        raise InputError("widths and parameters must be above 0")
     found = []
     for i, width in enumerate(widths):
         n = parameters[i] if parameters is not None else parameters_of(width)

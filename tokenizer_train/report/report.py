@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.tokenizer_train.report.comparison import ALL, Comparison, Group, TokenizerFigures, compare, mean_ratio
 from eyas.tokenizer_train.report.loaded import LoadedTokenizer, labels
 from eyas.tokenizer_train.report.price import Price, prices
@@ -119,11 +120,11 @@ def measure(
     `progress` hears what is done, and how much of how much. Raises ValueError for what cannot be read, in words.
     """
     if not 1 <= len(tokenizers) <= MOST:
-        raise ValueError(f"{len(tokenizers)} tokenizers to compare; name 1 to {MOST}")
+        raise InputError(f"{len(tokenizers)} tokenizers to compare; name 1 to {MOST}")
     if not corpora:
-        raise ValueError("no corpus to measure on: name one by --corpus PATH")
+        raise InputError("no corpus to measure on: name one by --corpus PATH")
     if not widths:
-        raise ValueError("no width to compute prices for: name one by --width, or leave the option out")
+        raise InputError("no width to compute prices for: name one by --width, or leave the option out")
     limits = limits or Limits()
     prices([("", 1, 1.0)], widths, parameters)  # what is wrong with them is said before the long work
     loaded = []

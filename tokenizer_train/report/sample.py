@@ -24,6 +24,7 @@ from eyas.corpus.sampling import lot
 from eyas.corpus.sources.base import Batch, Source
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.sources.listing import Split
+from eyas.errors import InputError
 from eyas.text_kernels.statistics.math import math_statistics
 from eyas.tokenizer_train.report.comparison import Group
 
@@ -104,7 +105,7 @@ def sample_corpus(
         progress(done, total)
     if not found.bytes:
         why = f"; the first record: {found.reject}" if found.reject else ""
-        raise ValueError(f"{', '.join(paths)}: no document with text to measure on{why}")
+        raise InputError(f"{', '.join(paths)}: no document with text to measure on{why}")
     chosen = _choose(found.bytes, limits)
     writer = _Writer(chosen, found, limits.max_bytes)
     try:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from eyas.errors import InputError
 from eyas.tokenizer_train.alphabet import to_characters
 from eyas.tokenizer_train.formats import is_byte_level, token_bytes
 from eyas.tokenizer_train.surgery.reachable import Reachability, find_witnesses, last_pair, pair_of, reachability
@@ -70,7 +71,7 @@ class _Vocabulary:
         self.content: dict[str, Any] = json.loads(tokenizer.to_str())
         model = self.content["model"]
         if model.get("type") != "BPE" or not is_byte_level(tokenizer):
-            raise ValueError(
+            raise InputError(
                 "surgery needs a byte-level BPE (GPT-2, Llama 3, Qwen, ours); "
                 f"this is a {model.get('type')} vocabulary that is not byte-level"
             )
@@ -98,7 +99,7 @@ class _Vocabulary:
             for spelled in (to_characters(name.encode()), name):
                 if spelled in self.ids:
                     return self.ids[spelled]
-        raise ValueError(f"{name!r} is no token of this vocabulary (a token is its text, its spelling, or id:123)")
+        raise InputError(f"{name!r} is no token of this vocabulary (a token is its text, its spelling, or id:123)")
 
     def is_byte(self, number: int) -> bool:
         """Whether this is one of the 256 tokens that every text can be spelled with."""
@@ -108,7 +109,7 @@ class _Vocabulary:
         """A token at an id that is free; ValueError if the vocabulary has it already."""
         spelled = text if special else to_characters(text.encode())
         if not text or spelled in self.ids or any(entry["content"] == text for entry in self.added.values()):
-            raise ValueError(f"{text!r} cannot be added: " + ("it is a token already" if text else "it is empty"))
+            raise InputError(f"{text!r} cannot be added: " + ("it is a token already" if text else "it is empty"))
         self.ids[spelled] = number
         self.names[number] = spelled
         if special:
@@ -149,7 +150,7 @@ class _Vocabulary:
         try:
             return Tokenizer.from_str(json.dumps(self.content, ensure_ascii=False))
         except Exception as error:  # tokenizers raises bare Exception
-            raise ValueError(
+            raise InputError(
                 f"the changed vocabulary cannot be loaded (does a post-processor need it?): {error}"
             ) from error
 
@@ -169,14 +170,14 @@ def operate(tokenizer: Tokenizer, changes: Changes) -> Operated:
     unused, needed = _unused(vocabulary, pairs, before) if before else (set[int](), list[int]())
     swaps = {vocabulary.find(old): new for old, new in changes.swap.items()}
     if len(swaps) != len(changes.swap):
-        raise ValueError("swap: one token is named twice")
+        raise InputError("swap: one token is named twice")
     named = {vocabulary.find(name) for name in changes.drop}
     if both := sorted(named & set(swaps)):
-        raise ValueError(f"id {both[0]}: is to be dropped, and to be swapped")
+        raise InputError(f"id {both[0]}: is to be dropped, and to be swapped")
     wanted = unused | named | set(swaps)
     end = old_size if changes.size is None else min(old_size, changes.size)
     if beyond := [text for number, text in swaps.items() if number >= end]:
-        raise ValueError(f"swap: {beyond[0]!r} would take an id that a vocabulary of {end:,} does not have")
+        raise InputError(f"swap: {beyond[0]!r} would take an id that a vocabulary of {end:,} does not have")
     dropped = _closed(vocabulary, pairs, wanted | {number for number in old_names if number >= end}, changes)
     if not changes.special and (swaps or changes.add):
         _look_up_whole(vocabulary, pairs, dropped)
@@ -231,14 +232,14 @@ def _closed(
     for number in sorted(wanted):
         name, entry = vocabulary.names[number], vocabulary.added.get(number)
         if vocabulary.is_byte(number):
-            raise ValueError(f"{name!r} (id {number}) is a single byte: without it some text would have no ids")
+            raise InputError(f"{name!r} (id {number}) is a single byte: without it some text would have no ids")
         if entry is not None and entry["special"] and not _PLACEHOLDER.fullmatch(name):
             if not changes.force:
-                raise ValueError(f"{name!r} (id {number}) is a control token: dropping it needs --force")
+                raise InputError(f"{name!r} (id {number}) is a control token: dropping it needs --force")
             if json.dumps(name, ensure_ascii=False) in json.dumps(
                 vocabulary.content.get("post_processor"), ensure_ascii=False
             ):
-                raise ValueError(f"{name!r} (id {number}) is put around every text by the post-processor")
+                raise InputError(f"{name!r} (id {number}) is put around every text by the post-processor")
     users: dict[str, list[str]] = {}
     for token, pair in pairs.items():
         for part in set(pair):
@@ -254,7 +255,7 @@ def _closed(
     dependent = sorted(closed - wanted)
     if dependent and not changes.cascade:
         some = ", ".join(repr(vocabulary.names[number]) for number in dependent[:10])
-        raise ValueError(
+        raise InputError(
             f"merges make {len(dependent):,} other tokens out of what is dropped: {some}"
             f"{', …' if len(dependent) > 10 else ''}. Drop them too with --cascade"
         )
@@ -272,7 +273,7 @@ def _look_up_whole(vocabulary: _Vocabulary, pairs: Mapping[str, tuple[str, str]]
         if len(token) > 1 and token not in pairs and number not in dropped and number not in vocabulary.added
     ]
     if changed:
-        raise ValueError(
+        raise InputError(
             f"new tokens need `ignore_merges`, which this file has off; with it {len(changed):,} tokens that no merges "
             f"make would be emitted too, such as {changed[0]!r}. Drop those first (--drop-unreachable), or add control "
             "tokens (--special)"
@@ -292,7 +293,7 @@ def _extend(vocabulary: _Vocabulary, changes: Changes, start: int, merges: list[
             added[number] = token
     if changes.size is not None:
         if start + len(added) > changes.size:
-            raise ValueError(
+            raise InputError(
                 f"size: {len(added):,} new tokens after {start:,} ids do not fit into {changes.size:,}; "
                 "drop tokens and --swap into their ids, or give a larger size"
             )
@@ -308,7 +309,7 @@ def _graft(
     given = _Vocabulary(donor)
     for part in ("normalizer", "pre_tokenizer"):
         if given.content[part] != vocabulary.content[part]:
-            raise ValueError(f"the vocabulary to add from has another {part}: its merges would not mean the same here")
+            raise InputError(f"the vocabulary to add from has another {part}: its merges would not mean the same here")
     own = iter([*merges, None])
     next_ = next(own)
     new: list[tuple[str, int]] = []
@@ -330,7 +331,7 @@ def _graft(
             continue  # a second way to a token of ours would change the ids of texts that hold nothing new
         vocabulary.merges.append((left, right))
     if next_ is not None:
-        raise ValueError(
+        raise InputError(
             "the vocabulary to add from is not nested: its merges do not hold all of ours in our order; "
             f"{next_[0]!r} + {next_[1]!r} is the first that it lacks there"
         )
@@ -346,7 +347,7 @@ def _check_emitted(tokenizer: Tokenizer, numbers: Iterable[int]) -> None:
         if number not in found:
             pieces = tokenizer.pre_tokenizer.pre_tokenize_str(token.decode()) if tokenizer.pre_tokenizer else []
             cut = " | ".join(repr(token.decode()[a:b]) for _, (a, b) in pieces)
-            raise ValueError(
+            raise InputError(
                 f"{token.decode()!r} could never be emitted: the pretokenizer never leaves it whole, but makes {cut}. "
                 "Add what is one pretoken, or a control token (--special)"
             )

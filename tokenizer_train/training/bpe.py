@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer, decoders, models
 
+from eyas.errors import InputError
 from eyas.text_kernels.pretokens.counts import PretokenCounts
 from eyas.tokenizer_train.alphabet import BYTE_ORDER, to_characters
 from eyas.tokenizer_train.latex_commands import chosen, without_commands
@@ -28,7 +29,7 @@ from eyas.tokenizer_train.training.merging import Learned, learn_merges
 _BATCH_CHARACTERS = 4_000_000
 
 
-class VocabularyTooLarge(ValueError):
+class VocabularyTooLarge(InputError):
     """The text does not hold enough pairs for the vocabulary that was asked for."""
 
 
@@ -71,7 +72,7 @@ class Vocabulary:
         """Exactly `size` tokens and their ids; ValueError if it is more than was learned, or less than is fixed."""
         tokens = [*self._fixed, *self._spelled[256 : size - len(self._fixed) + 256]]
         if len(tokens) != size:
-            raise ValueError(f"a vocabulary of {size:,}: between {len(self._fixed):,} and {len(tokens):,} can be made")
+            raise InputError(f"a vocabulary of {size:,}: between {len(self._fixed):,} and {len(tokens):,} can be made")
         vocab = {token: number for number, token in enumerate(tokens)}
         assert len(vocab) == size, "two tokens are spelled alike"
         return vocab
@@ -131,7 +132,7 @@ def learn(
     fixed = len(options.control_tokens) + len(commands)
     smallest, largest = min(options.vocab_sizes), max(options.vocab_sizes)
     if smallest < fixed + 256:
-        raise ValueError(
+        raise InputError(
             f"tokenizer: a vocabulary of {smallest:,} has no room for 256 bytes, {len(options.control_tokens):,} control "
             f"tokens and {len(commands):,} LaTeX commands: raise `vocab_sizes`, or inject fewer commands"
         )
@@ -152,7 +153,7 @@ def learn(
     spelled = {*map(to_characters, learned.tokens), *commands}
     for token in options.control_tokens:
         if token in spelled:
-            raise ValueError(
+            raise InputError(
                 f"tokenizer: the control token {token!r} is spelled as a byte, a LaTeX command or a learned token is in "
                 f"tokenizer.json: spell it otherwise, such as <|name|>"
             )

@@ -22,6 +22,7 @@ from eyas.corpus.sampling import lot
 from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, write_buckets
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Entry, Task, TaskContext
+from eyas.errors import InputError
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.pretokens.counts import PretokenCounts
 from eyas.text_kernels.pretokens.table import keys
@@ -157,7 +158,7 @@ def choose_min_count(
     above = np.cumsum(sums["cells"][::-1])[::-1] * cell_bytes  # [i + 1]: for what reaches steps[i]
     fits = np.flatnonzero((above[1:] <= int(options.memory)) & (steps >= options.min_count))
     if not len(fits) or (sums["cells"].any() and not above[fits[0] + 1]):
-        raise ValueError(f"tokenizer: `memory` of {int(options.memory):,} bytes holds no pretoken at all: raise it")
+        raise InputError(f"tokenizer: `memory` of {int(options.memory):,} bytes holds no pretoken at all: raise it")
     place = int(fits[0])
     return {
         "min_count": int(steps[place]),

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from eyas.errors import InputError
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.pretokens.table import VALUE, fill, find, keys, new_slots, place
 from eyas.text_kernels.utf8 import buffers
@@ -42,7 +43,7 @@ def make_words(
     data, offsets = buffers(pretokens.view(pa.large_string()))
     cells = int(offsets[-1] - offsets[0]) + len(counts) + 1
     if cells > MOST_CELLS:
-        raise ValueError(
+        raise InputError(
             f"tokenizer: the distinct pretokens take {cells:,} bytes, {MOST_CELLS:,} is the most: raise `min_count`"
         )
     words = Words(np.empty(2 * cells, np.int32), np.empty(len(counts) + 1, np.int64), np.ascontiguousarray(counts))

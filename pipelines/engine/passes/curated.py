@@ -12,6 +12,7 @@ from eyas.corpus.documents import conform, schema, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.store import FileEntry
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import BooksError
 from eyas.pipelines.engine.passes.base import PassState, Result
 
 
@@ -49,7 +50,7 @@ def _publish(part: Part, target: pa.Schema, context: TaskContext) -> Entry:
             _count_languages(docs, languages)
     entry = output.published()
     if entry.rows != part.alive:
-        raise RuntimeError(f"{path}: {entry.rows} documents written, {part.alive} expected; the books do not balance")
+        raise BooksError(f"{path}: {entry.rows} documents written, {part.alive} expected; the books do not balance")
     curated = Part(part.number, part.source, path, part.alive, part.alive, size)
     return {
         "files": [entry.to_json()],

@@ -13,6 +13,7 @@ from typing import Any
 
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import InputError
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.trainer.options import TrainOptions
 from eyas.trainer.schedule import batches_before
@@ -108,7 +109,7 @@ def _check_tokenizer(shards: str, made_with: str) -> None:
         path = run.path("tokenizer/tokenizer.json")
         found = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
         if found != made_with:
-            raise ValueError(
+            raise InputError(
                 f"{path}: another tokenizer (sha256 {found[:16]}…) than that of the shards ({made_with[:16]}…): its ids "
                 f"mean other tokens. Put the right one there, or make the shards again"
             )

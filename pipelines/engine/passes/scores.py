@@ -19,6 +19,7 @@ import pyarrow as pa
 from eyas.corpus.documents import text_lengths
 from eyas.corpus.store import FileEntry, ParquetOutput, Store
 from eyas.corpus.verdict import Verdict
+from eyas.errors import StageError
 
 _RULES: Final = b"rules"
 DOCUMENT: Final = ("id", "bytes", "lang")
@@ -95,7 +96,7 @@ class ScoreFile:
             self._open = self._store.parquet(self._path, scores.schema)
             self._writer = self._open.__enter__()
         if scores.schema != self._schema:
-            raise RuntimeError(f"{self._path}: a filter's rules differ from one batch to the next; they must not")
+            raise StageError(f"{self._path}: a filter's rules differ from one batch to the next; they must not")
         self._writer.write(scores)
 
     def __enter__(self) -> Self:

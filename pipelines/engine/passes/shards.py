@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from eyas.corpus.store import FileEntry, Store, digest_of
 from eyas.corpus.task import Entry, Step
+from eyas.errors import BooksError
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.planning import specs
 from eyas.pipelines.recipe.recipe import NamedStage, RecipeOptions
@@ -49,7 +50,7 @@ def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], 
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
     packed = sum(entry["documents"] for entry in entries)
     if packed != documents:
-        raise RuntimeError(f"{folder}: {packed} documents packed of {documents} curated; the books do not balance")
+        raise BooksError(f"{folder}: {packed} documents packed of {documents} curated; the books do not balance")
     held_out = [entry for entry in entries if entry["held_out"]]
     entries = [entry for entry in entries if not entry["held_out"]]
     index = index_of(meta, entries, folder)

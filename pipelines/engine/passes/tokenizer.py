@@ -11,6 +11,7 @@ from typing import Any
 from eyas.corpus.part import Part
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.errors import InputError
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.tokenizer_train.options import TokenizerOptions
 from eyas.tokenizer_train.training.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
@@ -30,7 +31,7 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
     curated = state.of_kind("curated").parts
     size = sum(part.text_bytes for part in curated)
     if size == 0:
-        raise ValueError(
+        raise InputError(
             "tokenizer: no curated document is left to learn from. The ledger (ledger/*.parquet, or `eyas explain`) says "
             "which stage dropped them; loosen it, or add sources."
         )
@@ -69,7 +70,7 @@ def _check_weights(options: TokenizerOptions, mixture: dict[str, dict[str, float
         for name in weights:
             if name not in known:
                 there = ", ".join(known[:30]) or "none: no document has this column (the stage `language` adds `lang`)"
-                raise ValueError(
+                raise InputError(
                     f"tokenizer: weights: {kind}: no curated document has the {kind} {name!r}; there are {there}"
                 )
 

@@ -11,7 +11,7 @@ from dedup_driver import run
 from near_copies import edited, random_text
 
 from eyas.corpus.ledger import Books
-from eyas.corpus.stage import Alarm
+from eyas.errors import Alarm
 from eyas.filters.dedup import audit, minhash
 from eyas.filters.dedup.audit import excerpts
 from eyas.filters.dedup.exact import ExactDedup
