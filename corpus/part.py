@@ -1,4 +1,4 @@
-"""A part: the documents of one partition on disk, with the mask of those still alive.
+"""A part: the documents of one partition on disk, with the mask of those that are kept.
 
 Dropping documents never rewrites text. A corpus stage leaves a *mask* beside the documents: a Parquet file with
 one row per document, the column `kept`, and the columns the stage adds. Masks stack: each is as long as the part.
@@ -33,10 +33,10 @@ class Part:
     source: str
     documents: str
     rows: int
-    alive: int
+    kept: int
     """Documents not masked out."""
     text_bytes: int
-    """UTF-8 bytes of the living documents' text."""
+    """UTF-8 bytes of the kept documents' text."""
     masks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -45,8 +45,10 @@ class Part:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Part:
-        """The part that `to_json` wrote."""
-        return cls(**{**data, "masks": tuple(data["masks"])})
+        """The part that `to_json` wrote; the first edition called `kept` `alive`."""
+        kept = data["kept"] if "kept" in data else data["alive"]
+        others = {name: value for name, value in data.items() if name != "alive"}
+        return cls(**{**others, "kept": kept, "masks": tuple(data["masks"])})
 
     @property
     def key(self) -> str:
@@ -54,15 +56,15 @@ class Part:
         return f"part-{self.number:05d}"
 
     def tables(self, store: Store, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """The living documents, a few thousand at a time, in order. `columns` may name mask columns."""
-        if not self.alive:
+        """The kept documents, a few thousand at a time, in order. `columns` may name mask columns."""
+        if not self.kept:
             return
         mask = self.mask(store)
         with store.open(self.documents) as file:
             parquet = pq.ParquetFile(file)
             wanted = [name for name in columns or parquet.schema_arrow.names if name in parquet.schema_arrow.names]
             start = 0
-            rows = min(max(BATCH_BYTES * self.alive // max(self.text_bytes, 1), 1), BATCH_ROWS)
+            rows = min(max(BATCH_BYTES * self.kept // max(self.text_bytes, 1), 1), BATCH_ROWS)
             for batch in parquet.iter_batches(batch_size=rows, columns=wanted):
                 table = pa.Table.from_batches([batch])
                 if mask is not None:
@@ -72,7 +74,7 @@ class Part:
                     yield table
 
     def pick(self, store: Store, ids: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The living documents among `ids`: only row groups that may hold one of them are read, one at a time.
+        """The kept documents among `ids`: only row groups that may hold one of them are read, one at a time.
 
         `columns` must name `id`, and may name mask columns.
         """

@@ -19,7 +19,7 @@ def mix(x: U64) -> U64:
     return x ^ (x >> np.uint64(31))
 
 
-def lot(ids: U64, seed: int) -> U64:
-    """A lot for each id: those with the lowest lots are a sample that depends on ids and seed alone."""
+def hash_rank(ids: U64, seed: int) -> U64:
+    """A pseudo-random rank per id. The lowest ranks are a sample that depends only on ids and seed."""
     with np.errstate(over="ignore"):
         return mix(ids + np.uint64(seed * GOLDEN & MASK))

@@ -122,9 +122,14 @@ class Mapper(Stage):
 class Filter(Stage):
     """Says keep or drop, why, and by what score; never drops rows itself."""
 
-    cheap: ClassVar[bool] = False
-    """Whether it may also be asked about documents that a filter before it dropped, so that thresholds can be moved
-    later without going through the text again."""
+    scores_all: ClassVar[bool] = False
+    """Whether it also scores documents that a filter before it dropped, so that thresholds can be moved later without
+    reading the text again. Filters in a row that do are fused: the text is walked once for all of them."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "cheap" in cls.__dict__:
+            raise TypeError(f"{cls.__name__}: `cheap` is called `scores_all` since the second edition; rename it")
 
     def measure(self) -> Measure | None:
         """What it wants counted in the text, together with what other filters want; None if it counts for itself."""
@@ -197,7 +202,7 @@ class CorpusStage(Stage):
 
     @abstractmethod
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        """The verdict on the living documents of `part`, in their order."""
+        """The verdict on the kept documents of `part`, in their order."""
 
     def check(self, books: Mapping[str, Books], summary: Mapping[str, Mapping[str, float]]) -> None:
         """Raises `Alarm`, in words, if the run must stop: a source (the keys of `books`) has lost more than it should, or

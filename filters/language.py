@@ -50,7 +50,7 @@ class Language(Filter):
     """Keeps documents of some languages; adds the two most probable languages, their probabilities and their distance."""
 
     version: ClassVar[int] = 2
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
     adds: ClassVar[dict[str, pa.DataType]] = {
         "lang": pa.string(),
         "lang_score": pa.float32(),

@@ -56,7 +56,7 @@ class UrlFilter(Filter):
     A list is a file: one entry a line, `#` comments, gzip if its name ends in `.gz`, at any fsspec URL.
     """
 
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     column: str = "origin"
     """The column that holds the URL."""

@@ -40,7 +40,7 @@ class Where(Filter):
     """Keeps documents for which an SQL expression is true; null counts as false, and so does what divides by zero."""
 
     version: ClassVar[int] = 1
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     keep: str = Field(min_length=1)
     """The expression, over columns and statistics: `words > 100 AND repeated_5_grams / characters < 0.2`."""

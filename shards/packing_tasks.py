@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus.documents import CONTROL, PARENT
 from eyas.corpus.part import Part
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.errors import BooksError, InputError
 from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
@@ -147,13 +147,13 @@ def _drawn(docs: pa.Table, share: float, seed: int) -> npt.NDArray[np.bool_]:
     The lot is drawn twice: generators choose their documents by the lowest lots, and would choose these.
     """
     limit = share * 2.0**64
-    drawn: npt.NDArray[np.bool_] = lot(lot(docs.column("id").to_numpy(), seed), HELD_OUT_SALT) < limit
+    drawn: npt.NDArray[np.bool_] = hash_rank(hash_rank(docs.column("id").to_numpy(), seed), HELD_OUT_SALT) < limit
     if PARENT.name not in docs.column_names:
         return drawn
     parents = docs.column(PARENT.name).combine_chunks()
     made = pc.fill_null(pc.greater(pc.list_value_length(parents), 0), False).to_numpy(zero_copy_only=False)
     rows, ids = pc.list_parent_indices(parents).to_numpy(), pc.list_flatten(parents).to_numpy()
-    hit = lot(lot(ids.astype(np.uint64), seed), HELD_OUT_SALT) < limit
+    hit = hash_rank(hash_rank(ids.astype(np.uint64), seed), HELD_OUT_SALT) < limit
     drawn[made] = False
     drawn[rows[hit]] = True
     return drawn

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS, NOTE
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.stage import Mapper
 from eyas.errors import InputError
 from eyas.synthetic.answers import read_json, unwrap
@@ -58,7 +58,7 @@ class Annotate(ModelStage, Mapper):
 
     def map(self, docs: pa.Table) -> pa.Table:
         """`docs` with the grade, and a note on each that was to be graded and was not."""
-        lots = lot(docs.column("id").to_numpy(), self.sample_seed)
+        lots = hash_rank(docs.column("id").to_numpy(), self.sample_seed)
         chosen = np.flatnonzero(lots < np.uint64(min(int(self.share * 2**64), 2**64 - 1)))
         texts = docs.column("text").take(pa.array(chosen)).to_pylist()
         heads = [next(iter(split(text, self.max_input_characters)), "") for text in texts]

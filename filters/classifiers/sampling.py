@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eyas.corpus.part import Part
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.task import Entry, TaskContext
 from eyas.filters.classifiers.examples import WHERE, Examples, read_files
 
@@ -36,7 +36,7 @@ def draw_lots(part: Part, wanted: dict[int, tuple[Examples | None, int]], contex
     matched = dict.fromkeys(wanted, 0)
     for docs in part.tables(context.store, sorted(columns)):
         ids = docs.column("id").to_numpy()
-        chances = lot(ids, context.seed)
+        chances = hash_rank(ids, context.seed)
         for number, (examples, _) in wanted.items():
             mask = examples.matches(docs) if examples else np.ones(len(ids), np.bool_)
             matched[number] += int(mask.sum())

@@ -24,7 +24,7 @@ from eyas.errors import InputError
 class Threshold(Filter):
     """Keeps documents whose value in `column` is from `min` to `max`, both included."""
 
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     column: str = Field(min_length=1)
     """A column of numbers that an earlier stage adds, such as `prose_score`."""

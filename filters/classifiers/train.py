@@ -164,4 +164,4 @@ class TrainClassifier(CorpusStage):
         return found
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        return Verdict.of([True] * part.alive)
+        return Verdict.of([True] * part.kept)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from eyas.corpus.documents import partition_of
 from eyas.corpus.part import Part
-from eyas.corpus.sampling import lot, mix
+from eyas.corpus.sampling import hash_rank, mix
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.text_kernels.utf8 import buffers
 from eyas.text_kernels.words.words import SKIP, normalising, words
@@ -82,7 +82,7 @@ def sample(removed: pa.Table, seed: int) -> Entry:
             if name not in ("id", "anchor"):
                 salted = mix(salted) + removed.column(name).to_numpy()
     # Rows that are equal have equal lots: one of them is enough.
-    lots, first = np.unique(lot(salted, seed), return_index=True)
+    lots, first = np.unique(hash_rank(salted, seed), return_index=True)
     rows = removed.take(pa.array(first[:OFFERED])).append_column("lot", pa.array(lots[:OFFERED]))
     return {"sample": rows.to_pylist()}
 

@@ -138,7 +138,7 @@ class ExactDedup(KeepingStage):
         return copies_verdict(part, found, context, "exact_duplicate", "copy of")
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
-        return self.buckets((28 + 8 * len(parse(self.keep))) * sum(part.alive for part in inputs))
+        return self.buckets((28 + 8 * len(parse(self.keep))) * sum(part.kept for part in inputs))
 
 
 def _hashes(part: Part, buckets: int) -> str:

@@ -181,12 +181,12 @@ class MinhashDedup(KeepingStage):
         return tasks
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
-        documents = sum(part.alive for part in inputs) + sum(found.rows for found in self.old)
+        documents = sum(part.kept for part in inputs) + sum(found.rows for found in self.old)
         return self.buckets(16 * self.banding[0] * documents)
 
     def _ranges(self, inputs: Sequence[Part]) -> int:
         # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.
-        keys = 8 * self.banding[0] * sum(part.alive for part in inputs)
+        keys = 8 * self.banding[0] * sum(part.kept for part in inputs)
         return self.buckets(1.5 * sum(part.text_bytes for part in inputs) + keys)
 
     # --- candidates -------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from eyas.filters.languages import thresholds_of
 class Heuristic(Filter):
     """A filter whose rules are bounds on scores that are computed from `Statistics`."""
 
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
     name: ClassVar[str]
     """The stage's name in recipes, and in files of thresholds."""
 

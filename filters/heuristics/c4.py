@@ -101,7 +101,7 @@ class C4Quality(Filter, C4Options):
     """Keeps documents with enough sentences on lines that read like sentences."""
 
     version: ClassVar[int] = 1
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     min_num_sentences: int | None = Field(default=5, ge=1)
     """Fewest sentences on lines that count (C4: 5); null turns the rule off."""

@@ -52,7 +52,7 @@ class CodeQuality(Filter):
     """
 
     version: ClassVar[int] = 1
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     language_column: str = "prog_lang"
     """The column with each document's programming language (GitHub's names, whatever the case). If it is named here

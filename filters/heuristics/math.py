@@ -66,7 +66,7 @@ class MathQuality(Filter):
     """Keeps text about mathematics that is whole. The rules are asked in the order of the options; null turns one off."""
 
     version: ClassVar[int] = 1
-    cheap: ClassVar[bool] = True
+    scores_all: ClassVar[bool] = True
 
     min_words: int | None = Field(default=10, ge=0)
     """Fewest words of two letters and more outside formulas: a list of formulas explains nothing."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.filters.languages.fit import Direction, Fitted, Method, fit
@@ -107,5 +107,5 @@ def _files(plan: Plan, store: Store, results: Mapping[str, Result]) -> Iterator[
         for paths in results[planned.digest].scores.values() if planned.digest in results else ():
             for path in paths:
                 scored = store.read_table(path)
-                chosen = lot(scored.column("id").to_numpy(), plan.recipe.options.seed) <= limit
+                chosen = hash_rank(scored.column("id").to_numpy(), plan.recipe.options.seed) <= limit
                 yield scored.filter(pa.array(chosen)) if read > SAMPLE else scored

@@ -170,7 +170,7 @@ class _Recount:
         ledger: pa.Table | None = None
         for group in stretches(planned.stages) if planned.kind == "documents" else [list(planned.stages)]:
             stage = group[0].stage
-            if planned.kind == "documents" and getattr(stage, "cheap", False):
+            if planned.kind == "documents" and getattr(stage, "scores_all", False):
                 movable |= self._stretch(self._store.read_table(next(files)), [named.label for named in group])
                 continue
             ledger = self._store.read_table(result.ledgers[str(part.number)]) if ledger is None else ledger

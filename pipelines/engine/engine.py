@@ -260,10 +260,10 @@ def load_result(store: Store, planned: Pass) -> Result | None:
 
 def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
     """Raises `BooksError` unless what left the pass before is what went into this one, stage after stage."""
-    flow = sum(part.alive for part in before)
+    flow = sum(part.kept for part in before)
     labels = [named.label for named in planned.stages]
     if planned.kind == "generate":
-        made = sum(part.alive for part in result.parts) - flow
+        made = sum(part.kept for part in result.parts) - flow
         kept = result.total(labels[0]).kept if result.books.get(labels[0]) else 0
         _equal(planned, labels[0], "kept", kept, made)
         return
@@ -274,7 +274,7 @@ def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
         books.check(label, planned.label)
         _equal(planned, label, "got", books.documents, flow)
         flow = books.kept
-    _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.alive for part in result.parts))
+    _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.kept for part in result.parts))
 
 
 def _equal(planned: Pass, label: str, verb: str, booked: int, found: int) -> None:

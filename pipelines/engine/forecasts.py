@@ -31,7 +31,7 @@ def forecasts(planned: Plan, store: Store) -> list[tuple[str, str]]:
                 found.append((named.label, f"{line}. From {documents:,} documents, {source}"))
         result = load_result(store, current)
         if result is not None:
-            documents = sum(part.alive for part in result.parts)
+            documents = sum(part.kept for part in result.parts)
             characters, source = sum(part.text_bytes for part in result.parts), "counted"
         elif current.stages:
             source = "more than will be left" if source == "counted" else source

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from eyas.corpus.sampling import GOLDEN, MASK, lot, mix
+from eyas.corpus.sampling import GOLDEN, MASK, hash_rank, mix
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, table_of
 from eyas.synthetic.long_context.keys import KEYS, key_lists, key_of
 from eyas.text_kernels.fingerprints.minhash import signatures
@@ -67,7 +67,7 @@ class JoinRelated(TargetJoiner):
 
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
         ids = docs.column("id").to_numpy()
-        order = np.argsort(lot(ids, seed), kind="stable")
+        order = np.argsort(hash_rank(ids, seed), kind="stable")
         text = docs.column("text").combine_chunks()
         values, offsets = shingles(*word_hashes(text), COPY_WORDS)
         sets = [values[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]

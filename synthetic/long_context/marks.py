@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.corpus.documents import CONTROL, SPANS
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.errors import InputError
 
 FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"
@@ -40,7 +40,7 @@ def check_marks(marks: Sequence[str]) -> None:
 
 def uniform(ids: npt.NDArray[np.uint64], seed: int, draw: int) -> npt.NDArray[np.float64]:
     """float64[ids] in [0, 1): draw number `draw` for each id; the same in any order, batch or process."""
-    return (lot(lot(ids, seed), draw) >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return (hash_rank(hash_rank(ids, seed), draw) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
 def control_of(docs: pa.Table) -> list[list[str] | None]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from eyas.corpus.documents import NOTE
-from eyas.corpus.sampling import MASK, lot
+from eyas.corpus.sampling import MASK, hash_rank
 from eyas.corpus.stage import Mapper
 from eyas.errors import InputError
 from eyas.synthetic.long_context.marks import control_of, joined_already, put, uniform
@@ -110,7 +110,7 @@ def restore(text: str, order: list[int] | None) -> str:
 
 def _permutation(document: int, seed: int, count: int) -> list[int]:
     """The order of `count` lots drawn for this document; never the identity."""
-    start = int(lot(np.array([document], np.uint64), seed)[0])
-    drawn = lot(np.array([(start + i) & MASK for i in range(1, count + 1)], np.uint64), 12)
+    start = int(hash_rank(np.array([document], np.uint64), seed)[0])
+    drawn = hash_rank(np.array([(start + i) & MASK for i in range(1, count + 1)], np.uint64), 12)
     order: list[int] = np.argsort(drawn, kind="stable").tolist()
     return order if order != sorted(order) else [*order[1:], order[0]]

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from eyas.corpus.sampling import MASK, lot
+from eyas.corpus.sampling import MASK, hash_rank
 from eyas.errors import InputError
 from eyas.synthetic.long_context.joined import Joined, TargetJoiner, filled, table_of
 from eyas.synthetic.long_context.keys import key_lists
@@ -50,12 +50,12 @@ class RetrievalTask(TargetJoiner):
 
     def keys(self, docs: pa.Table, seed: int, total_bytes: int) -> pa.Array:
         groups = max(total_bytes // (GROUP_TARGETS * self.limit), 1)
-        drawn = lot(lot(docs.column("id").to_numpy(), seed), 21) % np.uint64(groups)
+        drawn = hash_rank(hash_rank(docs.column("id").to_numpy(), seed), 21) % np.uint64(groups)
         return key_lists([[key] for key in drawn.tolist()])
 
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
         ids = docs.column("id").to_numpy()
-        order = np.argsort(lot(lot(ids, seed), 22), kind="stable").tolist()
+        order = np.argsort(hash_rank(hash_rank(ids, seed), 22), kind="stable").tolist()
         texts = docs.column("text").to_pylist()
         sizes = [len(texts[row].encode()) + _HEADING for row in order]
         room = self.limit - self.questions * LONGEST_QUESTION
@@ -81,9 +81,9 @@ class RetrievalTask(TargetJoiner):
         return joined
 
     def _questions(self, context: Context, first: int, seed: int) -> list[Question]:
-        drawn = int(lot(np.array([first], np.uint64), seed)[0])
+        drawn = int(hash_rank(np.array([first], np.uint64), seed)[0])
         start = np.array([(drawn + i) & MASK for i in range(self.questions)], np.uint64)
-        places = lot(start, 23).tolist()
+        places = hash_rank(start, 23).tolist()
         hops = uniform(start, seed, 24) < self.two_hops_share
         found: dict[str, Question] = {}
         for draw, two in zip(places, hops.tolist(), strict=True):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shard_sets import packed, tokenizer
 
 from eyas.corpus.documents import PARENT
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.store import Store
 from eyas.shards import packing_tasks as pack
 from eyas.shards.format import Index
@@ -147,5 +147,5 @@ def test_what_was_made_of_a_held_out_document_is_held_out_too() -> None:
     assert drawn[1000:].tolist() == drawn[:1000].tolist()
     assert 60 < drawn[:1000].sum() < 140
     # Generators take the documents with the lowest lots: these must not be those held out.
-    lowest = np.argsort(lot(ids[:1000], 7))[:50]
+    lowest = np.argsort(hash_rank(ids[:1000], 7))[:50]
     assert drawn[lowest].sum() < 15

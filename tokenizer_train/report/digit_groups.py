@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.tokenizer_train.report.loaded import LoadedTokenizer
 
 LONGEST = 8
@@ -68,7 +68,7 @@ def _numbers(digits: int) -> list[str]:
     low, high = 10 ** (digits - 1) if digits > 1 else 0, 10**digits
     if digits <= 3:
         return [str(number) for number in range(low, high)]
-    drawn = lot(np.arange(DRAWN, dtype=np.uint64), digits) % np.uint64(high - low) + np.uint64(low)
+    drawn = hash_rank(np.arange(DRAWN, dtype=np.uint64), digits) % np.uint64(high - low) + np.uint64(low)
     return [str(number) for number in drawn]
 
 

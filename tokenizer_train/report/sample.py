@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from eyas.corpus.language_names import FALCON_H1, language_names
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.sources.base import Batch, Source
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.sources.listing import Split
@@ -126,7 +126,7 @@ def _pieces(path: str) -> list[tuple[Source, Split]]:
 
 def _drawn(pieces: list[tuple[Source, Split]], read_bytes: int) -> list[tuple[Source, Split]]:
     """Pieces of about `read_bytes` in all, by lot, in their order; one at least."""
-    order = np.argsort(lot(np.arange(len(pieces), dtype=np.uint64), 1), kind="stable")
+    order = np.argsort(hash_rank(np.arange(len(pieces), dtype=np.uint64), 1), kind="stable")
     sizes = np.array([pieces[i][1].bytes for i in order], np.int64)
     taken = order[: max(int(np.searchsorted(np.cumsum(sizes), read_bytes, side="right")), 1)]
     return [pieces[i] for i in sorted(taken)]
@@ -216,7 +216,7 @@ class _Counts:
 
 
 def _bins(number: int, count: int) -> npt.NDArray[np.int64]:
-    lots = lot(np.arange(number, number + count, dtype=np.uint64), 0)
+    lots = hash_rank(np.arange(number, number + count, dtype=np.uint64), 0)
     return (lots >> np.uint64(64 - 12)).astype(np.int64)
 
 

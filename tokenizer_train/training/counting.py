@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eyas.corpus.part import Part
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, write_buckets
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Entry, Task, TaskContext
@@ -68,7 +68,7 @@ def _count(part: Part, options: TokenizerOptions, share: float, buckets: int, co
     for docs in part.tables(context.store, ["id", "text", "source", "lang"]):
         if share < 1.0:
             limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**11))
-            docs = docs.filter(pa.array(lot(docs.column("id").to_numpy(), context.seed) <= limit))
+            docs = docs.filter(pa.array(hash_rank(docs.column("id").to_numpy(), context.seed) <= limit))
         weights = _weights(docs, options)
         _tell(docs, weights, totals)
         if weights is not None:

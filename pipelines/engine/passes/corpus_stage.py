@@ -60,10 +60,10 @@ def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: Task
     stage = named.stage
     assert isinstance(stage, CorpusStage)
     verdict = stage.decide(part, inputs, context)
-    check_verdict(named.label, verdict, part.alive)
+    check_verdict(named.label, verdict, part.kept)
     ids, kept_bytes, samples = _ids_and_samples(part, named.label, verdict, context)
     rows = ledger.decisions(named.label, pa.array(ids), verdict)
-    books = Books.of(rows, part.alive)
+    books = Books.of(rows, part.kept)
     books.bytes_in, books.bytes_kept = part.text_bytes, kept_bytes
     books.check(named.label, part.key)
     books.seconds = time.perf_counter() - started

@@ -49,9 +49,9 @@ def _publish(part: Part, target: pa.Schema, context: TaskContext) -> Entry:
             size += text_bytes(docs)
             _count_languages(docs, languages)
     entry = output.published()
-    if entry.rows != part.alive:
-        raise BooksError(f"{path}: {entry.rows} documents written, {part.alive} expected; the books do not balance")
-    curated = Part(part.number, part.source, path, part.alive, part.alive, size)
+    if entry.rows != part.kept:
+        raise BooksError(f"{path}: {entry.rows} documents written, {part.kept} expected; the books do not balance")
+    curated = Part(part.number, part.source, path, part.kept, part.kept, size)
     return {
         "files": [entry.to_json()],
         "curated": curated.to_json(),

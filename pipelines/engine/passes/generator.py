@@ -18,7 +18,7 @@ from eyas.corpus import ledger
 from eyas.corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
 from eyas.corpus.ledger import Books, Refusal
 from eyas.corpus.part import Part
-from eyas.corpus.sampling import lot
+from eyas.corpus.sampling import hash_rank
 from eyas.corpus.stage import Generator, Joiner
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
@@ -65,7 +65,7 @@ def _lowest(part: Part, count: int, context: TaskContext) -> Entry:
     lowest: list[tuple[int, int]] = []
     for docs in part.tables(context.store, ["id"]):
         ids = docs.column("id").to_numpy()
-        lots = lot(ids, context.seed)
+        lots = hash_rank(ids, context.seed)
         lowest = sorted([*lowest, *zip(lots.tolist(), ids.tolist(), strict=True)])[:count]
     return {"files": [], "lowest": lowest}
 

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus.documents import CONTROL, PARENT, SPANS, generated_partition, schema, text_lengths
 from eyas.corpus.part import BATCH_BYTES, Part
-from eyas.corpus.sampling import lot, mix
+from eyas.corpus.sampling import hash_rank, mix
 from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
 from eyas.corpus.stage import Joiner, StageUnavailable
 from eyas.corpus.task import Entry, Step, Task, TaskContext
@@ -39,13 +39,13 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     named, target = state.current.stages[0], schema(state.current.columns)
     stage = named.stage
     assert isinstance(stage, Joiner)
-    parts = tuple(part for part in state.parts if part.alive)
+    parts = tuple(part for part in state.parts if part.kept)
     total = sum(part.text_bytes for part in parts)
     result = Result(books={named.label: {}}, parts=list(state.parts))
     if not parts:
         return result
     # A candidate takes 24 bytes, and documents have one key or some dozens.
-    ranges = bucket_count(24 * 16 * sum(part.alive for part in parts), stage.bucket_bytes)
+    ranges = bucket_count(24 * 16 * sum(part.kept for part in parts), stage.bucket_bytes)
     buckets = bucket_count(total, stage.bucket_bytes)
     tasks = [Task(part.key, partial(_keys, part, named, total, ranges), part.text_bytes) for part in parts]
     refused = [refusal for entry in (yield Step.of("keys", tasks)) for refusal in entry["refused"]]
@@ -114,7 +114,7 @@ def _elect(number: int, parts: Sequence[Part], stage: Joiner, context: TaskConte
     key, ids, sizes = key[fresh], ids[fresh], sizes[fresh]
     _, group, members = np.unique(key, return_inverse=True, return_counts=True)
     chosen = (members > 1) & (members <= (stage.largest_group() or len(key) + 1))
-    used = chosen[group] & (lot(key, context.seed) / 2.0**64 < stage.share)
+    used = chosen[group] & (hash_rank(key, context.seed) / 2.0**64 < stage.share)
     elected = pa.table(
         [
             pa.array(ids[used]),

@@ -41,15 +41,15 @@ def stretches(stages: Sequence[NamedStage]) -> list[list[NamedStage]]:
     """The stages in groups: cheap filters in a row are one, any other stage is one of its own."""
     groups: list[list[NamedStage]] = []
     for named in stages:
-        if groups and _is_cheap(named) and _is_cheap(groups[-1][-1]):
+        if groups and _scores_all(named) and _scores_all(groups[-1][-1]):
             groups[-1].append(named)
         else:
             groups.append([named])
     return groups
 
 
-def _is_cheap(named: NamedStage) -> bool:
-    return isinstance(named.stage, Filter) and named.stage.cheap
+def _scores_all(named: NamedStage) -> bool:
+    return isinstance(named.stage, Filter) and named.stage.scores_all
 
 
 def _later(stages: Sequence[NamedStage], docs: pa.Table) -> Iterator[Measure]:
@@ -114,7 +114,7 @@ class StageLine:
             scores.add(named.label, docs, verdict)
             self.books[named.label].seconds += time.perf_counter() - started
             started = time.perf_counter()
-        if _is_cheap(group[0]):
+        if _scores_all(group[0]):
             self._scores[number] = scores.table()
         return docs if alive.all() else docs.filter(pa.array(alive))
 
@@ -152,7 +152,7 @@ class StageLine:
             score_files = {
                 group: stack.enter_context(ScoreFile(context.store, f"{context.folder}/scores-{group}/{key}.parquet"))
                 for group, stages in enumerate(self._groups)
-                if _is_cheap(stages[0])
+                if _scores_all(stages[0])
             }
             for batch in batches:
                 docs = self.apply(batch)

@@ -70,7 +70,7 @@ def train(
             json.dumps(entry)
     for part in parts:
         verdict = stage.decide(part, parts, context)
-        assert len(verdict) == part.alive and verdict.kept.true_count == part.alive
+        assert len(verdict) == part.kept and verdict.kept.true_count == part.kept
     return folder / "pass" / stage.makes()[stage.name]
 
 

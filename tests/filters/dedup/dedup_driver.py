@@ -72,7 +72,7 @@ def run(
     fates: list[Fate] = []
     for part in parts:
         verdict = stage.decide(part, parts, context)
-        assert len(verdict) == part.alive
+        assert len(verdict) == part.kept
         living = pa.concat_arrays(
             [pa.array([], pa.large_string()), *(c for t in part.tables(store) for c in t.column("text").chunks)]
         )
