@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 from eyas.corpus.documents import CUT
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.text_kernels.splice import splice
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 16_000_000
@@ -128,6 +127,9 @@ def _apply(table: pa.Table, mask: pa.Table, columns: Sequence[str] | None) -> pa
     kept = mask.column("kept")
     table, mask = table.filter(kept), mask.filter(kept)
     if "text" in table.column_names:
+        # Here, because a stage of a user's own imports this module, and should not wait for numba.
+        from eyas.text_kernels.splice import splice
+
         for name in sorted((n for n in mask.column_names if n.startswith(CUT)), key=lambda n: int(n[len(CUT) :])):
             filler = mask.schema.field(name).metadata[b"filler"].decode()
             cut = splice(table.column("text"), mask.column(name), filler)

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
+from pydantic import ByteSize, Field, field_validator
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 
 Packing = Literal["best_fit", "first_fit", "concat"]
 
 
-class ShardOptions(BaseModel):
+class ShardOptions(Options):
     """Packed Arrow shards: `shards: {sequence_length: 2048, …}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     sequence_length: int = Field(default=2048, ge=16, le=1 << 20)
     """Tokens in a row."""
@@ -35,10 +34,8 @@ class ShardOptions(BaseModel):
     memory: about ten times as much."""
 
 
-class Phase(BaseModel):
+class Phase(Options):
     """Weights from a step on: `{from_step: 1000, weights: {web: 0.7, code: 0.3}}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     weights: dict[str, float] = Field(min_length=1)
     """Shares of tokens by source; they are scaled to add up to 1. A source that is not named gives nothing."""

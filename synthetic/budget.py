@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 
 POLL = 0.02
@@ -41,10 +42,8 @@ create table if not exists events (account text, event text, count integer not n
 """
 
 
-class Budget(BaseModel):
+class Budget(Options):
     """The most that a stage may spend in this run, over all workers, attempts and restarts; null: no limit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     requests: int | None = Field(default=None, ge=0)
     """Requests sent, repeated ones included."""
@@ -56,10 +55,8 @@ class Budget(BaseModel):
     """Minutes in which requests were under way; a request is cut off at the end of the last."""
 
 
-class Price(BaseModel):
+class Price(Options):
     """What a million tokens cost."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     input: float = Field(default=0.0, ge=0)
     """A million tokens read."""

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from eyas.corpus.options import Options
 from eyas.corpus.verdict import Rule
 from eyas.errors import InputError
 from eyas.synthetic import gate_chatter as spoken
@@ -25,10 +26,8 @@ Share = float | None
 Scores = Mapping[str, npt.NDArray[np.float64]]
 
 
-class Gates(BaseModel):
+class Gates(Options):
     """Thresholds; null turns a gate off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     min_characters: int = Field(default=40, ge=0)
     """A shorter answer is refused as `too_short`."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 
 SPECIAL_TOKENS = [
@@ -27,10 +28,8 @@ SPECIAL_TOKENS = [
 PAD, BOS, EOS = "<|pad|>", "<|begin_of_text|>", "<|end_of_text|>"
 
 
-class LatexOptions(BaseModel):
+class LatexOptions(Options):
     """LaTeX commands as single tokens: `latex: {inject: builtin}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     inject: Literal["builtin", "corpus"] | list[str] = "builtin"
     """`builtin`: the common commands of mathematics and documents; `corpus`: the most frequent ones of the text; or a
@@ -55,10 +54,8 @@ def _in_thousandths(weight: float) -> float:
     return weight
 
 
-class Weights(BaseModel):
+class Weights(Options):
     """`weights: {source: {web: 1, code: 2}, lang: {hi: 4}}`: a document counts as often as the product says; others once."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     source: dict[str, Annotated[float, Field(ge=0, le=1000), AfterValidator(_in_thousandths)]] = {}
     """By the source's name in the recipe."""
@@ -66,10 +63,8 @@ class Weights(BaseModel):
     """By the column `lang`, which the stage `language` adds."""
 
 
-class TokenizerOptions(BaseModel):
+class TokenizerOptions(Options):
     """Byte-level BPE: `tokenizer: {vocab_sizes: [8192], …}`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     vocab_sizes: list[Annotated[int, Field(ge=300, le=1_000_000)]] = Field(default=[32768], min_length=1)
     """Sizes to make, exact, special tokens and LaTeX commands included. One training to the largest gives them all:

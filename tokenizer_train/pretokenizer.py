@@ -15,9 +15,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 from tokenizers import Regex, pre_tokenizers
 
+from eyas.corpus.options import Options
 from eyas.text_kernels.pretokens.pretokens import pretokens
 from eyas.text_kernels.pretokens.rules import ANY, NOTHING, ONE_SPACE, Rules
 from eyas.tokenizer_train.options import LatexOptions, TokenizerOptions
@@ -36,10 +36,8 @@ _OTHER_LETTERS = rf"[^\P{{L}}{_SCRIPTS}]"
 _IDEOGRAPHS = rf"(?:(?!{_OTHER_LETTERS})\p{{L}})"
 
 
-class Pretokenizer(BaseModel):
+class Pretokenizer(Options):
     """How text is cut before BPE. `pattern` is the definition; the defaults are Falcon-H1's, without LaTeX."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     split_digits: Literal["each", "groups_of_3", "none"] = "each"
     """At most one number in a piece, at most three, or any."""

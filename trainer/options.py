@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 from eyas.shards.options import Phase, check_phases
 from eyas.trainer.config import PRESETS, HybridConfig
@@ -17,10 +18,8 @@ from eyas.trainer.schedule import batches_before
 from eyas.trainer.sizing import sized
 
 
-class BatchRamp(BaseModel):
+class BatchRamp(Options):
     """A batch that grows: `{start: 64, every: 500}` takes 64 rows, 64 more after every 500 steps, up to batch_size."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     start: int = Field(ge=1)
     """Rows of the first steps, and of each addition. batch_size must be a multiple."""
@@ -28,10 +27,8 @@ class BatchRamp(BaseModel):
     """Steps between additions."""
 
 
-class TrainOptions(BaseModel):
+class TrainOptions(Options):
     """Options of `eyas.trainer.train`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     preset: str = "tiny"
     """Shape of the model: tiny (7.5M weights at a vocabulary of 8,192), 90m, or a released Falcon-H1 (falcon_h1.md

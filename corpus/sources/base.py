@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import fsspec
 import pyarrow as pa
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, field_validator
+from pydantic import ByteSize, Field, field_validator
 
 from eyas.corpus.documents import COLUMNS, PARENT
+from eyas.corpus.options import Options
 from eyas.corpus.sources.listing import InputFile, Split, list_files
 from eyas.errors import InputError
 
@@ -89,10 +90,8 @@ class BatchBuilder:
         return batch
 
 
-class Source(BaseModel):
+class Source(Options):
     """Options of every format. `path` is a folder, a file, or any fsspec URL (s3://, gs://, memory:// …)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     path: str
     """Folder, file or fsspec URL; `${python_env}` stands for the Python environment's own packages."""

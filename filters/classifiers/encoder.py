@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from eyas.corpus.options import Options
 from eyas.corpus.stage import StageUnavailable
 from eyas.errors import InputError
 
@@ -31,10 +32,8 @@ _STAMP_BYTES = 1 << 20
 _LARGE = 64 << 20
 
 
-class EncoderOptions(BaseModel):
+class EncoderOptions(Options):
     """An encoder and the logistic head that is trained on its embeddings."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     encoder: str = Field(min_length=1)
     """Folder of a `transformers` encoder with its tokenizer (config.json, weights, tokenizer.json)."""

@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS
+from eyas.corpus.options import Options
 from eyas.corpus.sources.base import ColumnSource
 from eyas.corpus.sources.columnar import ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
@@ -29,10 +30,8 @@ WHERE = "where"
 """The column that says where an example came from."""
 
 
-class Examples(BaseModel):
+class Examples(Options):
     """The examples of one class: exactly one of `where` and `files`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     where: str | None = Field(default=None, min_length=1)
     """A condition on the columns of the documents that reach this stage, in SQL: `source = 'wiki'`."""

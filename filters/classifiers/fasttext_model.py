@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from eyas.corpus.options import Options
 from eyas.corpus.stage import StageUnavailable
 from eyas.errors import InputError
 from eyas.filters.classifiers.text import TextOptions, one_line
@@ -28,10 +29,8 @@ POSITIVE, NEGATIVE = "positive", "negative"
 MODEL_FILE = "model.bin"
 
 
-class FastTextOptions(BaseModel):
+class FastTextOptions(Options):
     """How fastText learns. DCLM took fastText's own defaults and bigrams, for 400,000 documents; ours are for fewer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     dim: int = Field(default=32, ge=1, le=1000)
     """Length of a word's vector (fastText: 100). The file grows with it: 4 bytes times words and buckets."""

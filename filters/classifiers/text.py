@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eyas.corpus.options import Options
 
 _APART = r"([\p{P}\p{S}]|\p{Han}|\p{Hiragana}|\p{Katakana}|\p{Thai}|\p{Lao}|\p{Khmer}|\p{Myanmar})"
 _BLANK = r"[\p{Z}\p{Cc}]+"
@@ -18,10 +20,8 @@ _FASTTEXT_BLANK = r"[ \t\n\v\f\r\x00]+"
 """What fastText itself takes for white space."""
 
 
-class TextOptions(BaseModel):
+class TextOptions(Options):
     """How a document becomes one line."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_characters: int | None = Field(default=10_000, ge=1)
     """How much of a document the model sees, in code points; null: all of it."""

@@ -11,16 +11,16 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from eyas.corpus.options import Options
 
 F64 = npt.NDArray[np.float64]
 _STEPS = 1000
 
 
-class BandingTarget(BaseModel):
+class BandingTarget(Options):
     """What bands and rows are chosen by."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     jaccard: float = Field(default=0.75, gt=0.0, lt=1.0)
     """Pairs at least this similar should be found."""

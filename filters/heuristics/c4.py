@@ -12,9 +12,10 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eyas.corpus import Filter, Rule, Verdict
+from eyas.corpus.options import Options
 from eyas.filters.heuristics.symbols import TERMINALS
 from eyas.text_kernels.statistics import lines as kernel
 from eyas.text_kernels.statistics.lines import LineStatistics, line_statistics
@@ -35,10 +36,8 @@ _LOREM_IPSUM, _JAVASCRIPT = np.uint64(1), np.uint64(2)
 _POLICY = np.uint64((1 << len(PHRASES)) - 1) ^ _LOREM_IPSUM ^ _JAVASCRIPT
 
 
-class C4Options(BaseModel):
+class C4Options(Options):
     """Which lines count; each rule can be turned off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     split_paragraph: bool = True
     """Judge line by line (C4); false: sentence by sentence."""

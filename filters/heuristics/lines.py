@@ -16,10 +16,11 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from eyas.corpus import Mapper
 from eyas.corpus.documents import NOTE
+from eyas.corpus.options import Options
 from eyas.filters.heuristics.c4 import C4Options, c4_lines, sums
 from eyas.filters.heuristics.symbols import TERMINALS
 from eyas.text_kernels.statistics import lines as kernel
@@ -46,10 +47,8 @@ COUNTER: Final = re.compile(
 COLUMN: Final = "line_cleanup_removed"
 
 
-class RefinedWebOptions(BaseModel):
+class RefinedWebOptions(Options):
     """Which lines go; each rule can be turned off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     max_uppercase_share: float | None = Field(default=0.5, ge=0, le=1)
     """Take out lines with a greater share of upper case among their characters ("mainly composed of uppercase"; the

@@ -15,19 +15,16 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 from eyas.filters.languages.thresholds import Thresholds, check, read
 
 __all__ = ["LanguageEntry", "Source", "Thresholds", "Value", "load", "overrides", "read", "sources", "thresholds_of"]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Source(_Model):
+class Source(Options):
     """Where a value comes from."""
 
     project: str
@@ -42,14 +39,14 @@ class Source(_Model):
     """How the value was found."""
 
 
-class Value(_Model):
+class Value(Options):
     """A threshold, or a list, and the key of its source."""
 
     value: Any
     source: str
 
 
-class LanguageEntry(_Model):
+class LanguageEntry(Options):
     """One language. `stages`: stage, option: value and source."""
 
     name: str = Field(min_length=1)
@@ -77,7 +74,7 @@ class LanguageEntry(_Model):
         return self
 
 
-class _File(_Model):
+class _File(Options):
     sources: dict[str, Source]
     languages: dict[str, LanguageEntry]
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
 
+from eyas.corpus.options import Options
 from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
@@ -37,10 +38,8 @@ FORMATS: dict[str, type[Source]] = {
 }
 
 
-class SourceEntry(BaseModel):
+class SourceEntry(Options):
     """One source: a name and exactly one format."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     """The name that documents carry in the column `source`."""
@@ -67,10 +66,8 @@ class SourceEntry(BaseModel):
         return source
 
 
-class RecipeOptions(BaseModel):
+class RecipeOptions(Options):
     """Everything in a recipe but its stages."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """The run's name: its folder is `runs/<name>`."""

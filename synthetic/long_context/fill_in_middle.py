@@ -12,9 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from eyas.corpus.documents import CONTROL, NOTE
+from eyas.corpus.options import Options
 from eyas.corpus.stage import Mapper
 from eyas.errors import InputError
 from eyas.synthetic.long_context.marks import (
@@ -33,10 +34,8 @@ HELD = "sentinel"
 """In the column: the document holds a sentinel already, and was left as it is."""
 
 
-class Sentinels(BaseModel):
+class Sentinels(Options):
     """The tokens that say which piece follows. They must be control tokens of the tokenizer that packs the text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     prefix: str = FIM_PREFIX
     """Before the prefix."""

@@ -16,8 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from eyas.corpus.options import Options
 from eyas.errors import InputError
 from eyas.synthetic.gates import Gates
 
@@ -26,10 +27,8 @@ PARTS = ("system", "user")
 DIGESTED = ("prompt.yaml", "system.jinja", "user.jinja", "schema.json")
 
 
-class PromptCard(BaseModel):
+class PromptCard(Options):
     """The content of `prompt.yaml`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     version: int = Field(default=1, ge=1)
     """Raised whenever the wording changes."""
