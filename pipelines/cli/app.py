@@ -267,7 +267,8 @@ def stages(
     from rich.table import Table
     from rich.text import Text
 
-    from eyas.pipelines.recipe.registry import add_search_path, kind, stage_class, targets
+    from eyas.corpus.registry import add_search_path
+    from eyas.pipelines.recipe.registry import stage_class, targets
 
     add_search_path(str(Path.cwd()))
     console = Console()
@@ -277,11 +278,13 @@ def stages(
             table.add_column(column, overflow="fold")
         for known in sorted(targets(plugin or ())):
             cls = stage_class(known, plugin or ())
-            table.add_row(known, kind(cls), Text((cls.__doc__ or "").strip().splitlines()[0]))
+            table.add_row(known, cls.kind_name, Text((cls.__doc__ or "").strip().splitlines()[0]))
         console.print(table)
         return
     cls = stage_class(name, plugin or ())
-    console.print(f"[bold]{name}[/bold] ({kind(cls)}, version {cls.version}): {escape((cls.__doc__ or '').strip())}\n")
+    console.print(
+        f"[bold]{name}[/bold] ({cls.kind_name}, version {cls.version}): {escape((cls.__doc__ or '').strip())}\n"
+    )
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in ("option", "default", "meaning"):
         table.add_column(column, overflow="fold")
