@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -12,6 +12,7 @@ from eyas.pipelines.cli.console import examples
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from eyas.pipelines.engine.passes.records import ShardsSummary
     from eyas.shards.export import Target
     from eyas.shards.order import Share
 
@@ -245,7 +246,7 @@ def pack(
     console.print(f"{summary['tokens']:,} tokens in {store.path(folder)}", highlight=False, soft_wrap=True)
 
 
-def packing_table(summary: dict[str, Any]) -> Table:
+def packing_table(summary: ShardsSummary) -> Table:
     """The packing report: what each way costs for these documents; the way that was taken is bold."""
     from rich.table import Table
 
