@@ -16,6 +16,7 @@ from eyas.pipelines.cli.console import examples
 from eyas.pipelines.cli.explain import EXAMPLES as EXPLAIN_EXAMPLES
 from eyas.pipelines.cli.explain import explain
 from eyas.pipelines.cli.export import export_app
+from eyas.pipelines.cli.migrate import MIGRATE_EXAMPLES, migrate
 from eyas.pipelines.cli.model import GENERATE_EXAMPLES, TRAIN_EXAMPLES, generate, train
 from eyas.pipelines.cli.prompts import PROMPTS_EXAMPLES, prompts
 from eyas.pipelines.cli.shards import PACK_EXAMPLES, pack, shards_app
@@ -45,6 +46,7 @@ app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=GENERATE_EXAMPLES)(generate)
 app.command(epilog=ABLATE_EXAMPLES)(ablate)
 app.command(epilog=PROMPTS_EXAMPLES)(prompts)
+app.command(epilog=MIGRATE_EXAMPLES)(migrate)
 
 RecipeArgument = Annotated[str, typer.Argument(help="A recipe (YAML file).", metavar="RECIPE")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")]

@@ -31,7 +31,7 @@ from eyas.pipelines.engine.passes.records import (
     ShardsSummary,
     TokenizerSummary,
 )
-from eyas.pipelines.engine.planning import PRODUCTS, Kind, Pass, Plan
+from eyas.pipelines.engine.planning import PRODUCTS, RUN_FORMAT, Kind, Pass, Plan
 
 
 class Observer:
@@ -270,7 +270,12 @@ class Engine:
                     "summary": result.summary,
                 }
             )
-        return {"name": self._plan.recipe.options.name, "plan": self._plan.digest, "passes": passes}
+        return {
+            "format": RUN_FORMAT,
+            "name": self._plan.recipe.options.name,
+            "plan": self._plan.digest,
+            "passes": passes,
+        }
 
     def _write_text(self, path: str, text: str) -> None:
         with self._store.create(path) as output:

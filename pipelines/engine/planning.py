@@ -21,7 +21,9 @@ from eyas.errors import InputError
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry
 
 FORMAT = 1
-"""Raised when the files that passes leave change."""
+"""Raised when the files that passes leave change, so that older ones are made again."""
+RUN_FORMAT = "eyas-run-2"
+"""The format of a run's folder: its plan.json and manifest.json carry it. Those of the first edition carry none."""
 
 Kind = Literal["documents", "corpus", "generate", "join", "curated", "ledger", "tokenizer", "shards", "model"]
 PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
@@ -80,6 +82,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The content of plan.json."""
         return {
+            "format": RUN_FORMAT,
             "recipe": self.recipe.options.name,
             "folder": self.recipe.folder,
             "variables": dict(self.recipe.variables),
