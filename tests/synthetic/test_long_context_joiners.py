@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from eyas.corpus.documents import PARENT, SPANS, documents
 from eyas.synthetic.long_context import join_repository, joined
 from eyas.synthetic.long_context.dependencies import in_order
-from eyas.synthetic.long_context.imports import Files, asked_for
+from eyas.synthetic.long_context.imports import Files, imported_files
 from eyas.synthetic.long_context.join_related import JoinRelated
 from eyas.synthetic.long_context.join_repository import JoinRepository
 from eyas.synthetic.long_context.joined import TargetJoiner, filled, runs_up_to
@@ -108,7 +108,7 @@ def test_imports_are_found(path: str, text: str, wanted: set[str]) -> None:
     known = ["pkg/b.py", "pkg/c.py", "pkg/__init__.py", "pkg/sub/__init__.py", "pkg/types.py", "web/b.tsx"]
     known += ["web/c/index.js", "src/m.h", "include/lib/n.h", "util/u.go", "util/v.go", "src/parse.rs"]
     known += ["src/ast/mod.rs", "j/com/x/B.java", "j/com/x/C.java"]
-    assert asked_for(path, text, Files([*known, path], "repo")) - {"pkg/__init__.py"} == wanted
+    assert imported_files(path, text, Files([*known, path], "repo")) - {"pkg/__init__.py"} == wanted
 
 
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.sets(st.sampled_from("abcdefghz"))))

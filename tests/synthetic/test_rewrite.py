@@ -129,7 +129,7 @@ def test_code_is_judged_by_its_parser(fake: FakeEndpoint) -> None:
         ("def double(number):\nreturn number + number\n\n\nprint(double(4))", "code_broken"),
     ):
         fake.say = lambda text, said=said: said  # type: ignore[misc]
-        stage.__dict__.pop("_purse", None)
+        stage.__dict__.pop("_ledger", None)
         assert stage.gate(stage.generate(docs([code], ["a.py"]), 0)).reason.to_pylist() == [reason]
 
 
@@ -140,8 +140,8 @@ def test_an_empty_document_and_a_short_one_are_refused(judged: Callable[..., Any
 
 def test_the_forecast_is_of_the_right_size() -> None:
     stage = Rewrite(max_documents=100, max_input_characters=2000, budget={"requests": 50})
-    told = stage.expected(1000, 5_000_000)
-    assert told.requests == 250 and 100_000 < told.input_tokens < 200_000 and told.caps == ("50 requests",)
+    estimate = stage.expected(1000, 5_000_000)
+    assert estimate.requests == 250 and 100_000 < estimate.input_tokens < 200_000 and estimate.caps == ("50 requests",)
     money = Rewrite(endpoint="http://x", model="m", price={"input": 1, "output": 4}).expected(10, 40_000).money
     assert 0.02 < money < 0.1
 
