@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -145,6 +147,29 @@ def test_processes_share_one_ledger(tmp_path: Path, workers: int) -> None:
     spent = BudgetLedger(path).spent("a")
     assert total == spent["requests"] == 500
     assert spent["input_tokens"] + spent["output_tokens"] == 500 * 75 <= 40_000
+
+
+FIRST_EDITION = """
+create table answers (key text primary key, text text not null, finish text, input integer, output integer, seconds real);
+create table accounts (name text primary key, requests integer not null default 0, input integer not null default 0,
+  output integer not null default 0, money real not null default 0, active real not null default 0, last real,
+  not_before real not null default 0, next_request real not null default 0, next_token real not null default 0, refused text);
+create table reservations (id integer primary key autoincrement, account text not null, key text unique, host text,
+  pid integer, until real, input integer, output integer, money real);
+create table events (account text, event text, count integer not null, primary key (account, event));
+insert into answers values ('k', 'said k', 'stop', 50, 25, 1.0);
+insert into accounts (name, requests, input, output) values ('a', 2, 50, 25);
+"""
+
+
+def test_a_file_of_the_first_edition_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "answers.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(FIRST_EDITION)
+    ledger = BudgetLedger(str(path))
+    assert ledger.recall("k") == Answer("said k", "stop", 50, 25, 1.0)
+    assert [type(buy(ledger, terms(requests=3), key)) for key in ("k", "new", "newer")] == [Answer, Grant, Exhausted]
+    assert ledger.spent("a")["requests"] == 3 and ledger.spent("a")["input_tokens"] == 100
 
 
 def test_a_file_that_is_no_ledger_is_an_error(tmp_path: Path) -> None:

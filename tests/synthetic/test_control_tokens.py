@@ -1,4 +1,4 @@
-"""Control tokens that a stage put into a text become ids; the same characters on a page stay characters."""
+"""Control tokens that a stage inserted become single ids; the same characters on a page stay characters."""
 
 from __future__ import annotations
 

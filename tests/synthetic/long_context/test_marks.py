@@ -40,19 +40,15 @@ def test_uniform_numbers_depend_on_id_seed_and_draw_alone() -> None:
     ids = np.arange(20_000, dtype=np.uint64)
     numbers = uniform(ids, 5, 1)
     assert numbers.min() >= 0 and numbers.max() < 1 and within(int((numbers < 0.3).sum()), 0.3, len(ids))
-    assert np.array_equal(uniform(ids[::-1], 5, 1)[::-1], numbers) and np.array_equal(
-        uniform(ids[7:9], 5, 1), numbers[7:9]
-    )
+    assert np.array_equal(uniform(ids[::-1], 5, 1)[::-1], numbers)
+    assert np.array_equal(uniform(ids[7:9], 5, 1), numbers[7:9])
     assert not np.array_equal(uniform(ids, 6, 1), numbers) and not np.array_equal(uniform(ids, 5, 2), numbers)
 
 
 def test_columns_of_control_tokens_and_spans_may_be_missing() -> None:
     plain = docs(["a", "b"])
     assert control_of(plain) == [None, None] and joined_already(plain) == [False, False]
-    full = put(
-        put(plain, CONTROL.name, pa.array([[FILE], None], CONTROL.type)),
-        SPANS.name,
-        pa.array([[0, 1], None], SPANS.type),
-    )
+    marked = put(plain, CONTROL.name, pa.array([[FILE], None], CONTROL.type))
+    full = put(marked, SPANS.name, pa.array([[0, 1], None], SPANS.type))
     assert control_of(full) == [[FILE], None] and joined_already(full) == [True, False]
     assert put(full, "text", pa.array(["c", "d"])).column_names == full.column_names
