@@ -17,16 +17,20 @@ from eyas.synthetic.budget_actor import BudgetActor, ledger_at
 
 TWO_NODES = """
 import sys
+from functools import partial
 import ray
 from ray.cluster_utils import Cluster
+from eyas.corpus.stage import SharedResource
+from eyas.pipelines.engine.executors import RayExecutor
 from eyas.synthetic.budget import Answer, Budget, Charge, Grant, Terms
 from eyas.synthetic.budget_actor import BudgetActor, ledger_at, serve
 
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"first": 1}})
 cluster.add_node(num_cpus=1, resources={"second": 1})
-ray.init(address=cluster.address, log_to_driver=False)
 path = sys.argv[1]
-holder = serve(path)
+executor = RayExecutor(cluster.address, None)
+executor.start()
+executor.serve([SharedResource(path, partial(serve, path))] * 2)
 terms = Terms("a", Budget(requests=70))
 
 @ray.remote
@@ -45,7 +49,7 @@ results = ray.get([spend.options(resources={name: 1}).remote(name) for name in (
 assert len({node for _, node in results}) == 2
 ledger_at(path).close()  # The file stays open for others.
 print(sum(bought for bought, _ in results), int(ledger_at(path).spent("a")["requests"]))
-ray.shutdown()
+executor.close()
 cluster.shutdown()
 """
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from eyas.corpus.stage import SharedResource
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
+from eyas.pipelines.engine.executors import RayExecutor
 from eyas.synthetic.annotate import Annotate
 from eyas.synthetic.budget import Answer, BudgetLedger, Charge, Grant
 from eyas.synthetic.rewrite import Rewrite
@@ -43,6 +46,17 @@ def test_all_stages_of_a_run_share_one_ledger(tmp_path: Path) -> None:
     assert rewrite.shared_resource(store).key == annotate.shared_resource(store).key == str(tmp_path / "answers.sqlite")
     elsewhere = Rewrite(**ENDPOINT, cache=str(tmp_path / "other.sqlite"))
     assert elsewhere.shared_resource(store).key == str(tmp_path / "other.sqlite")
+
+
+def test_a_resource_is_served_once_and_only_on_several_nodes() -> None:
+    served: list[str] = []
+    resources = [SharedResource(key, partial(served.append, key)) for key in ("b", "a", "b")]
+    executor = RayExecutor(None, 1)
+    executor.serve(resources)
+    assert served == [], "on one node workers open the file themselves"
+    executor.nodes = 2
+    executor.serve(resources)
+    assert served == ["a", "b"]
 
 
 def test_a_run_in_an_object_store_needs_a_local_file() -> None:
