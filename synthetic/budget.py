@@ -1,4 +1,4 @@
-"""The budget ledger: one SQLite file with the spending of a run's language models and every answer they have been paid for.
+"""The budget ledger: one SQLite file that records what a run has spent on language models and keeps every answer it bought.
 
 A request is reserved before it is sent, at the most it can cost, and settled after, at its actual cost, in one transaction
 with the answer. So no cap is exceeded even by one request, and no answer that arrived is bought again. SQLite serialises all
@@ -25,7 +25,7 @@ from eyas.corpus.options import Options
 from eyas.errors import InputError
 
 POLL = 0.02
-"""Seconds until a request tries again, when another request holds the money or the answer that it needs."""
+"""Seconds until a request tries again, if another request has reserved the budget or the answer that it needs."""
 MARGIN = 30.0
 """A reservation of a process on another machine counts as lost this many seconds after its time limit."""
 ROUNDING = 1e-9
@@ -111,7 +111,7 @@ class Charge:
 
 @dataclass(frozen=True)
 class Grant:
-    """Leave to send one request, which must end within `seconds`."""
+    """Permission to send one request, which must end within `seconds`."""
 
     id: int
     key: str
@@ -175,7 +175,7 @@ class BudgetLedger:
         return None if row is None else Answer(*row)
 
     def reserve(self, terms: Terms, charge: Charge) -> Answer | Grant | Wait | Exhausted:
-        """Leave to send one request, if its worst cost fits the caps; or the answer, if it was bought already."""
+        """Permission to send one request, if its worst cost fits the caps; or the answer, if it was bought already."""
         now = time.time()
         with self._transaction() as db:
             row = db.execute(_FIND_ANSWER, (charge.key,)).fetchone()
@@ -236,9 +236,9 @@ class BudgetLedger:
         return Exhausted(cap)
 
     @staticmethod
-    def _active(active: float, last: float | None, now: float, held: int, timeout: float) -> float:
-        """Seconds with requests in flight: the time since `last` counts if any of the `held` requests was open."""
-        if last is None or not held:
+    def _active(active: float, last: float | None, now: float, open_requests: int, timeout: float) -> float:
+        """Seconds with requests in flight: the time since `last` counts if any request was open."""
+        if last is None or not open_requests:
             return active
         return active + min(max(now - last, 0.0), timeout)
 

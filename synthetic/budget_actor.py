@@ -36,7 +36,7 @@ def ledger_at(path: str) -> BudgetLedger:
         try:
             return cast("BudgetLedger", BudgetActor(ray.get_actor(_name(path))))
         except ValueError:
-            # Ray says so that there is no actor of this name: the cluster has one node, and the file is here.
+            # Ray raises this if there is no actor of that name: the cluster has one node, and the file is here.
             return BudgetLedger(path)
     return BudgetLedger(path)
 

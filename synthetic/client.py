@@ -153,16 +153,16 @@ class Client:
     async def _outcome(self, client: Any, endpoint: Endpoint, key: str, request: Request) -> Outcome:
         begun, attempt = time.monotonic(), 0
         while self._stopped is None:
-            leave = self._ledger.reserve(self._terms, Charge(key, request.most_read, request.max_tokens))
-            if isinstance(leave, Answer):
+            decision = self._ledger.reserve(self._terms, Charge(key, request.most_read, request.max_tokens))
+            if isinstance(decision, Answer):
                 self.answer_counts["known"] += 1
-                return leave
-            if isinstance(leave, Exhausted):
-                return NotBought(leave.cap)
-            if isinstance(leave, Wait):
-                await asyncio.sleep(min(leave.seconds, 1.0))
+                return decision
+            if isinstance(decision, Exhausted):
+                return NotBought(decision.cap)
+            if isinstance(decision, Wait):
+                await asyncio.sleep(min(decision.seconds, 1.0))
                 continue
-            result = await self._attempt(client, endpoint, request, leave)
+            result = await self._attempt(client, endpoint, request, decision)
             if isinstance(result, Answer):
                 self._last_good = time.monotonic()
                 self.answer_counts["bought"] += 1
@@ -181,7 +181,7 @@ class Client:
             raise StageUnavailable(self._complaint(failure.words, 1))
         if failure.pause is not None and failure.pause > LONGEST_RETRY_AFTER:
             raise StageUnavailable(
-                self._complaint(f"{failure.words} and asks for a pause of {failure.pause:,.0f} s (Retry-After)", 1)
+                self._complaint(f"{failure.words} and demands a pause of {failure.pause:,.0f} s (Retry-After)", 1)
             )
 
     def _give_up(self, failure: _Failure, attempts: int, begun: float) -> BadAnswer:

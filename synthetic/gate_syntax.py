@@ -44,7 +44,7 @@ def brackets_balance(text: str) -> bool:
 
 
 def code_broken(source: str, answer: str, origin: str) -> bool:
-    """Whether the answer does not parse although its source does. The file name in `origin` tells the language."""
+    """Whether the answer does not parse although its source does. The file name in `origin` shows the language."""
     if python_parses(source) and (origin.endswith((".py", ".pyi")) or _looks_like_python(source)):
         return not python_parses(answer)
     return brackets_balance(source) and not brackets_balance(answer)

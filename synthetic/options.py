@@ -30,7 +30,7 @@ LEDGER_FILE = "answers.sqlite"
 CONTEXT = 4096
 """The embedded model's context window: input and output tokens together."""
 DEFAULT_MAX_TOKENS = 256
-"""The longest answer, if neither recipe nor prompt says otherwise."""
+"""The longest answer, if neither recipe nor prompt sets a limit."""
 
 
 class ModelStage(Stage):

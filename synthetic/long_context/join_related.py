@@ -80,7 +80,7 @@ class JoinRelated(TargetJoiner):
             taken, waiting = self._fill(waiting, sizes, sets, gap)
             joined = Joined("related")
             for place, row in enumerate(taken):
-                joined.say(self.separator if place else "")
+                joined.add_words(self.separator if place else "")
                 joined.add(int(ids[row]), text[row].as_py())
             if len(taken) > 1 and joined.size >= self.least:
                 joined_texts.append(joined)
@@ -88,13 +88,13 @@ class JoinRelated(TargetJoiner):
 
     def _fill(self, waiting: list[int], sizes: list[int], sets: list[U64], gap: int) -> tuple[list[int], list[int]]:
         """Rows for one text, and those left for the next. A copy of a taken row is in neither."""
-        taken, left, room = [waiting[0]], [], self.limit - sizes[waiting[0]]
+        taken, left, space = [waiting[0]], [], self.limit - sizes[waiting[0]]
         for row in waiting[1:]:
-            if sizes[row] + gap > room:
+            if sizes[row] + gap > space:
                 left.append(row)
             elif all(jaccard(sets[row], sets[other]) < self.max_jaccard for other in taken):
                 taken.append(row)
-                room -= sizes[row] + gap
+                space -= sizes[row] + gap
         return taken, left
 
 

@@ -120,9 +120,9 @@ class JoinRepository(TargetJoiner):
         joined_texts = []
         for run in runs_up_to(order, sizes, self.limit - len(head.encode())):
             joined = Joined(f"repository {repository}", (self.repository_mark, self.file_mark))
-            joined.say(head)
+            joined.add_words(head)
             for path in run:
-                joined.say(f"{self.file_mark}{path}\n")
+                joined.add_words(f"{self.file_mark}{path}\n")
                 joined.add(*by_path[path])
             if len(run) >= self.min_files and joined.size >= self.least:
                 joined_texts.append(joined)

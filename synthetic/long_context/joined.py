@@ -61,7 +61,7 @@ class Joined:
     """UTF-8 bytes so far."""
     _pieces: list[str] = field(default_factory=list)
 
-    def say(self, words: str) -> None:
+    def add_words(self, words: str) -> None:
         """Adds text that belongs to no document."""
         self._pieces.append(words)
         self.size += len(words.encode())
@@ -70,7 +70,7 @@ class Joined:
         """Adds a document."""
         self.parents.append(document)
         self.spans += [self.size, self.size + len(text.encode())]
-        self.say(text)
+        self.add_words(text)
 
     @property
     def text(self) -> str:
@@ -102,11 +102,11 @@ def filled(items: Sequence[Any], sizes: Sequence[int], limit: int) -> Iterator[l
     """Groups of items with sizes that add up to at most `limit`, by first fit in order. Larger items are left out."""
     waiting = [place for place, size in enumerate(sizes) if size <= limit]
     while waiting:
-        taken, left, room = [], [], limit
+        taken, left, space = [], [], limit
         for place in waiting:
-            if sizes[place] <= room:
+            if sizes[place] <= space:
                 taken.append(items[place])
-                room -= sizes[place]
+                space -= sizes[place]
             else:
                 left.append(place)
         waiting = left

@@ -94,8 +94,10 @@ class Context:
         return hops
 
     def two_hops(self, draw: int) -> Question | None:
-        """A question in two hops; None if there is none: from a sentence to the next, and by its name or number to another
-        document."""
+        """A question in two hops, from a sentence to the next and by its name or number to another document.
+
+        None if the documents allow none.
+        """
         if not self.hops:
             return None
         number, place, term, other, target = self.hops[draw % len(self.hops)]

@@ -40,7 +40,7 @@ class RetrievalTask(TargetJoiner):
     """The share of the corpus that is used, in random groups (ours: no report gives a share)."""
 
     @model_validator(mode="after")
-    def _room(self) -> RetrievalTask:
+    def _questions_fit(self) -> RetrievalTask:
         if self.questions * LONGEST_QUESTION > self.limit // 2:
             raise InputError(
                 f"{self.questions} questions may take {self.questions * LONGEST_QUESTION:,} bytes, more than half of the "
@@ -58,9 +58,9 @@ class RetrievalTask(TargetJoiner):
         order = np.argsort(hash_rank(hash_rank(ids, seed), 22), kind="stable").tolist()
         texts = docs.column("text").to_pylist()
         sizes = [len(texts[row].encode()) + _HEADING for row in order]
-        room = self.limit - self.questions * LONGEST_QUESTION
+        space = self.limit - self.questions * LONGEST_QUESTION
         joined_texts = []
-        for run in filled(order, sizes, room):
+        for run in filled(order, sizes, space):
             joined = self._with_questions(ids[run], [texts[row] for row in run], seed) if len(run) > 1 else None
             if joined is not None and joined.size >= self.least:
                 joined_texts.append(joined)
@@ -73,11 +73,11 @@ class RetrievalTask(TargetJoiner):
             return None
         joined = Joined("retrieval " + ",".join(question.kind for question in questions))
         for number, (document, text) in enumerate(zip(ids.tolist(), texts, strict=True), 1):
-            joined.say(f"{'' if number == 1 else chr(10) * 2}Document {number}\n\n")
+            joined.add_words(f"{'' if number == 1 else chr(10) * 2}Document {number}\n\n")
             joined.add(document, text)
         for question in questions:
-            joined.say(f"\n\nQuestion: {question.question}\nAnswer: {question.answer}")
-        joined.say("\n")
+            joined.add_words(f"\n\nQuestion: {question.question}\nAnswer: {question.answer}")
+        joined.add_words("\n")
         return joined
 
     def _questions(self, context: Context, first: int, seed: int) -> list[Question]:

@@ -26,12 +26,12 @@ def ledger(tmp_path: Path) -> BudgetLedger:
     return BudgetLedger(str(tmp_path / "budget.sqlite"))
 
 
-def buy(ledger: BudgetLedger, held: Terms, key: str, read: int = 100, written: int = 50) -> object:
+def buy(ledger: BudgetLedger, capped: Terms, key: str, read: int = 100, written: int = 50) -> object:
     """Reserves and settles at half of what was reserved."""
-    leave = ledger.reserve(held, Charge(key, read, written))
-    if isinstance(leave, Grant):
-        ledger.settle(held, leave, Answer(f"said {key}", "stop", read // 2, written // 2))
-    return leave
+    decision = ledger.reserve(capped, Charge(key, read, written))
+    if isinstance(decision, Grant):
+        ledger.settle(capped, decision, Answer(f"said {key}", "stop", read // 2, written // 2))
+    return decision
 
 
 def test_an_answer_is_bought_once(ledger: BudgetLedger) -> None:
@@ -42,22 +42,24 @@ def test_an_answer_is_bought_once(ledger: BudgetLedger) -> None:
 
 
 def test_the_cap_of_requests_is_never_exceeded_by_one(ledger: BudgetLedger) -> None:
-    held = terms(requests=3)
-    assert [type(buy(ledger, held, str(i))) for i in range(4)] == [Grant, Grant, Grant, Exhausted]
+    capped = terms(requests=3)
+    assert [type(buy(ledger, capped, str(i))) for i in range(4)] == [Grant, Grant, Grant, Exhausted]
     assert ledger.spent("a")["requests"] == 3 and ledger.spent("a")["refused"] == "requests"
 
 
 def test_tokens_and_money_are_reserved_at_the_most_and_the_rest_is_released(ledger: BudgetLedger) -> None:
-    held = terms(tokens=300)
-    first = ledger.reserve(held, Charge("1", 100, 50))
-    second = ledger.reserve(held, Charge("2", 100, 50))
+    capped = terms(tokens=300)
+    first = ledger.reserve(capped, Charge("1", 100, 50))
+    second = ledger.reserve(capped, Charge("2", 100, 50))
     assert isinstance(first, Grant) and isinstance(second, Grant)
-    assert isinstance(ledger.reserve(held, Charge("3", 100, 50)), Wait), "there may be tokens left once another settles"
-    ledger.settle(held, first, Answer("x", "stop", 10, 10))
-    ledger.settle(held, second, None, ["timeout"], billed=True)
+    assert isinstance(ledger.reserve(capped, Charge("3", 100, 50)), Wait), (
+        "there may be tokens left once another settles"
+    )
+    ledger.settle(capped, first, Answer("x", "stop", 10, 10))
+    ledger.settle(capped, second, None, ["timeout"], billed=True)
     # 20 + 150 are spent: 130 are left.
-    assert isinstance(ledger.reserve(held, Charge("3", 100, 50)), Exhausted)
-    assert isinstance(buy(ledger, held, "4", 80, 50), Grant)
+    assert isinstance(ledger.reserve(capped, Charge("3", 100, 50)), Exhausted)
+    assert isinstance(buy(ledger, capped, "4", 80, 50), Grant)
     spent = ledger.spent("a")
     assert spent["input_tokens"] + spent["output_tokens"] == 20 + 150 + 65 and spent["events.timeout"] == 1
     dear = Terms("b", Budget(money=0.001), Price(input=1.0, output=2.0))
@@ -68,36 +70,36 @@ def test_tokens_and_money_are_reserved_at_the_most_and_the_rest_is_released(ledg
 
 
 def test_minutes_end_and_bound_the_last_request(ledger: BudgetLedger) -> None:
-    held = Terms("a", Budget(minutes=1.0 / 60), timeout=60)
-    first = ledger.reserve(held, Charge("1", 1, 1))
+    capped = Terms("a", Budget(minutes=1.0 / 60), timeout=60)
+    first = ledger.reserve(capped, Charge("1", 1, 1))
     assert isinstance(first, Grant) and first.seconds <= 1.0
     time.sleep(0.4)
-    ledger.settle(held, first, Answer("x"))
+    ledger.settle(capped, first, Answer("x"))
     time.sleep(0.6)  # No request is in flight, so this costs nothing.
-    second = ledger.reserve(held, Charge("2", 1, 1))
+    second = ledger.reserve(capped, Charge("2", 1, 1))
     assert isinstance(second, Grant) and 0 < second.seconds <= 0.6
     time.sleep(second.seconds + 0.05)
-    ledger.settle(held, second, None, ["timeout"])
-    assert isinstance(ledger.reserve(held, Charge("3", 1, 1)), Exhausted)
+    ledger.settle(capped, second, None, ["timeout"])
+    assert isinstance(ledger.reserve(capped, Charge("3", 1, 1)), Exhausted)
 
 
 def test_a_request_never_sent_costs_nothing_and_a_429_costs_no_tokens(ledger: BudgetLedger) -> None:
     for key, billed in (("1", None), ("2", False)):
-        leave = ledger.reserve(TERMS, Charge(key, 100, 50))
-        assert isinstance(leave, Grant)
-        ledger.settle(TERMS, leave, None, billed=billed)
+        decision = ledger.reserve(TERMS, Charge(key, 100, 50))
+        assert isinstance(decision, Grant)
+        ledger.settle(TERMS, decision, None, billed=billed)
     assert ledger.spent("a")["requests"] == 1 and ledger.spent("a")["input_tokens"] == 0
 
 
 def test_rates_and_pauses_hold_for_all_workers(ledger: BudgetLedger) -> None:
-    held = Terms("a", requests_per_minute=600, tokens_per_minute=60_000)
-    assert isinstance(buy(ledger, held, "1", 200, 0), Grant)
+    capped = Terms("a", requests_per_minute=600, tokens_per_minute=60_000)
+    assert isinstance(buy(ledger, capped, "1", 200, 0), Grant)
     # 100 ms for the request, 200 ms for the reserved tokens, of which half were released.
-    leave = ledger.reserve(held, Charge("2", 1, 0))
-    assert isinstance(leave, Wait) and leave.seconds <= 0.1
+    decision = ledger.reserve(capped, Charge("2", 1, 0))
+    assert isinstance(decision, Wait) and decision.seconds <= 0.1
     ledger.pause("a", 5)
-    leave = ledger.reserve(held, Charge("2", 1, 0))
-    assert isinstance(leave, Wait) and leave.seconds > 4
+    decision = ledger.reserve(capped, Charge("2", 1, 0))
+    assert isinstance(decision, Wait) and decision.seconds > 4
 
 
 def _reserve_and_die(path: str, key: str) -> None:
@@ -118,18 +120,18 @@ def test_a_dead_process_has_spent_its_reservation_and_its_answer_is_bought_again
 
 def test_two_requests_for_the_same_answer_are_not_sent_at_once(ledger: BudgetLedger, tmp_path: Path) -> None:
     other = BudgetLedger(str(tmp_path / "budget.sqlite"))
-    leave = ledger.reserve(TERMS, Charge("k", 1, 1))
-    assert isinstance(leave, Grant) and isinstance(other.reserve(TERMS, Charge("k", 1, 1)), Wait)
-    ledger.settle(TERMS, leave, Answer("x"))
+    decision = ledger.reserve(TERMS, Charge("k", 1, 1))
+    assert isinstance(decision, Grant) and isinstance(other.reserve(TERMS, Charge("k", 1, 1)), Wait)
+    ledger.settle(TERMS, decision, Answer("x"))
     assert other.reserve(TERMS, Charge("k", 1, 1)) == Answer("x")
 
 
 def _spend_all(path: str, number: int, granted: multiprocessing.Queue[int]) -> None:
-    ledger, held, count = BudgetLedger(path), terms(requests=500, tokens=40_000), 0
+    ledger, capped, count = BudgetLedger(path), terms(requests=500, tokens=40_000), 0
     for i in range(400):
-        while isinstance(leave := buy(ledger, held, f"{number}-{i}"), Wait):
+        while isinstance(decision := buy(ledger, capped, f"{number}-{i}"), Wait):
             time.sleep(0.001)
-        count += isinstance(leave, Grant)
+        count += isinstance(decision, Grant)
     granted.put(count)
 
 

@@ -38,9 +38,9 @@ def spend(name):
     ledger, bought = ledger_at(path), 0
     assert isinstance(ledger, BudgetActor)
     for i in range(50):
-        leave = ledger.reserve(terms, Charge(f"{name}-{i}", 10, 10))
-        if isinstance(leave, Grant):
-            ledger.settle(terms, leave, Answer("said", "stop", 5, 5))
+        decision = ledger.reserve(terms, Charge(f"{name}-{i}", 10, 10))
+        if isinstance(decision, Grant):
+            ledger.settle(terms, decision, Answer("said", "stop", 5, 5))
             bought += 1
     assert ledger.recall(f"{name}-0").text == "said"
     return bought, ray.get_runtime_context().get_node_id()

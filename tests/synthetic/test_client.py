@@ -130,7 +130,7 @@ def test_an_unusable_endpoint_stops_the_run_with_a_message(fake: FakeEndpoint, a
     assert len(fake.asked) <= 8, "no request is repeated"
     fake.behaviour = lambda number, text: "limited"
     fake.retry_after = "86400"
-    with pytest.raises(StageUnavailable, match="asks for a pause of 86,400 s"):
+    with pytest.raises(StageUnavailable, match="demands a pause of 86,400 s"):
         ask(["another"])
     fake.behaviour = lambda number, text: "broken"
     with pytest.raises(StageUnavailable, match=r"answered 500.*attempts: 3"):

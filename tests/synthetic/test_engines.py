@@ -1,4 +1,4 @@
-"""Engines: the key is read from the environment, weights are found, and digests tell lists of strings apart."""
+"""Engines: the key is read from the environment, weights are found, and different lists of strings have different digests."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ def test_the_embedded_model_is_missing_with_advice(monkeypatch: pytest.MonkeyPat
         embedded_weights("embedded")
 
 
-def test_digests_tell_apart_strings_that_join_to_the_same() -> None:
+def test_strings_that_join_to_the_same_text_have_different_digests() -> None:
     assert digest("ab", "c") != digest("a", "bc") and digest("ab") == digest("ab") and len(digest()) == 64

@@ -111,9 +111,9 @@ def test_orders_in_a_text_do_not_reach_the_corpus(judged: Callable[..., Any]) ->
 
 def test_an_answer_that_was_cut_off_ends_with_its_last_sentence(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
     fake.behaviour = lambda number, text: "cut"
-    said = "The falcon is a bird of prey that dives at 320 km/h. It catches pig"
-    assert judged([TEXTS[1]], lambda _: said)[0] == ("The falcon is a bird of prey that dives at 320 km/h.", None)
-    assert judged([TEXTS[1]], lambda _: said[:30], max_tokens=9)[0][1] == "unfinished"
+    answer = "The falcon is a bird of prey that dives at 320 km/h. It catches pig"
+    assert judged([TEXTS[1]], lambda _: answer)[0] == ("The falcon is a bird of prey that dives at 320 km/h.", None)
+    assert judged([TEXTS[1]], lambda _: answer[:30], max_tokens=9)[0][1] == "unfinished"
 
 
 def test_documents_beyond_the_budget_have_a_reason(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
@@ -124,11 +124,11 @@ def test_documents_beyond_the_budget_have_a_reason(judged: Callable[..., Any], f
 def test_code_must_parse(fake: FakeEndpoint) -> None:
     code = "def double(a):\n    return a + a\n\n\nprint(double(4))\n"
     stage = Rewrite(prompt="code_rewrite", endpoint=fake.url, model="m", gates={"novelty": None})
-    for said, reason in (
+    for answer, reason in (
         ("```python\ndef double(number):\n    return number + number\n\n\nprint(double(4))\n```", None),
         ("def double(number):\nreturn number + number\n\n\nprint(double(4))", "code_broken"),
     ):
-        fake.say = lambda text, said=said: said  # type: ignore[misc]
+        fake.say = lambda text, answer=answer: answer  # type: ignore[misc]
         stage.__dict__.pop("_ledger", None)
         assert stage.gate(stage.generate(docs([code], ["a.py"]), 0)).reason.to_pylist() == [reason]
 

@@ -23,7 +23,7 @@ def test_groups_keep_to_the_limit_and_hold_every_item_that_fits(sizes: list[int]
 def test_parents_come_back_from_text_and_spans(texts: list[str]) -> None:
     joined = Joined("related", ("<|file|>",))
     for number, text in enumerate(texts):
-        joined.say("é\n")
+        joined.add_words("é\n")
         joined.add(number, text)
     row = table_of([joined]).to_pylist()[0]
     assert row["text"] == joined.text and joined.size == len(joined.text.encode())
