@@ -1,1 +1,1 @@
-"""Decides what stays: heuristics, language, classifiers, privacy, contamination, deduplication."""
+"""Filters: stages that decide which documents stay, by heuristics, language, classifiers, privacy and deduplication."""

@@ -67,7 +67,7 @@ def test_a_wrong_removal_stops_the_run_and_is_named(
     run(strict, tmp_path, texts)
     right = pl.read_parquet(tmp_path / "pass/audit/pairs.parquet")["right"]
     assert not right.all()
-    with pytest.raises(Alarm, match="removals that were looked at again were wrong"):
+    with pytest.raises(Alarm, match="removals that were judged again were wrong"):
         strict.check({}, {"audit": {"sampled": len(right), "right": int(right.sum())}})
 
 
