@@ -225,7 +225,7 @@ _BASES = {"filters": "base_filter", "formatters": "base"}
 
 
 def _documents(docs: pa.Table) -> Iterator[Any]:
-    """The documents as datatrove's: all columns but id and text become metadata; an origin that is a URL becomes `url` too."""
+    """The documents as datatrove's: columns other than id and text are metadata; an origin that is a URL is also `url`."""
     document = import_module("datatrove.data").Document
     others = [name for name in docs.column_names if name not in ("id", "text") and not name.startswith(HIDDEN)]
     for batch in docs.select(["id", "text", *others]).to_batches():

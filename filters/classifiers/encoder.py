@@ -5,6 +5,8 @@ one at a time on one thread, so that a score depends on its document alone. In b
 1.6e-7 with the others, and padding ate the gain (all-MiniLM-L6-v2, 256 tokens: 10 documents/s singly, 8 in batches of 32).
 """
 
+# Tested in tests/filters/classifiers/test_classify.py.
+
 from __future__ import annotations
 
 import hashlib

@@ -4,6 +4,8 @@ A condition is SQL as Polars reads it (`source = 'wiki' and lang = 'en'`); it de
 the documents with the lowest hashes are taken, whatever their order, so memory is that of the sample.
 """
 
+# Tested in tests/filters/classifiers/test_train.py.
+
 from __future__ import annotations
 
 import hashlib

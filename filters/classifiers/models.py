@@ -4,6 +4,8 @@ The folder from `train_classifier` holds `classifier.json`: the kind, the option
 each file, which is checked before the first score. Files are plain JSON or in fastText's format: nothing is unpickled.
 """
 
+# Tested in tests/filters/classifiers/test_classify.py.
+
 from __future__ import annotations
 
 import hashlib

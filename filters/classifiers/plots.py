@@ -1,5 +1,7 @@
 """The plots of a classifier's report as inlined SVG of 10 to 25 KB, without scripts; equal figures give equal bytes."""
 
+# Tested in tests/filters/classifiers/test_report.py.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -6,6 +6,8 @@ writes the text of those it holds. Besides the two classes there is a survey, do
 sees what a score does to text that is in neither class.
 """
 
+# Tested in tests/filters/classifiers/test_train.py.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

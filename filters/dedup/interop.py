@@ -10,6 +10,8 @@ The lanes are 32-bit values like datasketch's, but of other hash functions, so o
 only. They carry another `seed`, by which datasketch refuses to compare them with its own.
 """
 
+# Tested in tests/end_to_end/test_dedup.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator

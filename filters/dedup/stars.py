@@ -6,6 +6,8 @@ neither changes anything; then every component is one star around its lowest id.
 the number of edges. The trade: each of some log n rounds reads and writes all edges; union-find reads them once.
 """
 
+# Tested in tests/filters/dedup/test_components.py.
+
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence

@@ -6,6 +6,8 @@ although its ends have nothing in common (859,092 documents were cut down to 2 t
 follows. Where even 5 bytes a document are too many, `stars` does the same in files.
 """
 
+# Tested in tests/filters/dedup/test_components.py.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -7,6 +7,8 @@ Chinese and Japanese each character is a word here: at FineWeb-2's own threshold
 `fit` computes thresholds from a user's documents; `read` reads them from a file.
 """
 
+# Tested in tests/filters/languages/test_languages.py.
+
 from __future__ import annotations
 
 import copy

@@ -5,6 +5,8 @@ take for something else. A match that touches a placeholder is refused: the rest
 match.
 """
 
+# Tested in tests/filters/privacy/test_mask_pii.py.
+
 from __future__ import annotations
 
 import re
