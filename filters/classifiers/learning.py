@@ -117,7 +117,7 @@ class Learned:
 
 def learn(spec: TrainingSpec, samples: Sequence[pa.Table], seed: int, folder: Path) -> Learned:
     """Trains and evaluates. ValueError if the examples do not allow it; `StageUnavailable` without scikit-learn."""
-    sklearn_metrics()  # before minutes of training, not after them
+    sklearn_metrics()  # raises before the training, not after it
     examples = prepare(spec, samples, seed)
     tested = examples.tested
     model, files = _fit(spec, examples.train, seed, folder)
