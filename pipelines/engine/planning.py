@@ -8,18 +8,18 @@ edited recipe recomputes what changed and what follows from it, nothing else, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from eyas.corpus.documents import PARENT
 from eyas.corpus.ledger import READ
-from eyas.corpus.sources.listing import InputFile, Partition, cut, take_bytes
+from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
 from eyas.corpus.stage import CorpusStage, Generator, Stage
-from eyas.corpus.store import digest_of
+from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
-from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry
+from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
 
 FORMAT = 1
 """Raised when the files that passes leave change."""
@@ -108,6 +108,43 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(recipe, tuple(partitions), files, tuple(passes))
 
 
+def recipe_of_run(store: Store) -> Recipe:
+    """The recipe that the run in `store` was made by, with its variables; InputError if there is no run."""
+    stored = _stored_plan(store)
+    with store.open("recipe.yaml") as file:
+        text = file.read().decode("utf-8")
+    return load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
+
+
+def plan_of_run(store: Store) -> Plan:
+    """The plan that the run in `store` was made by, with the digests and partitions of its plan.json.
+
+    Sources are not listed: they may have changed, moved or gone since. InputError if there is no run, or if the plan is of
+    another recipe.
+    """
+    stored, recipe = _stored_plan(store), recipe_of_run(store)
+    passes = _document_passes(recipe, "", digested=False)
+    passes += _products(recipe, passes)
+    if [p.label for p in passes] != [entry["label"] for entry in stored["passes"]]:
+        raise InputError(
+            f"{store.root}: plan.json and recipe.yaml do not belong together, because one of them was edited; `eyas run` the "
+            f"recipe again"
+        )
+    known = tuple(replace(p, digest=entry["digest"]) for p, entry in zip(passes, stored["passes"], strict=True))
+    partitions = tuple(
+        Partition(one["number"], one["source"], tuple(Split(**split) for split in one["splits"]))
+        for one in stored["partitions"]
+    )
+    return Plan(recipe, partitions, stored["files"], known)
+
+
+def _stored_plan(store: Store) -> dict[str, Any]:
+    if not store.exists("plan.json"):
+        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
+    stored: dict[str, Any] = store.read_json("plan.json")
+    return stored
+
+
 def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
     found = entry.source.files(entry.name)
     if entry.source.max_bytes is None:
@@ -132,8 +169,11 @@ def specs(stages: Sequence[NamedStage]) -> list[Any]:
     return found
 
 
-def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
-    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator."""
+def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[Pass]:
+    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator.
+
+    digested: False leaves the digests out, and so the files that stages load need not be there.
+    """
     groups: list[list[NamedStage]] = [[]]
     for named in recipe.stages:
         if _alone(named.stage):
@@ -158,9 +198,10 @@ def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
             parents = {PARENT.name: PARENT.type} if kind == "generate" else {}
             columns = {**columns, **named.stage.columns_added(), **parents}
         generator = generators if kind == "generate" else 0
-        digest = digest_of(
-            [digest, kind, specs(group), generator, None if kind == "documents" else recipe.options.seed]
-        )
+        if digested:
+            digest = digest_of(
+                [digest, kind, specs(group), generator, None if kind == "documents" else recipe.options.seed]
+            )
         passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
     return passes
 

@@ -125,11 +125,15 @@ class Recipe:
     """Values given from outside, by --var."""
 
 
-def load(path: str, variables: Mapping[str, str] | None = None, folder: str | None = None) -> Recipe:
-    """Reads and checks a recipe; raises `RecipeError` with every problem found. `folder`: where plugins may lie, if
-    not next to the file."""
+def load(
+    path: str, variables: Mapping[str, str] | None = None, folder: str | None = None, text: str | None = None
+) -> Recipe:
+    """Reads and checks a recipe; raises `RecipeError` with every problem found.
+
+    folder: where plugins may lie, if not next to the file. text: the content of the file, if it was read already.
+    """
     folder = folder or str(Path(path).resolve().parent)
-    file = YamlFile(path)
+    file = YamlFile(path, text)
     own = file.data.get("variables")
     declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
     python_env = {"python_env": sysconfig.get_paths()["purelib"]}

@@ -1,0 +1,46 @@
+"""`eyas stages`: the stages that a recipe can name, and the options of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from eyas.pipelines.cli import options
+from eyas.pipelines.cli.help import LEARN, Verbs
+
+app = Verbs()
+
+
+@app.verb(
+    "eyas stages",
+    "eyas stages minhash_dedup",
+    "eyas stages minhash_dedup --json",
+    "eyas stages min_bytes --plugin my_stages",
+    panel=LEARN,
+)
+def stages(
+    name: Annotated[str | None, typer.Argument(help="A stage: show all its options.", metavar="NAME")] = None,
+    plugin: options.Plugin = None,
+    as_json: options.Json = False,
+) -> None:
+    """List the stages, or show one stage's options with their defaults and sources."""
+    from eyas.pipelines.cli.registered import show_registry
+    from eyas.pipelines.recipe.registry import kind
+
+    show_registry("stage", _Stages(), name, plugin or (), as_json, kind)
+
+
+class _Stages:
+    """The registry of stages."""
+
+    def targets(self, plugins: Sequence[str] = ()) -> dict[str, str]:
+        from eyas.pipelines.recipe.registry import targets
+
+        return targets(plugins)
+
+    def load(self, name: str, plugins: Sequence[str] = ()) -> type[Any]:
+        from eyas.pipelines.recipe.registry import stage_class
+
+        return stage_class(name, plugins)
