@@ -1,4 +1,4 @@
-"""The four kinds of stage. A stage is a frozen Pydantic model: its fields are its YAML options.
+"""The kinds of stage: mapper, filter, generator, joiner, corpus stage. A stage is a frozen Pydantic model of its options.
 
 The smallest unit a newcomer writes is ten lines: subclass `Filter`, declare options as fields, implement `judge`.
 Heavy state (a fastText model, a client) is a `functools.cached_property`, loaded once per worker
@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, model_validator
@@ -23,6 +23,8 @@ from eyas.corpus.store import Store
 from eyas.corpus.task import Step, TaskContext
 from eyas.corpus.verdict import Verdict
 from eyas.errors import InputError, StageError
+
+PassKind = Literal["documents", "generate", "join", "corpus"]
 
 
 class StageUnavailable(StageError):
@@ -48,6 +50,12 @@ class Stage(BaseModel):
         frozen=True, extra="forbid", ignored_types=(cached_property,), use_attribute_docstrings=True
     )
 
+    kind_name: ClassVar[str] = ""
+    """What this kind of stage is called; empty for a class that is of no kind."""
+    pass_kind: ClassVar[PassKind] = "documents"
+    """Which kind of pass runs it. Stages of "documents" in a row share a pass, any other has its own."""
+    makes_documents: ClassVar[bool] = False
+    """Whether it adds documents, whose `source` is the stage's name, and a column `parent`."""
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
     """Columns that must be there, besides id, text, source and origin."""
@@ -114,6 +122,8 @@ def _rebuild(cls: type[Stage], options: dict[str, Any]) -> Stage:
 class Mapper(Stage):
     """Same rows, same order; changes or adds columns."""
 
+    kind_name: ClassVar[str] = "mapper"
+
     @abstractmethod
     def map(self, docs: pa.Table) -> pa.Table:
         """The document table with changed or added columns: as many rows, in the same order."""
@@ -121,6 +131,8 @@ class Mapper(Stage):
 
 class Filter(Stage):
     """Says keep or drop, why, and by what score; never drops rows itself."""
+
+    kind_name: ClassVar[str] = "filter"
 
     scores_all: ClassVar[bool] = False
     """Whether it also scores documents that a filter before it dropped, so that thresholds can be moved later without
@@ -143,6 +155,10 @@ class Filter(Stage):
 class Generator(Stage):
     """Makes new documents out of old ones, which stay."""
 
+    kind_name: ClassVar[str] = "generator"
+    pass_kind: ClassVar[PassKind] = "generate"
+    makes_documents: ClassVar[bool] = True
+
     max_documents: int | None = Field(default=None, ge=1)
     """At most so many documents are used, chosen by a hash of (seed, id); null: all of them."""
 
@@ -162,6 +178,9 @@ class Joiner(Generator):
     The engine shuffles documents by key, through files, in buckets of bounded size, and hands each group to `generate`: the
     documents with one key, ids ascending. What is itself joined, or holds control tokens, takes no part.
     """
+
+    kind_name: ClassVar[str] = "joiner"
+    pass_kind: ClassVar[PassKind] = "join"
 
     share: float = Field(default=1.0, ge=0.0, le=1.0)
     """The share of groups that are used, chosen by a hash of (seed, key)."""
@@ -192,6 +211,9 @@ class CorpusStage(Stage):
     `plan` describes the shuffles as steps of tasks that leave files under the pass's folder; `decide` then reads off
     the verdict on one part. The engine turns verdicts into masks and ledger rows.
     """
+
+    kind_name: ClassVar[str] = "corpus stage"
+    pass_kind: ClassVar[PassKind] = "corpus"
 
     @abstractmethod
     def plan(self, inputs: Sequence[Part]) -> Iterable[Step]:

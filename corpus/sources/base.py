@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import fsspec
 import pyarrow as pa
@@ -92,6 +92,11 @@ class BatchBuilder:
 
 class Source(Options):
     """Options of every format. `path` is a folder, a file, or any fsspec URL (s3://, gs://, memory:// …)."""
+
+    endings: ClassVar[tuple[str, ...]] = ()
+    """How the names of its files end, in lower case: a command line that is given a path finds the format by them."""
+    fallback: ClassVar[bool] = False
+    """Whether a folder is read as this format only if it holds no other: a folder of JSON lines may have a README."""
 
     path: str
     """Folder, file or fsspec URL; `${python_env}` stands for the Python environment's own packages."""

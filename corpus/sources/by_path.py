@@ -1,4 +1,4 @@
-"""What a path on the command line holds: a run, Parquet, JSON lines, or text files, told by names and never by content."""
+"""What a path on the command line holds: a run, or files whose format is known by their names, never by content."""
 
 from __future__ import annotations
 
@@ -6,27 +6,32 @@ from collections.abc import Sequence
 
 import fsspec
 
-from eyas.corpus.sources.base import Source
-from eyas.corpus.sources.columnar import ParquetFiles
-from eyas.corpus.sources.jsonl import JsonLines
-from eyas.corpus.sources.text_files import TextFiles
+from eyas.corpus.sources import REGISTRY
+from eyas.corpus.sources.base import ColumnSource, Source
 from eyas.errors import InputError
 
 WANTED = (
-    "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), a text file (.txt, .md, .py …), or a "
-    "folder of those"
+    "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), an Arrow file, a text file (.txt, .md, "
+    ".py …), or a folder of those"
 )
-JSON_LINES = tuple(pattern.removeprefix("**/*") for pattern in JsonLines.model_fields["glob"].get_default())
-_PROSE = (".txt", ".md", ".rst", ".tex", ".html", ".xml", ".csv")
-_CODE = (".py", ".js", ".ts", ".c", ".h", ".cpp", ".java", ".go", ".rs", ".css", ".sh", ".sql", ".yaml", ".json")
-TEXT = (*_PROSE, *_CODE)
+
+
+def classes_by_ending() -> list[type[Source]]:
+    """The formats that names of files tell, those last that are read only where there is nothing else."""
+    loaded = [REGISTRY.load(name) for name in REGISTRY.targets()]
+    return sorted((cls for cls in loaded if cls.endings), key=lambda cls: cls.fallback)
+
+
+def class_of(path: str) -> type[Source] | None:
+    """The format of a file by its name; None if no name tells it."""
+    return next((cls for cls in classes_by_ending() if path.lower().endswith(cls.endings)), None)
 
 
 def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source]:
-    """The sources below `path`, one for each format found there, in the order Parquet, JSON lines, text.
+    """The sources below `path`, one for each format found there, in the order of the registry.
 
-    Text files count only where there is nothing else: a folder of JSON lines may have a README. `carry`: columns to take
-    along, from files that have them. Raises ValueError, naming `option` and the path, where there is nothing to read.
+    Text files count only where there is nothing else. `carry`: columns to take along, from files that have them. Raises
+    InputError, naming `option` and the path, where there is nothing to read.
     """
     try:
         fs, root = fsspec.core.url_to_fs(path)
@@ -39,22 +44,22 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
         if not fs.isdir(f"{root}/curated"):
             raise InputError(f"{option} {path}: this run has no curated documents yet; let `eyas run` finish it")
         path = f"{path.rstrip('/')}/curated"
-    labelled = {"path": path, "carry": list(carry), "origin_column": "source"}
-    text = TextFiles(path=path, glob=[f"**/*{ending}" for ending in TEXT])
-    known: list[tuple[Source, tuple[str, ...]]] = [
-        (ParquetFiles.model_validate(labelled), (".parquet",)),
-        (JsonLines.model_validate(labelled), JSON_LINES),
-        (text, TEXT),
-    ]
     if fs.isfile(root):
-        named = [source for source, endings in known if root.lower().endswith(endings)]
-        if not named:
+        cls = class_of(root)
+        if cls is None:
             raise InputError(f"{option} {path}: cannot tell the format from its name; expected {WANTED}")
-        return named[:1]
-    found = [source for source, _ in known if _has_files(source)]
-    if not found:
+        return [_source(cls, path, carry)]
+    sources = [source for cls in classes_by_ending() if _has_files(source := _source(cls, path, carry))]
+    if not sources:
         raise InputError(f"{option} {path}: no file there to read; expected {WANTED}")
-    return [source for source in found if source is not text] or found
+    return [source for source in sources if not source.fallback] or sources
+
+
+def _source(cls: type[Source], path: str, carry: Sequence[str]) -> Source:
+    options = {"path": path, "glob": [f"**/*{ending}" for ending in cls.endings]}
+    if issubclass(cls, ColumnSource):
+        options |= {"carry": list(carry), "origin_column": "source"}
+    return cls.model_validate(options)
 
 
 def _has_files(source: Source) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,8 @@ from eyas.corpus.sources.text_files import too_large
 class ParquetFiles(ColumnSource):
     """Parquet files: `parquet: {path, glob, text_column, …}`."""
 
-    glob: list[str] = ["**/*.parquet"]
+    endings: ClassVar[tuple[str, ...]] = (".parquet",)
+    glob: list[str] = [f"**/*{ending}" for ending in endings]
     """Patterns relative to `path`; `**` crosses folders."""
 
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
@@ -96,7 +97,8 @@ class ParquetFiles(ColumnSource):
 class ArrowFiles(ParquetFiles):
     """Arrow IPC files (the file format, also called Feather 2): `arrow: {path, glob, text_column, …}`."""
 
-    glob: list[str] = ["**/*.arrow", "**/*.feather"]
+    endings: ClassVar[tuple[str, ...]] = (".arrow", ".feather")
+    glob: list[str] = [f"**/*{ending}" for ending in endings]
     """Patterns relative to `path`; `**` crosses folders."""
 
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:

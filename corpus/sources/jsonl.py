@@ -14,7 +14,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Any, cast
+from typing import IO, Any, ClassVar, cast
 
 import orjson
 import pyarrow as pa
@@ -42,15 +42,16 @@ _OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
 class JsonLines(ColumnSource):
     """JSON lines, plain, .gz, .zst, .bz2 or .xz: `jsonl: {path, glob, text_column, …}`."""
 
-    glob: list[str] = [
-        "**/*.jsonl",
-        "**/*.jsonl.gz",
-        "**/*.jsonl.zst",
-        "**/*.jsonl.bz2",
-        "**/*.jsonl.xz",
-        "**/*.json.gz",
-        "**/*.ndjson",
-    ]
+    endings: ClassVar[tuple[str, ...]] = (
+        ".jsonl",
+        ".jsonl.gz",
+        ".jsonl.zst",
+        ".jsonl.bz2",
+        ".jsonl.xz",
+        ".json.gz",
+        ".ndjson",
+    )
+    glob: list[str] = [f"**/*{ending}" for ending in endings]
     """Patterns relative to `path`; `**` crosses folders."""
 
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:

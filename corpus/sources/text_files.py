@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from pydantic import field_validator
 
@@ -15,9 +16,15 @@ from eyas.corpus.sources.base import Batch, BatchBuilder, Source
 from eyas.corpus.sources.listing import InputFile, Split
 from eyas.errors import InputError
 
+_PROSE = (".txt", ".md", ".rst", ".tex", ".html", ".xml", ".csv")
+_CODE = (".py", ".js", ".ts", ".c", ".h", ".cpp", ".java", ".go", ".rs", ".css", ".sh", ".sql", ".yaml", ".json")
+
 
 class TextFiles(Source):
     """Text and code files: `files: {path, glob, max_bytes, …}`."""
+
+    endings: ClassVar[tuple[str, ...]] = (*_PROSE, *_CODE)
+    fallback: ClassVar[bool] = True
 
     encoding: str = "utf-8"
     """Encoding of the files; what does not decode is quarantined."""

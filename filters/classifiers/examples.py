@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from eyas.corpus.documents import COLUMNS
 from eyas.corpus.options import Options
 from eyas.corpus.sources.base import ColumnSource
-from eyas.corpus.sources.columnar import ParquetFiles
+from eyas.corpus.sources.by_path import class_of
 from eyas.corpus.sources.jsonl import JsonLines
 from eyas.corpus.sources.listing import InputFile
 from eyas.errors import InputError
@@ -101,7 +101,8 @@ class Examples(Options):
             if not names:
                 raise InputError(f"files: nothing matches {pattern}")
             for name in names:
-                kind = ParquetFiles if name.endswith(".parquet") else JsonLines
+                known = class_of(name)
+                kind = known if known is not None and issubclass(known, ColumnSource) else JsonLines
                 url = fs.unstrip_protocol(name)
                 source = kind(path=url, text_column=self.text_column, carry=[c for c in carry if c not in COLUMNS])
                 found[url] = (source, source.files("files")[0])

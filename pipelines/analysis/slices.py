@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 
 from eyas.corpus.documents import PARENT, document_id
 from eyas.corpus.store import Store, digest_of
-from eyas.errors import InputError
+from eyas.errors import InputError, nearest
 from eyas.pipelines.engine.planning import Plan, make_plan, recipe_of_run
-from eyas.pipelines.recipe.registry import nearest
 
 FORMS = (
     "RUN (what it kept), RUN:raw (what it read), RUN:dropped:STAGE, or a Parquet file or folder with a column `text`"

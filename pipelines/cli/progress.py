@@ -190,8 +190,8 @@ def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
         result = outcome.results.get(planned.digest)
         if result is not None and (s := result.summary.get("joined")):
             mean = human(s["text_bytes"] / max(s["texts"], 1))
-            counts = f"{s['texts']:,} texts of {s['documents']:,} documents"
-            lines.append(("joined", f"{planned.label}: {counts}, {mean} on average, {human(s['longest'])} at most"))
+            told = f"{s['texts']:,} texts of {s['documents']:,} documents, {mean} on average, {human(s['longest'])} at most"
+            lines.append(("joined", f"{planned.label}: {told}"))
     if (curated := outcome.of_kind("curated")) is not None:
         s = curated.summary
         lines.append(("curated", f"{s['documents']:,} documents, {human(s['text_bytes'])}"))

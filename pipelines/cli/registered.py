@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,54 +16,35 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
-
-class Registry(Protocol):
-    """Classes of options by name."""
-
-    def targets(self, plugins: Sequence[str] = ()) -> dict[str, str]:
-        """Every known name with its `module:Class`."""
-
-    def load(self, name: str, plugins: Sequence[str] = ()) -> type[Any]:
-        """The class of a name; InputError with the nearest name if there is none."""
+    from eyas.corpus.registry import Registry
 
 
-def show_registry(
-    what: str,
-    registry: Registry,
-    name: str | None,
-    plugins: Sequence[str],
-    as_json: bool,
-    kind: Callable[[type[Any]], str] | None = None,
-) -> None:
-    """Prints all entries of a registry, or one of them with its options.
-
-    what: "stage" or "source". kind: names the kind of a class, where there is more than one.
-    """
-    from eyas.pipelines.recipe.registry import add_search_path
+def show_registry(registry: Registry, name: str | None, plugins: Sequence[str], as_json: bool) -> None:
+    """Prints all entries of a registry, or one of them with its options."""
+    from eyas.corpus.registry import add_search_path
 
     add_search_path(str(Path.cwd()))
     if name is not None:
-        cls = registry.load(name, plugins)
-        _show_entry(name, cls, as_json, kind(cls) if kind else None)
+        _show_entry(name, registry.load(name, plugins), as_json)
         return
     entries = {known: registry.load(known, plugins) for known in sorted(registry.targets(plugins))}
+    kinds = any(_kind(cls) for cls in entries.values())
     if as_json:
         listed = [
-            {"name": known, **({"kind": kind(cls)} if kind else {}), "summary": _summary(cls)}
+            {"name": known, **({"kind": _kind(cls)} if kinds else {}), "summary": _summary(cls)}
             for known, cls in entries.items()
         ]
         typer.echo(json.dumps(listed, indent=1))
         return
-    rows = table(what, *(["kind"] if kind else []), "what it does")
+    rows = table(registry.kind, *(["kind"] if kinds else []), "what it does")
     for known, cls in entries.items():
-        rows.add_row(known, *([kind(cls)] if kind else []), _summary(cls))
+        rows.add_row(known, *([_kind(cls)] if kinds else []), _summary(cls))
     print_table(console(), rows)
 
 
-def _show_entry(name: str, cls: type[BaseModel], as_json: bool, kind: str | None) -> None:
-    version = getattr(cls, "version", None)
-    facts = {"kind": kind, "version": version}
-    given = {key: value for key, value in facts.items() if value is not None}
+def _show_entry(name: str, cls: type[BaseModel], as_json: bool) -> None:
+    properties = {"kind": _kind(cls), "version": getattr(cls, "version", None)}
+    given = {key: value for key, value in properties.items() if value is not None}
     options = [_option(option, field) for option, field in cls.model_fields.items()]
     if as_json:
         entry = {"name": name, **given, "description": _doc(cls), "options": options}
@@ -84,6 +65,12 @@ def _option(name: str, field: FieldInfo) -> dict[str, Any]:
     required = field.is_required()
     default = None if required else field.get_default(call_default_factory=True)
     return {"name": name, "required": required, "default": default, "description": field.description or ""}
+
+
+def _kind(cls: type[Any]) -> str | None:
+    """`filter`, `mapper` …; None for a source: there is one kind of them."""
+    kind: str | None = getattr(cls, "kind_name", None)
+    return kind
 
 
 def _doc(cls: type[Any]) -> str:

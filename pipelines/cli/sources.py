@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,24 +19,7 @@ def sources(
     as_json: options.Json = False,
 ) -> None:
     """List the sources that a recipe can read, or show one source's options with their defaults."""
+    from eyas.corpus.sources import REGISTRY
     from eyas.pipelines.cli.registered import show_registry
 
-    show_registry("source", _Sources(), name, plugin or (), as_json)
-
-
-class _Sources:
-    """The registry of sources."""
-
-    def targets(self, plugins: Sequence[str] = ()) -> dict[str, str]:
-        from eyas.pipelines.recipe.recipe import FORMATS
-
-        return {name: f"{cls.__module__}:{cls.__name__}" for name, cls in FORMATS.items()}
-
-    def load(self, name: str, plugins: Sequence[str] = ()) -> type[Any]:
-        from eyas.errors import InputError
-        from eyas.pipelines.recipe.recipe import FORMATS
-        from eyas.pipelines.recipe.registry import nearest
-
-        if name not in FORMATS:
-            raise InputError(f"unknown source {name!r}{nearest(name, FORMATS)} (`eyas sources` lists all)")
-        return FORMATS[name]
+    show_registry(REGISTRY, name, plugin or (), as_json)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -27,20 +26,6 @@ def stages(
 ) -> None:
     """List the stages, or show one stage's options with their defaults and sources."""
     from eyas.pipelines.cli.registered import show_registry
-    from eyas.pipelines.recipe.registry import kind
+    from eyas.pipelines.recipe.registry import STAGES
 
-    show_registry("stage", _Stages(), name, plugin or (), as_json, kind)
-
-
-class _Stages:
-    """The registry of stages."""
-
-    def targets(self, plugins: Sequence[str] = ()) -> dict[str, str]:
-        from eyas.pipelines.recipe.registry import targets
-
-        return targets(plugins)
-
-    def load(self, name: str, plugins: Sequence[str] = ()) -> type[Any]:
-        from eyas.pipelines.recipe.registry import stage_class
-
-        return stage_class(name, plugins)
+    show_registry(STAGES, name, plugin or (), as_json)

@@ -101,7 +101,7 @@ def make_plan(recipe: Recipe) -> Plan:
         pieces = cut(entry.source.splits(found, recipe.options.partition_bytes), recipe.options.partition_bytes)
         partitions += [Partition(len(partitions) + i, entry.name, splits) for i, splits in enumerate(pieces)]
         listing = digest_of([[file.path, file.bytes, file.stamp] for file in found])
-        inputs.append([entry.model_dump(mode="json"), listing])
+        inputs.append([entry.digest_data(), listing])
     start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
     passes = _document_passes(recipe, start)
     passes += _products(recipe, passes)

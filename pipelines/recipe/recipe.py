@@ -10,19 +10,19 @@ import sysconfig
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ByteSize, Field, ValidationError, model_validator
+from pydantic import BaseModel, ByteSize, Field, ValidationError, create_model, model_validator
 
 from eyas.corpus.options import Options
+from eyas.corpus.registry import add_search_path
+from eyas.corpus.sources import REGISTRY
 from eyas.corpus.sources.base import Source
-from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
-from eyas.corpus.sources.jsonl import JsonLines
-from eyas.corpus.sources.text_files import TextFiles
-from eyas.corpus.stage import Generator, Stage
-from eyas.errors import InputError
-from eyas.pipelines.recipe.registry import UnknownStage, add_search_path, nearest, stage_class
+from eyas.corpus.stage import Stage
+from eyas.errors import InputError, nearest
+from eyas.pipelines.recipe.registry import stage_class
 from eyas.pipelines.recipe.yaml_file import Location, RecipeError, YamlFile
 from eyas.shards.options import Phase, ShardOptions
 from eyas.tokenizer_train.options import TokenizerOptions
@@ -30,40 +30,39 @@ from eyas.trainer.options import TrainOptions
 
 M = TypeVar("M", bound=BaseModel)
 
-FORMATS: dict[str, type[Source]] = {
-    "files": TextFiles,
-    "jsonl": JsonLines,
-    "parquet": ParquetFiles,
-    "arrow": ArrowFiles,
-}
-
 
 class SourceEntry(Options):
     """One source: a name and exactly one format."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
     """The name that documents carry in the column `source`."""
-    files: TextFiles | None = None
-    """Text and code files, one document each."""
-    jsonl: JsonLines | None = None
-    """JSON lines, plain or compressed."""
-    parquet: ParquetFiles | None = None
-    """Parquet files."""
-    arrow: ArrowFiles | None = None
-    """Arrow IPC files."""
 
     @model_validator(mode="after")
     def _one_format(self) -> SourceEntry:
-        given = [name for name in FORMATS if getattr(self, name) is not None]
+        formats = [name for name in type(self).model_fields if name != "name"]
+        given = [name for name in formats if getattr(self, name) is not None]
         if len(given) != 1:
-            raise InputError(f"a source needs exactly one of {', '.join(FORMATS)}; found {', '.join(given) or 'none'}")
+            raise InputError(f"a source needs exactly one of {', '.join(formats)}; found {', '.join(given) or 'none'}")
         return self
+
+    @property
+    def format(self) -> str:
+        """The name of the format that was given."""
+        return next(name for name in type(self).model_fields if name != "name" and getattr(self, name) is not None)
 
     @property
     def source(self) -> Source:
         """The options of the format that was given."""
-        source: Source = next(value for name in FORMATS if (value := getattr(self, name)) is not None)
+        source: Source = getattr(self, self.format)
         return source
+
+    def digest_data(self) -> dict[str, Any]:
+        """What digests of passes hold of it: as the first edition wrote it, so that formats may be added."""
+        data = self.model_dump(mode="json")
+        return {name: value for name, value in data.items() if value is not None or name in _FIRST_FORMATS}
+
+
+_FIRST_FORMATS = ("files", "jsonl", "parquet", "arrow")
 
 
 class RecipeOptions(Options):
@@ -125,6 +124,18 @@ class Recipe:
     """Values given from outside, by --var."""
 
 
+@cache
+def recipe_model(plugins: tuple[str, ...] = ()) -> type[RecipeOptions]:
+    """The recipe's options with a field for each known format of sources, those of plugins included."""
+    formats: dict[str, Any] = {}
+    for name in REGISTRY.targets(plugins):
+        cls = REGISTRY.load(name, plugins)
+        formats[name] = (cls | None, Field(default=None, description=(cls.__doc__ or "").strip()))
+    entry = create_model("SourceEntry", __base__=SourceEntry, **formats)
+    sources = Field(min_length=1, description="Where documents come from.")
+    return create_model("RecipeOptions", __base__=RecipeOptions, sources=(list[entry], sources))  # type: ignore[valid-type]
+
+
 def load(
     path: str, variables: Mapping[str, str] | None = None, folder: str | None = None, text: str | None = None
 ) -> Recipe:
@@ -140,16 +151,25 @@ def load(
     problems = file.substitute({**python_env, **declared, **(variables or {})})
     data = dict(file.data)
     entries = data.pop("stages", [])
-    options = _validate(RecipeOptions, data, (), file, problems)
     add_search_path(folder)
     given = data.get("plugins")
     plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    options = _validate(_model(plugins, file, problems), data, (), file, problems)
     stages = _stages(entries, plugins, file, problems)
     if options is not None and options.train is not None:
         _check_mixture(options.train.mixture or [], options, stages, file, problems)
     if problems or options is None:
         raise RecipeError(problems)
     return Recipe(path, file.text, options, stages, folder, dict(variables or {}))
+
+
+def _model(plugins: Sequence[str], file: YamlFile, problems: list[str]) -> type[RecipeOptions]:
+    """The recipe's model; without the plugins' formats, and a problem more, if a plugin cannot be loaded."""
+    try:
+        return recipe_model(tuple(plugins))
+    except InputError as error:
+        problems.append(file.problem(("plugins",), str(error)))
+        return recipe_model()
 
 
 def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list[str]) -> tuple[NamedStage, ...]:
@@ -168,7 +188,7 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
             continue
         try:
             cls = stage_class(name, plugins)
-        except (UnknownStage, ValueError) as error:
+        except InputError as error:
             problems.append(file.problem(location, str(error)))
             continue
         stage = _validate(cls, {} if options is None else options, (*location, name), file, problems)
@@ -195,7 +215,7 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
         if missing:
             message = f"needs the column {', '.join(missing)}, which no source carries and no earlier stage adds"
             problems.append(file.problem(("stages", number), f"{named.label} {message}"))
-        known |= set(named.stage.columns_added()) | ({"parent"} if isinstance(named.stage, Generator) else set())
+        known |= set(named.stage.columns_added()) | ({"parent"} if named.stage.makes_documents else set())
 
 
 def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
@@ -207,7 +227,7 @@ def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[
             if name not in known:
                 message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(map(str, known))})"
                 problems.append(file.problem(("stages", number, named.name), message))
-        known += [named.label] if isinstance(named.stage, Generator) else []
+        known += [named.label] if named.stage.makes_documents else []
 
 
 def _check_mixture(
@@ -215,7 +235,7 @@ def _check_mixture(
 ) -> None:
     """A mixture's sources are the recipe's, or what a generator makes."""
     known = [source.name for source in options.sources]
-    known += [named.label for named in stages if isinstance(named.stage, Generator)]
+    known += [named.label for named in stages if named.stage.makes_documents]
     for number, phase in enumerate(mixture):
         for name in phase.weights:
             if name not in known:
@@ -256,7 +276,7 @@ def _explain(model: type[BaseModel], problem: Mapping[str, Any], location: Locat
     if problem["type"] == "extra_forbidden":
         parent = _model_at(model, inner[:-1])
         keys = list(parent.model_fields) if parent else []
-        if parent is RecipeOptions:
+        if parent is not None and issubclass(parent, RecipeOptions):
             keys.append("stages")
         message = f"unknown key{nearest(str(inner[-1]), keys)} (known: {', '.join(keys)})"
     elif problem["type"] == "missing":

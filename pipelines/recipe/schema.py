@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from eyas.pipelines.recipe.recipe import RecipeOptions
-from eyas.pipelines.recipe.registry import kind, stage_class, targets
+from eyas.pipelines.recipe.recipe import recipe_model
+from eyas.pipelines.recipe.registry import stage_class, targets
 
 
 def json_schema() -> dict[str, Any]:
     """One schema for the whole recipe, every known stage included."""
-    schema = RecipeOptions.model_json_schema()
+    schema = recipe_model().model_json_schema()
     definitions = schema.setdefault("$defs", {})
     choices: list[dict[str, Any]] = [{"enum": sorted(targets())}]
     for name in sorted(targets()):
         cls = stage_class(name)
         options = cls.model_json_schema(ref_template="#/$defs/{model}")
         definitions.update(options.pop("$defs", {}))
-        options["description"] = f"{kind(cls)}: {(cls.__doc__ or '').strip()}"
+        options["description"] = f"{cls.kind_name}: {(cls.__doc__ or '').strip()}"
         definitions[f"stage_{name}"] = {"anyOf": [options, {"type": "null"}]}
         choices.append(
             {

@@ -16,11 +16,11 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from eyas.corpus.sources import REGISTRY
 from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.pipelines.recipe.recipe import FORMATS
 from eyas.tokenizer_train.options import TokenizerOptions
 
 PRODUCTS = ("tokenizer.json", "tokenizer_config.json")
@@ -61,7 +61,7 @@ def recipe_text(paths: Sequence[str], name: str, seed: int, tokenizer: dict[str,
 
 
 def _entry(source: Source) -> dict[str, Any]:
-    form = next(name for name, cls in FORMATS.items() if type(source) is cls)
+    form = next(name for name in REGISTRY.targets() if REGISTRY.load(name) is type(source))
     options = source.model_dump(mode="json", exclude_defaults=True)
     options["path"] = source.path if "://" in source.path else str(Path(source.path).resolve())
     options.pop("origin_column", None)

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eyas.errors import InputError
-from eyas.pipelines.recipe.registry import nearest
+from eyas.errors import InputError, nearest
 
 Location = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

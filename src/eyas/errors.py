@@ -4,7 +4,7 @@
     ├── UsageError          2   a command or an option that cannot be
     ├── InputError          3   a recipe, a file or a document that is not what it must be
     │   ├── RecipeError         every problem of a recipe, each with file and line
-    │   ├── UnknownStage        a stage or source that does not exist
+    │   ├── UnknownName         a stage or source that does not exist
     │   ├── UnreadableInput     a damaged or incomplete file
     │   └── …                   VocabularyTooLarge, NotByteLevel
     ├── StageError          4   a stage that cannot do its work
@@ -22,6 +22,9 @@ exception of any other kind is a defect of Eyas: the command line says so and ho
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 FAULTS_FOUND = 1
 """Exit code of commands that check something and found it wrong (`eyas shards check`)."""
@@ -86,3 +89,9 @@ def exit_code(error: BaseException) -> int:
     if isinstance(error, EyasError):
         return error.exit_code
     return STORAGE if isinstance(error, OSError) else DEFECT
+
+
+def nearest(word: object, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing if no known word is near."""
+    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
