@@ -149,7 +149,8 @@ def test_packed_once_more_in_rows_of_another_length(eyas: Eyas, folder: Path) ->
     assert (again["sequence_length"], again["packing"]) == (32, "concat")
     assert (again["tokens"], again["text_bytes"]) == (first["tokens"], first["text_bytes"])
     assert eyas("shards", "check", folder / "shards-32").code == 0
-    assert "begins with shards-" in eyas("pack", folder, "--out", "curated", "--workers", "0").err
+    assert "begins with shards-" in eyas("pack", folder, "--name", "curated", "--workers", "0").err
+    assert "--name shards-NAME" in eyas("pack", folder, "--out", "shards-x").err
 
 
 def test_exported(eyas: Eyas, run_folder: Path, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_exported(eyas: Eyas, run_folder: Path, tmp_path: Path) -> None:
     tokens = json.loads((run_folder / "shards/index.json").read_text())["tokens"]
     assert (tmp_path / "x/train.ds").stat().st_size == 2 * tokens
     assert f"{tokens:,} tokens" in ran.out
-    assert "expected megatron or datatrove" in eyas("shards", "export", run_folder, "--to", "x", "--out", "y").err
+    assert "'megatron', 'datatrove'" in eyas("shards", "export", run_folder, "--to", "x", "--out", "y").err
 
 
 def test_a_mixture_is_planned_with_its_epochs(eyas: Eyas, run_folder: Path) -> None:

@@ -96,10 +96,14 @@ def test_encode_shows_the_tokens_of_a_text(eyas: Eyas, trained: Path) -> None:
 def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpus: Path, tmp_path: Path) -> None:
     page, numbers = tmp_path / "page.html", tmp_path / "page.json"
     both = [trained / "700", trained / "900"]
-    told = eyas("tokenizer", "report", *both, "--corpus", corpus, "--out", page, "--json", numbers)
+    told = eyas("tokenizer", "report", *both, "--corpus", corpus, "--out", page, "--json-out", numbers)
     assert told.code == 0, told.err
     assert "<script" not in page.read_text()
     assert json.loads(numbers.read_text())
+    told = eyas("tokenizer", "report", trained, "--corpus", corpus, "--out", page, "--json")
+    assert len(json.loads(told.out)["summary"]) == 1
+    told = eyas("tokenizer", "report", trained, "--corpus", corpus, "--json", "compared.json")
+    assert told.code == 2 and "use --json-out compared.json" in told.err
     told = eyas("tokenizer", "surgery", trained, "--out", tmp_path / "cut", "--add", "\\sqrt", "--fuzz", "200")
     assert told.code == 0, told.err
     cut = Tokenizer.from_file(str(tmp_path / "cut" / "tokenizer.json"))
@@ -118,12 +122,13 @@ def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpu
         (["--pretokenizer", "claude"], "--pretokenizer: .*falcon-h1"),
         (["--pretokenizer", "qwen", "--split-digits", "each"], "leave out split_digits"),
         (["--latex", "frac"], "not a LaTeX command"),
-        (["--weight", "nothing=2"], "no such source; there are corpus"),
-        (["--weight", "lang:de=x"], "expected NAME=NUMBER"),
-        (["--weight", "lang:de=2"], "no curated document has the lang 'de'"),
-        (["--weight", "corpus=0.0001"], "at least 0.001"),
-        (["--weight", "corpus=0"], "no text to learn from, or all of it has the weight 0"),
+        (["--count-as", "nothing=2"], "no such source; there are corpus"),
+        (["--count-as", "lang:de=x"], "expected NAME=NUMBER"),
+        (["--count-as", "lang:de=2"], "no curated document has the lang 'de'"),
+        (["--count-as", "corpus=0.0001"], "at least 0.001"),
+        (["--count-as", "corpus=0"], "no text to learn from, or all of it has the weight 0"),
         (["--memory", "much"], "memory"),
+        (["--weight", "corpus=2"], "write --count-as NAME=FACTOR"),
     ],
 )
 def test_mistakes_are_said_in_words(eyas: Eyas, corpus: Path, tmp_path: Path, options: list[str], message: str) -> None:
