@@ -147,7 +147,7 @@ def training_options(given: dict[str, Any], more: list[str] | None) -> TrainOpti
     except YAMLError as error:
         raise UsageError(f"--set: not YAML: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'train'}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'train'}: {_message(one)}" for one in error.errors())
         known = ", ".join(TrainOptions.model_fields)
         raise UsageError(f"{problems}. Options of a training: {known}") from error
 
@@ -157,3 +157,7 @@ def _setting(given: str) -> tuple[str, str]:
     if not sign:
         raise UsageError(f"--set {given}: expected OPTION=VALUE, such as --set schedule=power")
     return name, value
+
+
+def _message(problem: Any) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ")

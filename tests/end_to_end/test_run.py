@@ -136,7 +136,7 @@ def test_explain_tells_one_fate(run: Path, eyas: Eyas) -> None:
     by_origin = eyas("explain", run, "0.jsonl#1")
     assert by_origin.code == 0 and "curated" in by_origin.out
     missing = eyas("explain", run, "no/such/file")
-    assert missing.code == 1 and "no document" in missing.err
+    assert missing.code == 3 and "no document" in missing.err
 
 
 def test_loader_hands_out_every_row_once_an_epoch(run: Path) -> None:

@@ -91,14 +91,14 @@ def test_training_refuses_damaged_shards_and_another_tokenizer(eyas: Eyas, folde
     whole = tokenizer.read_bytes()
     tokenizer.write_bytes(whole + b" ")
     ran = eyas("train", folder, "--out", tmp_path / "m", "--steps", "1", "--batch-size", "2")
-    assert ran.code == 1 and "another tokenizer" in ran.err and "tokenizer.json" in ran.err
+    assert ran.code == 3 and "another tokenizer" in ran.err and "tokenizer.json" in ran.err
     tokenizer.write_bytes(whole)
     path = folder / "shards/train-00000.arrow"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     ran = eyas("train", folder, "--out", tmp_path / "m", "--steps", "1", "--batch-size", "2")
-    assert ran.code == 1 and "train-00000.arrow: damaged" in ran.err
+    assert ran.code == 3 and "train-00000.arrow: damaged" in ran.err
     assert not (tmp_path / "m").exists()
 
 
@@ -210,4 +210,4 @@ def test_a_mixture_of_unknown_sources_is_refused_before_anything_runs(
     for what, told in changes.items():
         (tmp_path / "r.yaml").write_text(recipe.replace(what, what.replace("one", "nosuch").replace("2", "0")))
         ran = eyas("plan", tmp_path / "r.yaml", "--runs", tmp_path)
-        assert ran.code == 1 and told in ran.err and "r.yaml" in ran.err
+        assert ran.code == 3 and told in ran.err and "r.yaml" in ran.err

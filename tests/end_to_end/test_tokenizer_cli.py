@@ -82,7 +82,7 @@ def test_encode_writes_ids_that_decode_to_the_text(eyas: Eyas, trained: Path, co
     own = Tokenizer.from_file(str(trained / "tokenizer.json"))
     assert [own.decode(ids, skip_special_tokens=False) for ids in table.column("ids").to_pylist()] == texts
     again = eyas("tokenizer", "encode", trained, corpus, "--out", tmp_path / "ids")
-    assert again.code == 1
+    assert again.code == 3
     assert "there are part-*.parquet files already" in again.err
 
 
@@ -137,7 +137,7 @@ def test_mistakes_are_said_in_words(eyas: Eyas, corpus: Path, tmp_path: Path, op
     told = eyas(
         "tokenizer", "train", link, "--out", tmp_path / "t", "--runs", tmp_path / "runs", "--workers", "0", *options
     )
-    assert told.code == 1
+    assert told.code in (2, 3)
     assert re.search(message, told.err), told.err
     assert "Traceback" not in told.err
 
@@ -156,7 +156,7 @@ def test_encode_refuses_what_would_be_read_again_or_holds_nothing(eyas: Eyas, tr
     told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "docs" / "ids")
     assert "choose a folder outside of it" in told.err
     told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "ids")
-    assert told.code == 1
+    assert told.code == 3
     assert "no document with text to encode; the first record" in told.err
 
 
@@ -171,7 +171,7 @@ def test_paths_that_hold_nothing(eyas: Eyas, tmp_path: Path) -> None:
         (tmp_path / "blank.txt", "no curated document is left to learn from"),
     ):
         told = eyas("tokenizer", "train", path, "--out", tmp_path / "t", "--runs", tmp_path / "r", "--workers", "0")
-        assert told.code == 1
+        assert told.code == 3
         assert message in told.err
 
 
@@ -179,7 +179,7 @@ def test_one_letter_repeated_and_text_without_a_space(eyas: Eyas, tmp_path: Path
     (tmp_path / "a.txt").write_text("a" * 3_000_000)
     common = ["--out", tmp_path / "t", "--runs", tmp_path / "r", "--workers", "0", "--latex", "none"]
     told = eyas("tokenizer", "train", tmp_path / "a.txt", *common, "--vocab-size", "1000")
-    assert told.code == 1
+    assert told.code == 3
     assert "at most, 1,000 was asked for" in told.err
     (tmp_path / "a.txt").write_text("".join(random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=500_000)))
     told = eyas("tokenizer", "train", tmp_path / "a.txt", *common, "--vocab-size", "600")
