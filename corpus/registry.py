@@ -66,7 +66,7 @@ def _load(registry: Registry, name: str, plugins: tuple[str, ...]) -> type[Any]:
         raise InputError(f"{registry.kind} {name!r}: {known[name]!r} cannot be loaded: {error}") from error
     base = _attribute(registry.base)
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
-        raise InputError(f"{registry.kind} {name!r}: {known[name]} is no subclass of {base.__name__}")
+        raise InputError(f"{registry.kind} {name!r}: {known[name]} is no subclass of {base.__module__}.{base.__name__}")
     return loaded
 
 
@@ -80,19 +80,22 @@ def _plugin(name: str) -> Any:
     try:
         module = import_module(name)
     except Exception as error:  # a module of the user's may raise anything while it is imported
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        advice = (
-            f"Since the second edition `{missing}` is imported as `eyas.{missing}`."
-            if missing in FIRST_EDITION
-            else "Name a module that is installed or lies next to the recipe."
-        )
-        raise InputError(f"plugin {name!r} cannot be imported: {type(error).__name__}: {error}. {advice}") from error
+        raise InputError(
+            f"plugin {name!r} cannot be imported: {type(error).__name__}: {error}. {_advice(name, error)}"
+        ) from error
     if not any(isinstance(getattr(module, dictionary, None), dict) for dictionary in DICTIONARIES):
         raise InputError(
             f'plugin {name!r} declares no stages and no sources: give it STAGES = {{"my_stage": "{name}:MyStage"}} or '
             f'SOURCES = {{"my_source": "{name}:MySource"}}'
         )
     return module
+
+
+def _advice(plugin: str, error: Exception) -> str:
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    if missing in FIRST_EDITION:
+        return f"`{missing}` is imported as `eyas.{missing}` since the second edition: `eyas migrate {plugin}.py` rewrites it."
+    return "Name a module that is installed or lies next to the recipe."
 
 
 def add_search_path(folder: str) -> None:

@@ -141,7 +141,9 @@ class Filter(Stage):
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         if "cheap" in cls.__dict__:
-            raise TypeError(f"{cls.__name__}: `cheap` is called `scores_all` since the second edition; rename it")
+            raise TypeError(
+                f"{cls.__name__}: `cheap` is called `scores_all` since the second edition; `eyas migrate` renames it"
+            )
 
     def measure(self) -> Measure | None:
         """What it wants counted in the text, together with what other filters want; None if it counts for itself."""

@@ -9,12 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, NotRequired, TypedDict
+
+from typing_extensions import TypeVar
 
 from eyas.corpus.store import Store
 
 Entry = dict[str, Any]
-"""What a task returns: a small JSON object, kept in the manifest of its pass."""
+"""What a task returns: a small JSON object with its `files`. Of a corpus stage's own tasks, any number in it is a count,
+which the engine adds up; the passes of the engine declare theirs (`eyas.pipelines.engine.passes.records`)."""
+Json = dict[str, Any]
+"""The JSON form of a class that has `to_json` and `from_json` of its own: a file, a part, books."""
+
+
+class TaskEntry(TypedDict):
+    """The entry of a task of the engine's own passes; what a task adds to it is declared where the task is."""
+
+    files: list[Json]
+    """`FileEntry` of each file that it published."""
+    key: NotRequired[str]
+    """The key of the task, which the engine adds."""
+
+
+E = TypeVar("E", bound=Mapping[str, Any], default=Entry)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -32,11 +50,11 @@ class TaskContext:
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Generic[E]):
     """One unit of work. `run` must be picklable: a function of a module, a partial of one, or a stage's method."""
 
     key: str
-    run: Callable[[TaskContext], Entry]
+    run: Callable[[TaskContext], E]
     bytes: int = 0
     """Text bytes it will go through, for the progress bar."""
     all_cpus: bool = False
@@ -46,18 +64,28 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Step:
+class Step(Generic[E]):
     """Tasks that may run at the same time."""
 
     name: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task[E], ...]
 
     @classmethod
-    def of(cls, name: str, tasks: Iterable[Task]) -> Step:
+    def of(cls, name: str, tasks: Iterable[Task[E]]) -> Step[E]:
         """A step of `tasks`, whose keys must differ."""
         items = tuple(tasks)
         assert len({task.key for task in items}) == len(items), f"step {name}: two tasks share a key"
         return cls(name, items)
+
+
+Steps = Generator[Step[Any], list[Any], R]
+"""A pass at work: it yields steps, is sent the entries of each, and returns an R."""
+
+
+def entries_of(step: Step[E]) -> Generator[Step[Any], list[Any], list[E]]:
+    """Yields `step` to the engine and returns the entries of its tasks, in their order: `yield from entries_of(step)`."""
+    entries: list[E] = yield step
+    return entries
 
 
 def in_turn(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from eyas.corpus.documents import CONTROL, PARENT
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import hash_rank
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Task, TaskContext, TaskEntry
 from eyas.errors import BooksError, InputError
 from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.options import ShardOptions
@@ -33,9 +33,27 @@ HELD_OUT = "held_out"
 """Folder, next to the shards, of those made of the documents held out."""
 
 
+class PackedEntry(TaskEntry):
+    """One packed file."""
+
+    held_out: bool
+    source: str
+    documents: int
+    with_tokens: int
+    tokens: int
+    text_bytes: int
+    pieces: int
+    split: int
+    longer: int
+    lost: int
+    padding: int
+    ways: dict[str, dict[str, int]]
+    histogram: list[int]
+
+
 def plan_packing(
     curated: Sequence[Part], options: ShardOptions, tokenizer: str, folder: str, recipe: str = ""
-) -> list[Step]:
+) -> list[Step[PackedEntry]]:
     """One task per group of curated parts, each writing one shard into `folder`; another for its held-out documents.
 
     `tokenizer`: path in the store; `recipe`: a digest of what the shards are made of.
@@ -70,7 +88,7 @@ def pack_group(
     recipe: str,
     held_out: bool,
     context: TaskContext,
-) -> Entry:
+) -> PackedEntry:
     """Encodes and packs the documents of `parts`, or those held out, into the shard `path`; returns its counts."""
     with context.store.open(tokenizer) as file:
         encoder = Encoder.from_bytes(file.read(), tokenizer, threads=context.cpus)
@@ -208,7 +226,7 @@ def _check(path: str, tokens_in: int, tokens_out: int, rows: int, written: int |
         )
 
 
-def index_of(meta: ShardMeta, entries: Iterable[Entry], folder: str) -> Index:
+def index_of(meta: ShardMeta, entries: Iterable[PackedEntry], folder: str) -> Index:
     """The index of the shards that `pack_group` wrote into `folder`."""
     files = []
     for entry in entries:

@@ -28,6 +28,7 @@ from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
 from eyas.pipelines.analysis.slices import Slice
 from eyas.pipelines.engine.passes.model import train_on
+from eyas.pipelines.engine.passes.records import ModelSummary
 from eyas.pipelines.engine.passes.shards import published
 from eyas.shards.options import ShardOptions
 from eyas.shards.packing_tasks import HELD_OUT, plan_packing, shard_meta
@@ -118,7 +119,7 @@ def ablate(
             told(f"packing {one.name}", None)
             texts = _shuffled(one, judged, (held_out or slices[0]).run, budget * BYTES_PER_TOKEN)
             _pack(Store(f"{out}/{name}"), texts, list(judged.values()), one, tokenizer, sequence_length)
-    summaries: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+    summaries: dict[str, list[ModelSummary]] = {name: [] for name in NAMES}
     for seed in seeds:
         for name, one in zip(NAMES, slices, strict=True):
             what = f"{one.name}, seed {seed}"
@@ -146,14 +147,14 @@ def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(differences), t * statistics.stdev(differences) / math.sqrt(len(differences))
 
 
-def _side(one: Slice, summaries: list[dict[str, Any]], budget: int, folder: Path) -> Side:
+def _side(one: Slice, summaries: list[ModelSummary], budget: int, folder: Path) -> Side:
     index = json.loads((folder / "shards" / "index.json").read_text(encoding="utf-8"))
-    if missing := [summary for summary in summaries if not summary["held_out"]]:
+    measured = [held_out["all"] for summary in summaries if (held_out := summary["held_out"])]
+    if missing := len(summaries) - len(measured):
         raise InputError(
-            f"{folder}: {len(missing)} trainings have lost their metrics.jsonl: delete the folder and run again"
+            f"{folder}: {missing} trainings have lost their metrics.jsonl: delete the folder and run again"
         )
-    found = [summary["held_out"]["all"] for summary in summaries]
-    return Side(one.name, found, index["tokens"], budget / max(index["tokens"], 1))
+    return Side(one.name, measured, index["tokens"], budget / max(index["tokens"], 1))
 
 
 def _judged(one: Slice, share: float) -> dict[int, str]:

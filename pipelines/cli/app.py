@@ -20,6 +20,7 @@ from eyas.pipelines.cli import (
     export,
     fit,
     generate,
+    migrate,
     pack,
     plan,
     prompts,
@@ -57,6 +58,8 @@ VERBS = (
     sources,
     prompts,
     schema,
+    # Keep
+    migrate,
 )
 """The verbs as `eyas --help` lists them. Each file names its panel."""
 

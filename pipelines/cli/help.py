@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-RUN, ASK, BUILD, LEARN = "Run", "Ask", "Build", "Learn"
+RUN, ASK, BUILD, LEARN, KEEP = "Run", "Ask", "Build", "Learn", "Keep"
 """Panels of `eyas --help`, in the order of a user's day."""
 
 _WIDEST = 100

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eyas.pipelines.cli import options
 from eyas.pipelines.cli.console import console, print_table, table
 from eyas.pipelines.cli.help import BUILD, Verbs
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from eyas.pipelines.engine.passes.records import ShardsSummary
 
 app = Verbs()
 
@@ -78,7 +83,7 @@ def pack(
     terminal.print(f"{summary['tokens']:,} tokens in {store.path(folder)}")
 
 
-def packing_table(summary: dict[str, Any]) -> Any:
+def packing_table(summary: ShardsSummary) -> Table:
     """The packing report: what each way costs for these documents; the way that was taken is bold."""
     figures = ("rows", "padding", "documents split", "of them shorter than a row", "tokens lost")
     rows = table("packing", *figures, right=figures)

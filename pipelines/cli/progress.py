@@ -186,35 +186,25 @@ def print_products(to: Console, outcome: Outcome) -> None:
 
 def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
     lines = model_lines(outcome)
-    for planned in outcome.plan.passes:
-        result = outcome.results.get(planned.digest)
-        if result is not None and (s := result.summary.get("joined")):
-            mean = human(s["text_bytes"] / max(s["texts"], 1))
-            told = f"{s['texts']:,} texts of {s['documents']:,} documents, {mean} on average, {human(s['longest'])} at most"
-            lines.append(("joined", f"{planned.label}: {told}"))
-    if (curated := outcome.of_kind("curated")) is not None:
-        s = curated.summary
-        lines.append(("curated", f"{s['documents']:,} documents, {human(s['text_bytes'])}"))
-    if (tokenizer := outcome.of_kind("tokenizer")) is not None:
+    for label, counts in outcome.joined:
+        mean = human(counts["text_bytes"] / max(counts["texts"], 1))
+        sizes = f"{mean} on average, {human(counts['longest'])} at most"
+        lines.append(("joined", f"{label}: {counts['texts']:,} texts of {counts['documents']:,} documents, {sizes}"))
+    if (curated := outcome.curated) is not None:
+        text = f"{curated.summary['documents']:,} documents, {human(curated.summary['text_bytes'])}"
+        lines.append(("curated", text))
+    if (tokenizer := outcome.tokenizer) is not None:
         for size, groups in tokenizer.summary["fertility"].items():
             lines.append(("tokenizer", f"{int(size):,} tokens, {groups['all']['bytes_per_token']:.2f} bytes per token"))
         if tokenizer.summary["raised_for_memory"]:
             lines.append(("tokenizer", told_pruning(tokenizer.summary).strip()))
-    if (shards := outcome.of_kind("shards")) is not None:
-        s = shards.summary
-        lines.append(
-            (
-                "shards",
-                f"{s['tokens']:,} tokens in {s['rows']:,} rows of {s['sequence_length']:,}, "
-                f"{s['padding_share']:.2%} padding, {s['split']:,} documents longer than a row",
-            )
-        )
-    if (model := outcome.of_kind("model")) is not None:
-        s = model.summary
-        lines.append(
-            (
-                "model",
-                f"{s['parameters']:,} parameters, loss {s['first_loss']:.3f} → {s['last_loss']:.3f} in {s['steps']} steps",
-            )
-        )
+    if (shards := outcome.shards) is not None:
+        packed = shards.summary
+        text = f"{packed['tokens']:,} tokens in {packed['rows']:,} rows of {packed['sequence_length']:,}, "
+        text += f"{packed['padding_share']:.2%} padding, {packed['split']:,} documents longer than a row"
+        lines.append(("shards", text))
+    if (model := outcome.model) is not None:
+        trained = model.summary
+        losses = f"loss {trained['first_loss']:.3f} → {trained['last_loss']:.3f} in {trained['steps']} steps"
+        lines.append(("model", f"{trained['parameters']:,} parameters, {losses}"))
     return lines

@@ -21,11 +21,21 @@ from eyas.errors import Alarm, BooksError, StorageError
 from eyas.pipelines.engine.executors import Executor, finished_entries
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
-from eyas.pipelines.engine.planning import PRODUCTS, Pass, Plan
+from eyas.pipelines.engine.passes.records import (
+    CuratedSummary,
+    DocumentsSummary,
+    FiguresRecord,
+    JoinedCounts,
+    JoinSummary,
+    ModelSummary,
+    ShardsSummary,
+    TokenizerSummary,
+)
+from eyas.pipelines.engine.planning import PRODUCTS, RUN_FORMAT, Kind, Pass, Plan
 
 
 class Observer:
-    """Who is told of progress; this one says nothing."""
+    """Receives the progress of a run; this one ignores it."""
 
     def pass_started(self, planned: Pass, number: int, total: int) -> None:
         """A pass begins."""
@@ -61,11 +71,48 @@ class Outcome:
     computed: int = 0
     """Passes that were run, not taken from an earlier run."""
 
-    def of_kind(self, kind: str) -> Result | None:
-        """The result of the only pass of this kind, if there is one."""
-        return next(
-            (self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results), None
-        )
+    def _product(self, kind: Kind) -> Result | None:
+        passes = (p for p in self.plan.passes if p.kind == kind and p.digest in self.results)
+        return next((self.results[p.digest] for p in passes), None)
+
+    @property
+    def curated(self) -> Result[CuratedSummary] | None:
+        """The curated documents, if they are there."""
+        return self._product("curated")
+
+    @property
+    def tokenizer(self) -> Result[TokenizerSummary] | None:
+        """The tokenizer, if there is one."""
+        return self._product("tokenizer")
+
+    @property
+    def shards(self) -> Result[ShardsSummary] | None:
+        """The shards, if there are any."""
+        return self._product("shards")
+
+    @property
+    def model(self) -> Result[ModelSummary] | None:
+        """The model, if there is one."""
+        return self._product("model")
+
+    @property
+    def joined(self) -> list[tuple[str, JoinedCounts]]:
+        """What joiners made: their labels and counts."""
+        passes = [p for p in self.plan.passes if p.kind == "join" and p.digest in self.results]
+        summaries: list[tuple[str, JoinSummary]] = [(p.label, self.results[p.digest].summary) for p in passes]
+        return [(label, summary["joined"]) for label, summary in summaries if "joined" in summary]
+
+    @property
+    def figures(self) -> list[tuple[Pass, str, FiguresRecord]]:
+        """Figures that stages gave besides the books: their pass, label and figures, in the order of the recipe."""
+        passes = [p for p in self.plan.passes if p.kind in ("documents", "generate") and p.digest in self.results]
+        summaries: list[tuple[Pass, DocumentsSummary]] = [(p, self.results[p.digest].summary) for p in passes]
+        return [
+            (planned, named.label, summary["figures"][named.label])
+            for planned, summary in summaries
+            for named in planned.stages
+            if named.label in summary.get("figures", {})
+        ]
 
 
 class Engine:
@@ -223,7 +270,12 @@ class Engine:
                     "summary": result.summary,
                 }
             )
-        return {"name": self._plan.recipe.options.name, "plan": self._plan.digest, "passes": passes}
+        return {
+            "format": RUN_FORMAT,
+            "name": self._plan.recipe.options.name,
+            "plan": self._plan.digest,
+            "passes": passes,
+        }
 
     def _write_text(self, path: str, text: str) -> None:
         with self._store.create(path) as output:
@@ -262,7 +314,7 @@ def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
     """Raises `BooksError` unless what left the pass before is what went into this one, stage after stage."""
     flow = sum(part.kept for part in before)
     labels = [named.label for named in planned.stages]
-    if planned.kind == "generate":
+    if planned.makes_documents:
         made = sum(part.kept for part in result.parts) - flow
         kept = result.total(labels[0]).kept if result.books.get(labels[0]) else 0
         _equal(planned, labels[0], "kept", kept, made)

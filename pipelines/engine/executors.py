@@ -14,10 +14,10 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from eyas.corpus.store import FileEntry, Store
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import E, Entry, Step, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
 
 CONNECT_SECONDS = 10
@@ -45,19 +45,18 @@ class Executor(Protocol):
 
     cpus: int
 
-    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+    def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """Yields each finished task with its entry, and None now and then while waiting."""
 
     def close(self) -> None:
         """Releases what was started."""
 
 
-def execute(step: str, task: Task, context: TaskContext) -> Entry:
+def execute(step: str, task: Task[E], context: TaskContext) -> E:
     """Runs one task and publishes its entry: from then on, its files exist."""
-    entry = task.run(context)
-    entry["key"] = task.key
+    entry = {**task.run(context), "key": task.key}
     context.store.write_json(entry_path(context.folder, step, task.key), entry)
-    return entry
+    return cast("E", entry)
 
 
 def entry_path(folder: str, step: str, key: str) -> str:
@@ -65,17 +64,17 @@ def entry_path(folder: str, step: str, key: str) -> str:
     return f"{folder}/entries/{step}/{key}.json"
 
 
-def finished_entries(store: Store, folder: str, step: Step) -> dict[str, Entry]:
+def finished_entries(store: Store, folder: str, step: Step[E]) -> dict[str, E]:
     """Entries of a step that an earlier run left and whose files are all there, by the key of their task."""
     names = set(store.list(f"{folder}/entries/{step.name}"))
-    found = {}
+    entries: dict[str, E] = {}
     for task in step.tasks:
         if f"{task.key}.json" in names:
-            entry: Entry = store.read_json(entry_path(folder, step.name, task.key))
+            entry = store.read_json(entry_path(folder, step.name, task.key))
             files = entry.get("files") if isinstance(entry, dict) else None
             if files is not None and all(store.holds(FileEntry.from_json(file)) for file in files):
-                found[task.key] = entry
-    return found
+                entries[task.key] = entry
+    return entries
 
 
 class InlineExecutor:
@@ -84,7 +83,7 @@ class InlineExecutor:
     def __init__(self) -> None:
         self.cpus = cores()
 
-    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+    def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """See `Executor`."""
         for task in tasks:
             try:
@@ -192,7 +191,7 @@ class RayExecutor:
         if self.nodes > 1:
             self._holders = [serve(path) for path in sorted(files)]
 
-    def run(self, step: str, tasks: Sequence[Task], context: TaskContext) -> Iterator[tuple[Task, Entry] | None]:
+    def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """See `Executor`."""
         # First: Ray reads its environment when it is imported.
         self.start()
@@ -200,7 +199,7 @@ class RayExecutor:
 
         ray = self._ray
         waiting = list(reversed(tasks))
-        flying: dict[Any, Task] = {}
+        flying: dict[Any, Task[E]] = {}
         gpus = ray.cluster_resources().get("GPU", 0)
         bound = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         try:
@@ -223,7 +222,7 @@ class RayExecutor:
             for reference in flying:
                 ray.cancel(reference, force=True)
 
-    def _entry(self, step: str, task: Task, reference: Any) -> Entry:
+    def _entry(self, step: str, task: Task[E], reference: Any) -> E:
         try:
             outcome: _Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
@@ -231,7 +230,7 @@ class RayExecutor:
             raise TaskFailed(f"{step} {task.key}", message, str(error), ClusterError.exit_code) from error
         if outcome.entry is None:
             raise TaskFailed(f"{step} {task.key}", outcome.message, outcome.trace, outcome.exit_code)
-        return outcome.entry
+        return cast("E", outcome.entry)
 
     def close(self) -> None:
         """Stops the local Ray, or leaves the cluster."""

@@ -16,15 +16,16 @@ import pyarrow as pa
 from eyas.corpus.documents import PARENT
 from eyas.corpus.ledger import READ
 from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
-from eyas.corpus.stage import CorpusStage, Generator, Stage
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
 
 FORMAT = 1
-"""Raised when the files that passes leave change."""
+"""Raised when the files that passes leave change, so that older ones are made again."""
+RUN_FORMAT = "eyas-run-2"
+"""The format of a run's folder: its plan.json and manifest.json carry it. Those of the first edition carry none."""
 
-Kind = Literal["documents", "corpus", "generate", "curated", "ledger", "tokenizer", "shards", "model"]
+Kind = Literal["documents", "corpus", "generate", "join", "curated", "ledger", "tokenizer", "shards", "model"]
 PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
 
 
@@ -47,6 +48,11 @@ class Pass:
     def folder(self) -> str:
         """Where its work lies within the run."""
         return f"passes/{self.digest[:16]}"
+
+    @property
+    def makes_documents(self) -> bool:
+        """Whether it adds documents to those before."""
+        return any(named.stage.makes_documents for named in self.stages)
 
     @property
     def product(self) -> str | None:
@@ -76,6 +82,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """The content of plan.json."""
         return {
+            "format": RUN_FORMAT,
             "recipe": self.recipe.options.name,
             "folder": self.recipe.folder,
             "variables": dict(self.recipe.variables),
@@ -176,7 +183,7 @@ def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[
     """
     groups: list[list[NamedStage]] = [[]]
     for named in recipe.stages:
-        if _alone(named.stage):
+        if named.stage.pass_kind != "documents":
             groups += [[named], []]
         else:
             groups[-1].append(named)
@@ -187,27 +194,21 @@ def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[
     for number, group in enumerate(groups):
         if not group and number > 0:
             continue
-        kind: Kind = "documents"
-        if group and isinstance(group[0].stage, CorpusStage):
-            kind = "corpus"
-        elif group and isinstance(group[0].stage, Generator):
-            kind = "generate"
-            generators += 1
+        kind: Kind = group[0].stage.pass_kind if group else "documents"
+        makes = any(named.stage.makes_documents for named in group)
+        generators += makes
         labels = [*([READ] if number == 0 else []), *(named.label for named in group)]
         for named in group:
-            parents = {PARENT.name: PARENT.type} if kind == "generate" else {}
+            parents = {PARENT.name: PARENT.type} if makes else {}
             columns = {**columns, **named.stage.columns_added(), **parents}
-        generator = generators if kind == "generate" else 0
+        generator = generators if makes else 0
         if digested:
-            digest = digest_of(
-                [digest, kind, specs(group), generator, None if kind == "documents" else recipe.options.seed]
-            )
+            # The first edition ran joiners in the pass of generators, and its runs stay valid.
+            digested_kind = "generate" if kind == "join" else kind
+            seed = None if kind == "documents" else recipe.options.seed
+            digest = digest_of([digest, digested_kind, specs(group), generator, seed])
         passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
     return passes
-
-
-def _alone(stage: Stage) -> bool:
-    return isinstance(stage, CorpusStage | Generator)
 
 
 def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:

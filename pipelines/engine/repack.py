@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from eyas.corpus.store import Store, digest_of
-from eyas.corpus.task import Entry, TaskContext
+from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
 from eyas.pipelines.engine.engine import load_result, locked
 from eyas.pipelines.engine.executors import Executor, finished_entries
+from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.passes.shards import published, recipe_digest
 from eyas.pipelines.engine.planning import Plan
 from eyas.shards.options import ShardOptions
@@ -22,14 +22,14 @@ def pack_run(
     options: ShardOptions,
     folder: str,
     executor: Executor,
-    told: Callable[[int, int], None],
-) -> dict[str, Any]:
+    progress: Callable[[int, int], None],
+) -> ShardsSummary:
     """Writes shards into `folder` of the run in `store`, with the run's tokenizer; returns the summary of a shards pass.
 
-    Goes on where it was stopped. `told`: text bytes done, and all. Raises ValueError if the run is not that far, or if
-    `folder` is one of its own.
+    Goes on where it was stopped. `progress`: called with the text bytes done, and all. Raises InputError if the run is not
+    that far, or if `folder` is one of its own.
     """
-    from eyas.shards.packing_tasks import HELD_OUT, plan_packing, shard_meta
+    from eyas.shards.packing_tasks import HELD_OUT, PackedEntry, plan_packing, shard_meta
     from eyas.tokenizer_train.encoding.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
@@ -43,7 +43,7 @@ def pack_run(
     recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
     # Entries of an earlier call count only for the very same documents, tokenizer and options.
     made_of = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
-    entries: list[Entry] = []
+    entries: list[PackedEntry] = []
     with locked(store):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
             work = f"passes/pack-{made_of[:16]}"
@@ -55,7 +55,7 @@ def pack_run(
                 if event is not None:
                     found[event[0].key] = event[1]
                     seen += event[0].bytes
-                told(seen, total)
+                progress(seen, total)
             entries += [found[task.key] for task in step.tasks]
         with store.open(path) as file:
             encoder = Encoder.from_bytes(file.read(), path)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ByteSize, Field, ValidationError, create_model, model_validator
 
@@ -68,6 +68,8 @@ _FIRST_FORMATS = ("files", "jsonl", "parquet", "arrow")
 class RecipeOptions(Options):
     """Everything in a recipe but its stages."""
 
+    format: Literal[1] = 1
+    """The version of the recipe's language. A later one is refused, not misread."""
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """The run's name: its folder is `runs/<name>`."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eyas.pipelines.engine.engine import Outcome
+from eyas.pipelines.engine.passes.records import FiguresRecord
 from eyas.pipelines.engine.planning import Pass
 
 EVENTS = {
@@ -26,20 +27,13 @@ EVENTS = {
 
 def models(outcome: Outcome) -> list[dict[str, Any]]:
     """One section for each stage that has an account, in the order of the recipe."""
-    found = []
-    for planned in outcome.plan.passes:
-        result = outcome.results.get(planned.digest)
-        figures = (result.summary.get("figures") or {}) if result else {}
-        for named in planned.stages:
-            if named.label in figures:
-                found.append(_section(outcome, planned, named.label, figures[named.label]))
-    return found
+    return [_section(outcome, planned, label, figures) for planned, label, figures in outcome.figures]
 
 
-def _section(outcome: Outcome, planned: Pass, label: str, figures: dict[str, Any]) -> dict[str, Any]:
+def _section(outcome: Outcome, planned: Pass, label: str, figures: FiguresRecord) -> dict[str, Any]:
     totals, sums = figures["totals"], figures["sums"]
     events = {name.removeprefix("events."): count for name, count in totals.items() if name.startswith("events.")}
-    seconds = totals["seconds"]
+    seconds, output_tokens = _number(totals["seconds"]), _number(totals["output_tokens"])
     books = outcome.results[planned.digest].total(label)
     # A cap that an earlier run came up against may have been raised since.
     stopped = planned.kind != "generate" or "budget_exhausted" in books.reasons
@@ -52,9 +46,13 @@ def _section(outcome: Outcome, planned: Pass, label: str, figures: dict[str, Any
         "refused": totals["refused"] if stopped else None,
         **{name: totals[name] for name in ("requests", "input_tokens", "output_tokens", "money", "budget")},
         "seconds": seconds,
-        "tokens_per_second": totals["output_tokens"] / seconds if seconds else None,
+        "tokens_per_second": output_tokens / seconds if seconds else None,
         "events": [(EVENTS.get(name, name), count) for name, count in sorted(events.items())],
     }
+
+
+def _number(total: float | str | None) -> float:
+    return float(total or 0)
 
 
 def lines(outcome: Outcome) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from eyas.corpus.show.text import human
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.pipelines.engine.engine import Outcome, load_result
+from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.planning import plan_of_run
 from eyas.pipelines.report.dedup import duplicates
 from eyas.pipelines.report.funnel import funnel
@@ -50,10 +51,7 @@ def rewrite_report(store: Store) -> str:
 def context(outcome: Outcome) -> dict[str, Any]:
     """Everything the template shows."""
     rows = funnel(outcome)
-    curated = outcome.of_kind("curated")
-    tokenizer = outcome.of_kind("tokenizer")
-    shards = outcome.of_kind("shards")
-    model = outcome.of_kind("model")
+    curated, tokenizer, shards, model = outcome.curated, outcome.tokenizer, outcome.shards, outcome.model
     return {
         "name": outcome.plan.recipe.options.name,
         "recipe": outcome.plan.recipe.text,
@@ -61,11 +59,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         # A run that was stopped by an alarm has a report, too.
         "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
         "funnel": rows,
-        "joined": [
-            {"label": p.label, **outcome.results[p.digest].summary["joined"]}
-            for p in outcome.plan.passes
-            if p.digest in outcome.results and "joined" in outcome.results[p.digest].summary
-        ],
+        "joined": [{"label": label, **counts} for label, counts in outcome.joined],
         "read": rows[0].books if rows else None,
         "sources": _sources(outcome),
         "curated": curated.summary if curated else None,
@@ -84,7 +78,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
 
 def _sources(outcome: Outcome) -> list[dict[str, Any]]:
     """Per source: documents and text that came in (read, or generated) and that were curated."""
-    curated = outcome.of_kind("curated")
+    curated = outcome.curated
     found: dict[str, dict[str, Any]] = {}
     for row in funnel(outcome):
         for source, books in row.by_source.items():
@@ -96,7 +90,7 @@ def _sources(outcome: Outcome) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def length_plot(summary: dict[str, Any]) -> str:
+def length_plot(summary: ShardsSummary) -> str:
     """How many documents have how many tokens, in powers of two, and where a row ends; inline SVG."""
     counts = summary["histogram"]
 

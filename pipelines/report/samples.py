@@ -62,7 +62,7 @@ def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
 
 def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
     """Generated documents beside their source, kept ones first, then a refused one for each reason."""
-    curated = outcome.of_kind("curated")
+    curated = outcome.curated
     generated = {
         named.label
         for planned in outcome.plan.passes

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
-def told_pruning(summary: dict[str, Any]) -> str:
+def told_pruning(summary: Mapping[str, Any]) -> str:
     """What was left out of learning, and why, in a sentence; nothing if nothing was."""
     if not summary["pruned_pretokens"]:
         return ""

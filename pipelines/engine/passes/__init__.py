@@ -10,7 +10,7 @@ def work_of(kind: Kind) -> PassWork:
     """The work of a kind of pass, imported on demand."""
     from importlib import import_module
 
-    homes = {"corpus": "corpus_stage", "generate": "generator"}
+    homes = {"corpus": "corpus_stage", "generate": "generator", "join": "joiner"}
     work: PassWork = import_module(f"eyas.pipelines.engine.passes.{homes.get(kind, kind)}").work
     return work
 

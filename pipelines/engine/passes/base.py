@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import TypeVar
 
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part
+from eyas.corpus.stage import Stage
 from eyas.corpus.store import FileEntry, Store
-from eyas.corpus.task import Entry, Step
-from eyas.pipelines.engine.planning import Pass, Plan
+from eyas.corpus.task import Steps, TaskEntry
+from eyas.pipelines.engine.passes.records import CuratedSummary, DocumentsEntry, TokenizerSummary
+from eyas.pipelines.engine.planning import Kind, Pass, Plan
 
 SAMPLES = 3
 """Samples kept per stage, reason and part."""
@@ -35,9 +38,13 @@ SAMPLE_SCHEMA = pa.schema(
 )
 
 
+S = TypeVar("S", default=Any)
+C = TypeVar("C", bound=Stage)
+
+
 @dataclass
-class Result:
-    """What a pass leaves, and its manifest holds."""
+class Result(Generic[S]):
+    """What a pass leaves, and its manifest holds. S: the type of its summary, in `records`."""
 
     parts: list[Part] = field(default_factory=list)
     books: dict[str, dict[str, Books]] = field(default_factory=dict)
@@ -46,27 +53,25 @@ class Result:
     """Ledger file by part number (as text: JSON has no other keys)."""
     samples: list[str] = field(default_factory=list)
     scores: dict[str, list[str]] = field(default_factory=dict)
-    """Score files by part number: one for each stretch of filters, in their order."""
+    """Score files by part number: one for each run of fused filters, in their order."""
     files: list[FileEntry] = field(default_factory=list)
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: S = field(default_factory=dict)  # type: ignore[assignment]
     """Figures of this kind of pass, for the report."""
     seconds: float = 0.0
     """Wall time; of the last attempt, if it was interrupted."""
 
-    def collect(self, entries: Iterable[Entry]) -> None:
+    def collect(self, entries: Iterable[DocumentsEntry]) -> None:
         """Adds what document tasks returned: parts, books, ledgers, samples, files."""
         for entry in entries:
-            self.files += [FileEntry.from_json(file) for file in entry["files"]]
-            if "part" in entry:
-                self.parts.append(Part.from_json(entry["part"]))
-                number = str(self.parts[-1].number)
-                self.ledgers[number] = entry["ledger"]
-                self.scores[number] = entry.get("scores", [])
-                if entry.get("samples"):
-                    self.samples.append(entry["samples"])
-                for label, books in entry["books"].items():
-                    by_source = self.books.setdefault(label, {})
-                    by_source.setdefault(self.parts[-1].source, Books()).add(Books.from_json(books))
+            self.files += files_of([entry])
+            part = Part.from_json(entry["part"])
+            self.parts.append(part)
+            self.ledgers[str(part.number)] = entry["ledger"]
+            self.scores[str(part.number)] = entry.get("scores", [])
+            if samples := entry.get("samples"):
+                self.samples.append(samples)
+            for label, books in entry["books"].items():
+                self.books.setdefault(label, {}).setdefault(part.source, Books()).add(Books.from_json(books))
         self.parts.sort(key=lambda part: part.number)
 
     def total(self, label: str) -> Books:
@@ -110,6 +115,11 @@ class Result:
         )
 
 
+def files_of(entries: Iterable[TaskEntry]) -> list[FileEntry]:
+    """The files that tasks published."""
+    return [FileEntry.from_json(file) for entry in entries for file in entry["files"]]
+
+
 @dataclass
 class PassState:
     """What a pass starts from."""
@@ -122,15 +132,31 @@ class PassState:
     results: dict[str, Result]
     """Results so far, by the digest of their pass."""
 
-    def of_kind(self, kind: str) -> Result:
-        """The result of the only pass of a kind."""
+    def _product(self, kind: Kind) -> Result:
         return next(self.results[p.digest] for p in self.plan.passes if p.kind == kind and p.digest in self.results)
+
+    @property
+    def curated(self) -> Result[CuratedSummary]:
+        """The curated documents, which every later product is made of."""
+        return self._product("curated")
+
+    @property
+    def tokenizer(self) -> Result[TokenizerSummary]:
+        """The tokenizer, which shards are made with."""
+        return self._product("tokenizer")
+
+    def stage(self, kind: type[C]) -> tuple[str, C]:
+        """The label and the stage of a pass that has only one, which is of the class `kind`."""
+        (named,) = self.current.stages
+        if not isinstance(named.stage, kind):
+            raise TypeError(f"{named.label}: the pass is for a {kind.__name__}, not for a {type(named.stage).__name__}")
+        return named.label, named.stage
 
 
 class PassWork(Protocol):
     """Yields steps, gets the entries of each back, and returns the result."""
 
-    def __call__(self, state: PassState) -> Generator[Step, list[Entry], Result]: ...
+    def __call__(self, state: PassState) -> Steps[Result]: ...
 
 
 class Samples:

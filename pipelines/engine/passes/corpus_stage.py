@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -15,32 +15,32 @@ from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part, cut_field
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
-from eyas.corpus.task import Entry, Step, Task, TaskContext, in_turn, next_step
+from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, entries_of, in_turn, next_step
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
+from eyas.pipelines.engine.passes.records import CorpusSummary, DocumentsEntry
 from eyas.pipelines.engine.quarantine import as_json, check_verdict
-from eyas.pipelines.recipe.recipe import NamedStage
 from eyas.text_kernels.splice import splice
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[CorpusSummary]]:
     """The steps that the stage plans, then a decision on each part."""
-    named = state.current.stages[0]
-    assert isinstance(named.stage, CorpusStage)
-    summary, left = {}, []
+    label, stage = state.stage(CorpusStage)
+    summary: CorpusSummary = {}
+    left: list[FileEntry] = []
     inputs = tuple(state.parts)
-    plan = in_turn(named.stage.plan(inputs))
-    entries: list[Entry] | None = None
-    while (step := next_step(plan, entries)) is not None:
-        entries = yield step
-        left += [FileEntry.from_json(file) for entry in entries for file in entry.get("files", [])]
-        summary[step.name] = _sums(entries)
-    tasks = [Task(part.key, partial(_decide, part, inputs, named), part.text_bytes) for part in inputs]
-    entries = yield Step.of("decide", tasks)
+    plan = in_turn(stage.plan(inputs))
+    counted: list[Entry] | None = None
+    while (step := next_step(plan, counted)) is not None:
+        counted = yield step
+        left += [FileEntry.from_json(file) for entry in counted for file in entry.get("files", [])]
+        summary[step.name] = _sums(counted)
+    tasks = [Task(part.key, partial(_decide, part, inputs, label, stage), part.text_bytes) for part in inputs]
+    entries = yield from entries_of(Step.of("decide", tasks))
     result = Result(summary=summary)
     result.collect(entries)
     # What later stages use must be there for as long as this pass counts as done.
-    folders = tuple(f"{state.current.folder}/{folder}/" for folder in named.stage.makes().values())
+    folders = tuple(f"{state.current.folder}/{folder}/" for folder in stage.makes().values())
     result.files += [file for file in left if file.path.startswith(folders)]
     return result
 
@@ -55,17 +55,15 @@ def _sums(entries: Sequence[Entry]) -> dict[str, float]:
     return sums
 
 
-def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: TaskContext) -> Entry:
+def _decide(part: Part, inputs: Sequence[Part], label: str, stage: CorpusStage, context: TaskContext) -> DocumentsEntry:
     started = time.perf_counter()
-    stage = named.stage
-    assert isinstance(stage, CorpusStage)
     verdict = stage.decide(part, inputs, context)
-    check_verdict(named.label, verdict, part.kept)
-    ids, kept_bytes, samples = _ids_and_samples(part, named.label, verdict, context)
-    rows = ledger.decisions(named.label, pa.array(ids), verdict)
+    check_verdict(label, verdict, part.kept)
+    ids, kept_bytes, samples = _ids_and_samples(part, label, verdict, context)
+    rows = ledger.decisions(label, pa.array(ids), verdict)
     books = Books.of(rows, part.kept)
     books.bytes_in, books.bytes_kept = part.text_bytes, kept_bytes
-    books.check(named.label, part.key)
+    books.check(label, part.key)
     books.seconds = time.perf_counter() - started
     mask_path = f"{context.folder}/masks/{part.key}.parquet"
     files = [
@@ -79,14 +77,14 @@ def _decide(part: Part, inputs: Sequence[Part], named: NamedStage, context: Task
         "part": masked.to_json(),
         "ledger": files[1].path,
         "samples": files[2].path,
-        "books": as_json({named.label: books}),
+        "books": as_json({label: books}),
     }
 
 
 def _ids_and_samples(
     part: Part, label: str, verdict: Verdict, context: TaskContext
 ) -> tuple[np.ndarray, int, pa.Table]:
-    """Ids of the living documents, text bytes of those that stay, and samples of the others."""
+    """Ids of the documents before the verdict, text bytes of those that it keeps, and samples of the others."""
     ids, kept_bytes, samples, start = [np.zeros(0, np.uint64)], 0, Samples(), 0
     for docs in part.tables(context.store, ["id", "text", "origin"]):
         kept = verdict.kept.slice(start, docs.num_rows)
@@ -111,13 +109,13 @@ def _ids_and_samples(
 
 
 def _mask(part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
-    """One row per document of the part, dead ones included: they stay dropped, and have nulls in the added columns."""
+    """One row per document of the part: those dropped before stay dropped, and have nulls in the added columns."""
     before = part.mask(context.store)
-    alive = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
-    kept = alive.copy()
-    kept[alive] = verdict.kept.to_numpy(zero_copy_only=False)
-    place = np.cumsum(alive) - 1
-    take = pa.array(place, mask=~alive)
+    kept_before = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
+    kept = kept_before.copy()
+    kept[kept_before] = verdict.kept.to_numpy(zero_copy_only=False)
+    place = np.cumsum(kept_before) - 1
+    take = pa.array(place, mask=~kept_before)
     columns = {"kept": pa.array(kept)}
     for name in stage.columns_added():
         columns[name] = pa.array(verdict.columns[name]).take(take)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from functools import partial
 
 import pyarrow as pa
@@ -10,36 +9,32 @@ import pyarrow.compute as pc
 
 from eyas.corpus.documents import conform, schema, text_bytes
 from eyas.corpus.part import Part
-from eyas.corpus.store import FileEntry
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import BooksError
-from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.pipelines.engine.passes.base import PassState, Result, files_of
+from eyas.pipelines.engine.passes.records import CuratedEntry, CuratedSummary
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[CuratedSummary]]:
     """One file per part."""
     target = schema(state.current.columns)
     tasks = [Task(part.key, partial(_publish, part, target), part.text_bytes) for part in state.parts]
-    entries = yield Step.of("curated", tasks)
-    result = Result()
-    for entry in entries:
-        result.files += [FileEntry.from_json(file) for file in entry["files"]]
-        result.parts.append(Part.from_json(entry["curated"]))
-    result.parts.sort(key=lambda part: part.number)
+    entries = yield from entries_of(Step.of("curated", tasks))
+    parts = sorted((Part.from_json(entry["curated"]) for entry in entries), key=lambda part: part.number)
     languages: dict[str, list[int]] = {}
     for entry in entries:
         for name, (count, size) in entry["languages"].items():
             known = languages.setdefault(name, [0, 0])
             known[0], known[1] = known[0] + count, known[1] + size
-    result.summary = {
-        "documents": sum(part.rows for part in result.parts),
-        "text_bytes": sum(part.text_bytes for part in result.parts),
+    summary: CuratedSummary = {
+        "documents": sum(part.rows for part in parts),
+        "text_bytes": sum(part.text_bytes for part in parts),
         "languages": dict(sorted(languages.items(), key=lambda item: (-item[1][1], item[0]))),
     }
-    return result
+    return Result(parts=parts, files=files_of(entries), summary=summary)
 
 
-def _publish(part: Part, target: pa.Schema, context: TaskContext) -> Entry:
+def _publish(part: Part, target: pa.Schema, context: TaskContext) -> CuratedEntry:
     path = f"curated/{part.key}.parquet"
     size = 0
     languages: dict[str, list[int]] = {}

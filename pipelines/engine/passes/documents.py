@@ -6,7 +6,7 @@ by `stage_line`.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,14 +18,15 @@ from eyas.corpus.ledger import READ, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from eyas.corpus.sources.listing import Partition
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.figures import gathered
+from eyas.pipelines.engine.passes.records import DocumentsEntry, DocumentsSummary
 from eyas.pipelines.engine.passes.stage_line import StageLine
 from eyas.pipelines.recipe.recipe import NamedStage
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     """One task per partition."""
     stages = state.current.stages
     schema = table.schema(state.current.columns)
@@ -37,15 +38,15 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
         ]
     else:
         tasks = [Task(part.key, partial(_refine, part, stages, schema), part.text_bytes) for part in state.parts]
-    entries = yield Step.of("documents", tasks)
-    result = Result(summary={"figures": gathered(entries)})
+    entries = yield from entries_of(Step.of("documents", tasks))
+    result = Result[DocumentsSummary](summary={"figures": gathered(entries)})
     result.collect(entries)
     return result
 
 
 def _read(
     partition: Partition, source: Source, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext
-) -> Entry:
+) -> DocumentsEntry:
     line = StageLine(stages, context, reads=True)
     batches = _batches(partition, source, line)
     return line.publish(partition.number, partition.source, batches, schema, context)
@@ -90,5 +91,5 @@ def _documents(partition: Partition, batch: Batch) -> pa.Table:
     return table.documents(ids, batch.texts, partition.source, batch.origins, extra)
 
 
-def _refine(part: Part, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext) -> Entry:
+def _refine(part: Part, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext) -> DocumentsEntry:
     return StageLine(stages, context).publish(part.number, part.source, part.tables(context.store), schema, context)

@@ -7,7 +7,6 @@ part names its lowest hashes, the driver merges them. What is made of partition 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator as Steps
 from collections.abc import Iterable
 from functools import partial
 
@@ -19,30 +18,24 @@ from eyas.corpus.documents import PARENT, conform, document_id, generated_partit
 from eyas.corpus.ledger import Books, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import hash_rank
-from eyas.corpus.stage import Generator, Joiner
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.stage import Generator
+from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
-from eyas.pipelines.engine.passes.figures import gathered, told
+from eyas.pipelines.engine.passes.figures import figures_of, gathered
+from eyas.pipelines.engine.passes.records import DocumentsEntry, DocumentsSummary, SelectEntry
 from eyas.pipelines.engine.quarantine import as_json, check_verdict, guarded
-from eyas.pipelines.recipe.recipe import NamedStage
 
 
-def work(state: PassState) -> Steps[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     """Selection, if the stage limits its documents, then generation."""
-    named = state.current.stages[0]
-    stage = named.stage
-    assert isinstance(stage, Generator)
-    if isinstance(stage, Joiner):
-        from eyas.pipelines.engine.passes.joiner import work as join
-
-        return (yield from join(state))
+    label, stage = state.stage(Generator)
     chosen: dict[str, list[int]] | None = None
     if stage.max_documents is not None:
-        tasks = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
-        entries = yield Step.of("select", tasks)
-        lots = sorted(tuple(pair) for entry in entries for pair in entry["lowest"])
+        selection = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
+        selected = yield from entries_of(Step.of("select", selection))
+        ranked = sorted(tuple(pair) for entry in selected for pair in entry["lowest"])
         chosen = {}
-        for _, document in lots[: stage.max_documents]:
+        for _, document in ranked[: stage.max_documents]:
             chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
     generator = state.current.generator
     target = schema(state.current.columns)
@@ -50,31 +43,34 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
     for part in state.parts:
         ids = None if chosen is None else sorted(chosen.get(part.key, []))
         if ids is None or ids:
-            run = partial(_generate, part, ids, generator, named, target)
+            run = partial(_generate, part, ids, generator, label, stage, target)
             tasks.append(Task(part.key, run, part.text_bytes))
-    entries = yield Step.of("generate", tasks)
-    result = Result()
+    entries = yield from entries_of(Step.of("generate", tasks))
+    result = Result[DocumentsSummary](summary={"figures": gathered(entries)})
     result.collect(entries)
-    result.summary = {"figures": gathered(entries)}
-    result.books.setdefault(named.label, {})
+    result.books.setdefault(label, {})
     result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
     return result
 
 
-def _lowest(part: Part, count: int, context: TaskContext) -> Entry:
+def _lowest(part: Part, count: int, context: TaskContext) -> SelectEntry:
     lowest: list[tuple[int, int]] = []
     for docs in part.tables(context.store, ["id"]):
         ids = docs.column("id").to_numpy()
-        lots = hash_rank(ids, context.seed)
-        lowest = sorted([*lowest, *zip(lots.tolist(), ids.tolist(), strict=True)])[:count]
+        ranks = hash_rank(ids, context.seed)
+        lowest = sorted([*lowest, *zip(ranks.tolist(), ids.tolist(), strict=True)])[:count]
     return {"files": [], "lowest": lowest}
 
 
 def _generate(
-    part: Part, ids: list[int] | None, generator: int, named: NamedStage, target: pa.Schema, context: TaskContext
-) -> Entry:
-    stage = named.stage
-    assert isinstance(stage, Generator)
+    part: Part,
+    ids: list[int] | None,
+    generator: int,
+    label: str,
+    stage: Generator,
+    target: pa.Schema,
+    context: TaskContext,
+) -> DocumentsEntry:
     stage.open(context)
     stage.prepare()
     number = generated_partition(generator, part.number)
@@ -84,59 +80,56 @@ def _generate(
             if ids is not None:
                 docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
             if docs.num_rows:
-                yield docs, made(named, docs, context.seed)
+                yield docs, made(label, stage, docs, context.seed)
 
-    return publish(named, number, pieces(), target, context)
+    return publish(label, stage, number, pieces(), target, context)
 
 
 def publish(
-    named: NamedStage,
+    label: str,
+    stage: Generator,
     number: int,
     pieces: Iterable[tuple[pa.Table, pa.Table]],
     target: pa.Schema,
     context: TaskContext,
-) -> Entry:
+) -> DocumentsEntry:
     """Writes partition `number`: what was made, gated, and its ledger. `pieces`: documents, and what was made of them."""
-    stage = named.stage
-    assert isinstance(stage, Generator)
     started = time.perf_counter()
     key = f"part-{number:05d}"
     folder = context.folder
-    books, samples, row, alive, size = Books(), Samples(), 0, 0, 0
+    books, samples, row, kept, size = Books(), Samples(), 0, 0, 0
     with (
         context.store.parquet(f"{folder}/documents/{key}.parquet", target) as documents,
         context.store.parquet(f"{folder}/ledger/{key}.parquet", ledger.SCHEMA) as decisions,
     ):
-        for docs, found in pieces:
-            numbered = _numbered(found, docs, number, row, named.label)
+        for docs, generated in pieces:
+            numbered = _numbered(generated, docs, number, row, label)
             row += numbered.num_rows
-            good, rows, dropped = _judge(stage, named.label, numbered)
+            good, rows, dropped = _judge(stage, label, numbered)
             tally = Books.of(rows, numbered.num_rows)
             tally.bytes_in, tally.bytes_kept = text_bytes(docs), text_bytes(good)
-            tally.check(named.label, key)
+            tally.check(label, key)
             books.add(tally)
             samples.add(dropped, rows)
             documents.write(conform(good, target))
             decisions.write(rows.unify_dictionaries())
-            alive, size = alive + good.num_rows, size + text_bytes(good)
+            kept, size = kept + good.num_rows, size + text_bytes(good)
     books.seconds = time.perf_counter() - started
     sampled = context.store.write_table(f"{folder}/samples/{key}.parquet", samples.table())
-    made_part = Part(number, named.label, f"{folder}/documents/{key}.parquet", alive, alive, size)
+    part = Part(number, label, f"{folder}/documents/{key}.parquet", kept, kept, size)
     return {
         "files": [file.to_json() for file in (documents.published(), decisions.published(), sampled)],
-        "part": made_part.to_json(),
+        "part": part.to_json(),
         "ledger": f"{folder}/ledger/{key}.parquet",
         "samples": f"{folder}/samples/{key}.parquet",
-        "books": as_json({named.label: books}),
-        "figures": told([named]),
+        "books": as_json({label: books}),
+        "figures": figures_of([(label, stage)]),
     }
 
 
-def made(named: NamedStage, docs: pa.Table, seed: int) -> pa.Table:
+def made(label: str, stage: Generator, docs: pa.Table, seed: int) -> pa.Table:
     """What the stage makes of `docs`, and a row with an error for each document on which it raises."""
-    stage = named.stage
-    assert isinstance(stage, Generator)
-    good, refusals = guarded(named.label, lambda piece: stage.generate(piece, seed), docs)
+    good, refusals = guarded(label, lambda piece: stage.generate(piece, seed), docs)
     failed = pa.table(
         {
             "text": pa.nulls(len(refusals), pa.large_string()),

@@ -7,7 +7,6 @@ generate (per bucket). Only documents with company are written out again; a work
 
 from __future__ import annotations
 
-from collections.abc import Generator as Steps
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -21,12 +20,12 @@ from eyas.corpus.part import BATCH_BYTES, Part
 from eyas.corpus.sampling import hash_rank, mix
 from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
 from eyas.corpus.stage import Joiner, StageUnavailable
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Steps, Task, TaskContext, TaskEntry, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.generator import publish
 from eyas.pipelines.engine.passes.generator import typed as typed_columns
+from eyas.pipelines.engine.passes.records import JoinedCounts, JoinedEntry, JoinSummary, KeysEntry
 from eyas.pipelines.engine.quarantine import guarded
-from eyas.pipelines.recipe.recipe import NamedStage
 
 U64 = npt.NDArray[np.uint64]
 KEY = "#key"
@@ -34,21 +33,21 @@ _CANDIDATES = pa.schema([("key", pa.uint64()), ("id", pa.uint64()), ("bytes", pa
 _ELECTED = pa.schema([("id", pa.uint64()), ("key", pa.uint64()), ("size", pa.int64())])
 
 
-def work(state: PassState) -> Steps[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[JoinSummary]]:
     """Keys, election, shuffle, generation."""
-    named, target = state.current.stages[0], schema(state.current.columns)
-    stage = named.stage
-    assert isinstance(stage, Joiner)
+    target = schema(state.current.columns)
+    label, stage = state.stage(Joiner)
     parts = tuple(part for part in state.parts if part.kept)
     total = sum(part.text_bytes for part in parts)
-    result = Result(books={named.label: {}}, parts=list(state.parts))
+    result = Result[JoinSummary](books={label: {}}, parts=list(state.parts), summary={})
     if not parts:
         return result
     # A candidate takes 24 bytes, and documents have one key or some dozens.
     ranges = bucket_count(24 * 16 * sum(part.kept for part in parts), stage.bucket_bytes)
     buckets = bucket_count(total, stage.bucket_bytes)
-    tasks = [Task(part.key, partial(_keys, part, named, total, ranges), part.text_bytes) for part in parts]
-    refused = [refusal for entry in (yield Step.of("keys", tasks)) for refusal in entry["refused"]]
+    keyings = [Task(part.key, partial(_keys, part, label, stage, total, ranges), part.text_bytes) for part in parts]
+    keyed = yield from entries_of(Step.of("keys", keyings))
+    refused = [refusal for entry in keyed for refusal in entry["refused"]]
     elections = [Task(f"range-{r:04d}", partial(_elect, r, parts, stage)) for r in range(ranges)]
     yield Step.of("elect", elections)
     names = [task.key for task in elections]
@@ -57,27 +56,25 @@ def work(state: PassState) -> Steps[Step, list[Entry], Result]:
         for place, part in enumerate(parts)
     ]
     yield Step.of("spread", spreads)
-    generate = partial(_generate, [part.key for part in parts], state.current.generator, named, target)
-    made = [Task(f"bucket-{b:04d}", partial(generate, b, [] if b else refused)) for b in range(buckets)]
-    entries = yield Step.of("generate", made)
+    generate = partial(_generate, [part.key for part in parts], state.current.generator, label, stage, target)
+    joins = [Task(f"bucket-{b:04d}", partial(generate, b, [] if b else refused)) for b in range(buckets)]
+    entries = yield from entries_of(Step.of("generate", joins))
     result.collect(entries)
     result.summary = {"joined": _summary(entries)}
     return result
 
 
-def _keys(part: Part, named: NamedStage, total: int, ranges: int, context: TaskContext) -> Entry:
+def _keys(part: Part, label: str, stage: Joiner, total: int, ranges: int, context: TaskContext) -> KeysEntry:
     """The keys of each document of a part, by range of keys; and of those on which the stage raises, id and error."""
-    stage = named.stage
-    assert isinstance(stage, Joiner)
     stage.open(context)
     stage.prepare()
     pieces = [_CANDIDATES.empty_table()]
     refused: list[tuple[int, str]] = []
     for docs in part.tables(context.store, _columns(stage)):
         docs = docs.filter(_free(docs))
-        found, refusals = guarded(named.label, lambda piece: stage.keys(piece, context.seed, total), docs)
+        keyed, refusals = guarded(label, lambda piece: stage.keys(piece, context.seed, total), docs)
         refused += [(refusal.id, f"{refusal.reason}: {refusal.detail}") for refusal in refusals]
-        for piece, keys in found:
+        for piece, keys in keyed:
             counts = pc.list_value_length(keys).to_numpy(zero_copy_only=False)
             owners = np.repeat(np.arange(len(counts)), counts)
             ids, sizes = piece.column("id").to_numpy()[owners], text_lengths(piece)[owners]
@@ -101,7 +98,7 @@ def _free(docs: pa.Table) -> pa.Array:
     return free
 
 
-def _elect(number: int, parts: Sequence[Part], stage: Joiner, context: TaskContext) -> Entry:
+def _elect(number: int, parts: Sequence[Part], stage: Joiner, context: TaskContext) -> TaskEntry:
     """The groups of a range of keys: each member with its key and how many share it, by part."""
     paths = [f"{context.folder}/keys/{part.key}.arrow" for part in parts]
     rows = read_bucket(context.store, paths, number)
@@ -138,7 +135,9 @@ def _cut(key: U64, group: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], m
     return np.where(piece == 0, key, mix(key + piece.astype(np.uint64)))
 
 
-def _spread(place: int, part: Part, stage: Joiner, names: Sequence[str], buckets: int, context: TaskContext) -> Entry:
+def _spread(
+    place: int, part: Part, stage: Joiner, names: Sequence[str], buckets: int, context: TaskContext
+) -> TaskEntry:
     """The documents of a part that found company, by bucket of their keys."""
     paths = [f"{context.folder}/elected/{name}.arrow" for name in names]
     ids, keys = _best(read_bucket(context.store, paths, place))
@@ -178,15 +177,14 @@ def _best(rows: pa.Table) -> tuple[U64, U64]:
 def _generate(
     keys: Sequence[str],
     generator: int,
-    named: NamedStage,
+    label: str,
+    stage: Joiner,
     target: pa.Schema,
     bucket: int,
     refused: Sequence[tuple[int, str]],
     context: TaskContext,
-) -> Entry:
+) -> JoinedEntry:
     """What is made of the groups of a bucket. `refused`: documents that got no key because the stage raised."""
-    stage = named.stage
-    assert isinstance(stage, Joiner)
     stage.open(context)
     stage.prepare()
     paths = [f"{context.folder}/spread/{key}.arrow" for key in keys]
@@ -198,19 +196,24 @@ def _generate(
         nonlocal parents
         if refused:
             yield docs.slice(0, 0), _failed([[document] for document, _ in refused], [error for _, error in refused])
-        for joined, found in _batches(named, docs, context.seed):
-            whole = found.filter(pc.is_valid(found.column("text")))
+        for joined, texts in _batches(stage, docs, context.seed):
+            whole = texts.filter(pc.is_valid(texts.column("text")))
             lengths.extend(text_lengths(whole).tolist())
             parents += pc.sum(pc.list_value_length(whole.column(PARENT.name))).as_py() or 0
-            yield joined, found
+            yield joined, texts
 
-    entry = publish(named, generated_partition(generator, bucket), pieces(), target, context)
+    entry = publish(label, stage, generated_partition(generator, bucket), pieces(), target, context)
     powers = np.bincount([length.bit_length() for length in lengths]).tolist() if lengths else []
-    told = {"lengths": powers, "longest": max(lengths, default=0), "text_bytes": sum(lengths), "parents": parents}
-    return {**entry, **told}
+    return {
+        **entry,
+        "lengths": powers,
+        "longest": max(lengths, default=0),
+        "text_bytes": sum(lengths),
+        "parents": parents,
+    }
 
 
-def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.Table, pa.Table]]:
+def _batches(stage: Joiner, docs: pa.Table, seed: int) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Groups and what was made of them, several at a time: a table has a cost of its own."""
     # One array each, in the order of groups: taking a group's rows out of many chunks was two thirds of the time.
     docs = docs.take(pa.array(np.argsort(docs.column(KEY).to_numpy(), kind="stable"))).combine_chunks()
@@ -219,7 +222,7 @@ def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.
     groups, found, size = [], [], 0
     for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
         group = docs.slice(start, end - start).drop_columns([KEY])
-        made = _made(named, group, seed)
+        made = _made(stage, group, seed)
         if not made.num_rows:
             continue
         groups.append(group)
@@ -232,10 +235,8 @@ def _batches(named: NamedStage, docs: pa.Table, seed: int) -> Iterator[tuple[pa.
         yield pa.concat_tables(groups), pa.concat_tables(found, promote_options="default")
 
 
-def _made(named: NamedStage, group: pa.Table, seed: int) -> pa.Table:
+def _made(stage: Joiner, group: pa.Table, seed: int) -> pa.Table:
     """What the stage makes of a group; if it raises, one row that says so: a group is joined whole or not at all."""
-    stage = named.stage
-    assert isinstance(stage, Joiner)
     try:
         return typed_columns(stage.generate(group, seed))
     except (StageUnavailable, MemoryError):
@@ -250,9 +251,8 @@ def _failed(parents: list[list[int]], errors: list[str]) -> pa.Table:
     return typed_columns(pa.table(rows))
 
 
-def _summary(entries: Sequence[Entry]) -> dict[str, int | dict[str, int]]:
-    """How many texts were made of how many documents, and how long they are, in bytes; `lengths` counts those of less than
-    2^k bytes and no less than half of it, by that bound."""
+def _summary(entries: Sequence[JoinedEntry]) -> JoinedCounts:
+    """How many texts were made of how many documents, and how long they are."""
     counts: dict[int, int] = {}
     for entry in entries:
         for power, count in enumerate(entry["lengths"]):

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
 from eyas.corpus import ledger
-from eyas.corpus.task import Entry, Step, Task, TaskContext
-from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.corpus.task import Step, Steps, Task, TaskContext, TaskEntry, entries_of
+from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result]:
     """One file per part."""
-    found: dict[int, list[str]] = {}
+    ledgers: dict[int, list[str]] = {}
     for planned in state.plan.passes:
         for number, path in (state.results[planned.digest].ledgers if planned.digest in state.results else {}).items():
-            found.setdefault(int(number), []).append(path)
-    tasks = [Task(f"part-{number:05d}", partial(_merge, number, paths)) for number, paths in sorted(found.items())]
-    entries = yield Step.of("ledger", tasks)
-    result = Result()
-    result.collect(entries)
-    return result
+            ledgers.setdefault(int(number), []).append(path)
+    tasks = [Task(f"part-{number:05d}", partial(_merge, number, paths)) for number, paths in sorted(ledgers.items())]
+    entries = yield from entries_of(Step.of("ledger", tasks))
+    return Result(files=files_of(entries))
 
 
-def _merge(number: int, paths: list[str], context: TaskContext) -> Entry:
+def _merge(number: int, paths: list[str], context: TaskContext) -> TaskEntry:
     tables = [context.store.read_table(path).cast(ledger.SCHEMA) for path in paths]
     rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     # Stable: decisions on one document stay in the order of the stages.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from eyas.corpus.store import FileEntry, Store
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import InputError
-from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.pipelines.engine.passes.base import PassState, Result, files_of
+from eyas.pipelines.engine.passes.records import ModelSummary, Sample, TrainEntry
 from eyas.trainer.options import TrainOptions
 from eyas.trainer.schedule import batches_before
 
@@ -23,17 +24,17 @@ PROMPTS = ("The function returns", "import ", "This package")
 """What the finished model is asked to continue, for the report."""
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[ModelSummary]]:
     """One task. On local storage it goes on from its newest checkpoint if it was interrupted; elsewhere it starts anew."""
     options = state.plan.recipe.options.train
     assert options is not None
-    text = state.of_kind("curated").summary["text_bytes"]
-    entries = yield Step.of("train", [Task("train", partial(_train, options), text, all_cpus=True, gpus=1)])
-    files = [FileEntry.from_json(file) for file in entries[0]["files"]]
-    return Result(files=files, summary=entries[0]["summary"])
+    text = state.curated.summary["text_bytes"]
+    task = Task("train", partial(_train, options), text, all_cpus=True, gpus=1)
+    entries = yield from entries_of(Step.of("train", [task]))
+    return Result(files=files_of(entries), summary=entries[0]["summary"])
 
 
-def _train(options: TrainOptions, context: TaskContext) -> Entry:
+def _train(options: TrainOptions, context: TaskContext) -> TrainEntry:
     store = context.store
     if store.local:
         folder = Path(store.path("model"))
@@ -63,7 +64,7 @@ def train_on(
     threads: int,
     progress: Callable[[dict[str, Any]], None] | None = None,
     warn: Callable[[str], None] = lambda warning: None,
-) -> dict[str, Any]:
+) -> ModelSummary:
     """Trains on the shards folder `shards` into `folder`; returns the trainer's summary.
 
     Measures bits per byte on its held_out/, if it has one. `warn` is told before the first step what is doubtful about the
@@ -93,7 +94,7 @@ def train_on(
     for warning in warnings:
         warn(warning)
     folder.mkdir(parents=True, exist_ok=True)
-    summary = train(loader, options, str(folder), seed, threads, progress, held_out)
+    summary = cast("ModelSummary", train(loader, options, str(folder), seed, threads, progress, held_out))
     found = shares_of(loader.order, batches)
     summary["order_hash"] = loader.order_hash
     summary["sources"] = [asdict(one) for one in found if one.rows]
@@ -115,7 +116,7 @@ def _check_tokenizer(shards: str, made_with: str) -> None:
             )
 
 
-def _samples(model: Path, tokenizer: Path, seed: int) -> list[dict[str, str]]:
+def _samples(model: Path, tokenizer: Path, seed: int) -> list[Sample]:
     from eyas.trainer import generate
 
     return [

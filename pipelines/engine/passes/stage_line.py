@@ -26,10 +26,11 @@ from eyas.corpus.ledger import READ, Books
 from eyas.corpus.measure import Measure, join
 from eyas.corpus.part import Part
 from eyas.corpus.stage import Filter, Mapper
-from eyas.corpus.task import Entry, TaskContext
+from eyas.corpus.task import TaskContext
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import Samples
-from eyas.pipelines.engine.passes.figures import told
+from eyas.pipelines.engine.passes.figures import figures_of
+from eyas.pipelines.engine.passes.records import DocumentsEntry
 from eyas.pipelines.engine.passes.scores import ScoreFile, Scores
 from eyas.pipelines.engine.quarantine import apply_mapper, as_json, ask
 from eyas.pipelines.recipe.recipe import NamedStage
@@ -141,7 +142,7 @@ class StageLine:
 
     def publish(
         self, number: int, source: str, batches: Iterator[pa.Table], schema: pa.Schema, context: TaskContext
-    ) -> Entry:
+    ) -> DocumentsEntry:
         """Runs all batches through the line and writes documents, ledger, scores and samples of one part."""
         key = f"part-{number:05d}"
         paths = {name: f"{context.folder}/{name}/{key}.parquet" for name in ("documents", "ledger", "samples")}
@@ -175,7 +176,7 @@ class StageLine:
             "samples": paths["samples"],
             "scores": [file.path for file in scores],
             "books": as_json(self.books),
-            "figures": told(self._stages),
+            "figures": figures_of((named.label, named.stage) for named in self._stages),
         }
 
     def _take_ledger(self) -> pa.Table:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from eyas.corpus.part import Part
 from eyas.corpus.store import FileEntry, Store
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import InputError
-from eyas.pipelines.engine.passes.base import PassState, Result
+from eyas.pipelines.engine.passes.base import PassState, Result, files_of
+from eyas.pipelines.engine.passes.records import AddedUpEntry, CountEntry, LearnedEntry, TokenizerSummary
 from eyas.tokenizer_train.options import TokenizerOptions
 from eyas.tokenizer_train.training.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
 from eyas.tokenizer_train.training.pruning import told_pruning
@@ -24,11 +25,11 @@ MEASURED_BYTES = 20_000_000
 """How much curated text fertility is measured on."""
 
 
-def work(state: PassState) -> Generator[Step, list[Entry], Result]:
+def work(state: PassState) -> Steps[Result[TokenizerSummary]]:
     """Counts pretokens by part, adds them up by ranges of hashes, then one task learns and writes."""
     options = state.plan.recipe.options.tokenizer
     assert options is not None
-    curated = state.of_kind("curated").parts
+    curated = state.curated.parts
     size = sum(part.text_bytes for part in curated)
     if size == 0:
         raise InputError(
@@ -36,23 +37,22 @@ def work(state: PassState) -> Generator[Step, list[Entry], Result]:
             "which stage dropped them; loosen it, or add sources."
         )
     buckets = bucket_number(curated, options)
-    counted = yield Step.of("count pretokens", count_tasks(curated, options, buckets))
-    spills = [FileEntry.from_json(file) for entry in counted for file in entry["files"]]
+    counted: list[CountEntry] = yield Step.of("count pretokens", count_tasks(curated, options, buckets))
+    spills = files_of(counted)
     paths, spilled = [file.path for file in spills], sum(file.bytes for file in spills)
-    merged = yield Step.of("add up counts", merge_tasks(paths, spilled, options, buckets))
-    tables = [FileEntry.from_json(file) for entry in merged for file in entry["files"]]
+    merged: list[AddedUpEntry] = yield Step.of("add up counts", merge_tasks(paths, spilled, options, buckets))
+    tables = files_of(merged)
     chosen = choose_min_count([entry["histogram"] for entry in merged], options, CELL_BYTES)
     mixture = _mixture(counted)
     _check_weights(options, mixture)
     run = partial(_train, tuple(curated), [file.path for file in tables], chosen, options)
     cells = sum(file.bytes for file in tables)
-    entries = yield Step.of("learn merges", [Task("train", run, cells, all_cpus=True)])
-    result = Result(summary={**entries[0]["summary"], **chosen, "mixture": mixture})
-    result.files = [*tables, *(FileEntry.from_json(file) for file in entries[0]["files"])]
-    return result
+    entries = yield from entries_of(Step.of("learn merges", [Task("train", run, cells, all_cpus=True)]))
+    summary = cast("TokenizerSummary", {**entries[0]["summary"], **chosen, "mixture": mixture})
+    return Result(files=[*tables, *files_of(entries)], summary=summary)
 
 
-def _mixture(counted: Sequence[Entry]) -> dict[str, dict[str, float]]:
+def _mixture(counted: Sequence[CountEntry]) -> dict[str, dict[str, float]]:
     """Bytes that were counted by source and language, and with their weights."""
     sums: dict[str, dict[str, float]] = {}
     for entry in counted:
@@ -64,7 +64,7 @@ def _mixture(counted: Sequence[Entry]) -> dict[str, dict[str, float]]:
 
 
 def _check_weights(options: TokenizerOptions, mixture: dict[str, dict[str, float]]) -> None:
-    """A weight for a name that no document has is a slip of the pen."""
+    """InputError for a weight whose source or language no document has."""
     for kind, weights in (("source", options.weights.source), ("lang", options.weights.lang)):
         known = sorted(name.partition(": ")[2] for name in mixture if name.startswith(f"{kind}: "))
         for name in weights:
@@ -81,7 +81,7 @@ def _train(
     chosen: dict[str, Any],
     options: TokenizerOptions,
     context: TaskContext,
-) -> Entry:
+) -> LearnedEntry:
     from eyas.tokenizer_train.encoding.encoder import Encoder
     from eyas.tokenizer_train.training.bpe import VocabularyTooLarge, learn, tokenizer_config
     from eyas.tokenizer_train.training.counting import read_counts
