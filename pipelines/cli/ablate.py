@@ -1,5 +1,7 @@
 """`eyas ablate`: does one slice of a corpus make a better model than another?"""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,7 @@
 """`eyas explain`: the history of one document, or what a training step saw."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """`eyas export hf | gguf`: a trained model for other tools."""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 from enum import StrEnum

@@ -1,5 +1,7 @@
 """`eyas fit`: thresholds for each language of a finished run."""
 
+# Tested in tests/end_to_end/test_fit.py.
+
 from __future__ import annotations
 
 import json

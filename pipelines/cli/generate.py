@@ -1,5 +1,7 @@
 """`eyas generate`: a trained model continues a text."""
 
+# Tested in tests/end_to_end/test_quickstart.py.
+
 from __future__ import annotations
 
 import sys

@@ -1,5 +1,7 @@
 """`eyas migrate`: converts plugins and runs of the first edition."""
 
+# Tested in tests/end_to_end/test_first_edition.py.
+
 from __future__ import annotations
 
 from typing import Annotated

@@ -1,5 +1,7 @@
 """`eyas pack`: the curated documents of a run as rows of another length."""
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 from enum import StrEnum

@@ -1,5 +1,7 @@
 """`eyas plan`: what a run of a recipe would do."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """Progress on the terminal: a bar per pass with documents/s, bytes/s and time left; plain lines when piped."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """What `eyas stages` and `eyas sources` share: the list of a registry, and the options of one entry."""
 
+# Tested in tests/pipelines/cli/test_stages.py.
+
 from __future__ import annotations
 
 import inspect

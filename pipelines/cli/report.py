@@ -1,5 +1,7 @@
 """`eyas report`: the report of a finished run, written again."""
 
+# Tested in tests/end_to_end/test_what_if.py.
+
 from __future__ import annotations
 
 import typer

@@ -1,5 +1,7 @@
 """`eyas run`: carries a recipe out."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 from eyas.pipelines.cli import options

@@ -1,5 +1,7 @@
 """`eyas schema`: the JSON Schema of recipes."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import json

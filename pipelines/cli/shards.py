@@ -1,5 +1,7 @@
 """`eyas shards …`: checks shards, shows what they hold, plans a mixture, exports them."""
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 from enum import StrEnum

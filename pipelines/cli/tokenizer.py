@@ -1,5 +1,7 @@
 """`eyas tokenizer …`: the group of tokenizer commands."""
 
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
+
 from __future__ import annotations
 
 from eyas.pipelines.cli import tokenizer_encode, tokenizer_report, tokenizer_surgery, tokenizer_train

@@ -1,5 +1,7 @@
 """`eyas tokenizer encode`: files as ids, or the tokens of one text."""
 
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated

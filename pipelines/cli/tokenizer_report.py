@@ -1,5 +1,7 @@
 """`eyas tokenizer report`: compares tokenizers on a corpus, on the terminal, as a page and as JSON."""
 
+# Tested in tests/tokenizer_train/report/test_report.py.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +37,7 @@ def report(
     corpus: Annotated[
         list[str],
         typer.Option(
-            help="Text to measure on: a run's folder, Parquet files, JSON lines (plain, gz, zst …) with text and, if "
+            help="Text to measure on: a run's folder, Parquet files, JSON lines (plain or compressed) with text and, if "
             "there, lang, kind, prog_lang; or a folder of these. May be repeated.",
             metavar="PATH",
         ),
@@ -60,7 +62,7 @@ def report(
         ),
     ] = None,
     max_bytes: Annotated[
-        str, typer.Option(help="Text per group: a language, a programming language ….", metavar="SIZE")
+        str, typer.Option(help="Text per group: such as a language or a programming language.", metavar="SIZE")
     ] = "2MB",
     read_bytes: Annotated[
         str,

@@ -4,6 +4,8 @@ The tokenizer is written only if the proof holds; surgery.json, the proof, alway
 cutting, 16 s in all for a vocabulary of 200,000, and is not optional.
 """
 
+# Tested in tests/tokenizer_train/surgery/test_proof.py.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """`eyas tokenizer train`: byte-level BPE vocabularies from any text."""
 
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
+
 from __future__ import annotations
 
 from typing import Annotated, Any
@@ -23,7 +25,7 @@ def train(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Text to learn from: a run's folder, Parquet, JSON lines (plain, gz, zst …), text files, or folders of "
+            help="Text to learn from: a run's folder, Parquet, JSON lines (plain or compressed), text files, or folders of "
             "those.",
             metavar="PATH",
         ),

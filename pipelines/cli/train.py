@@ -1,5 +1,7 @@
 """`eyas train`: a training outside of a recipe."""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,7 @@
 """`eyas what-if`: the funnel of a finished run with other thresholds, counted from its scores."""
 
+# Tested in tests/end_to_end/test_what_if.py.
+
 from __future__ import annotations
 
 import json
