@@ -24,6 +24,8 @@ FORMAT = 1
 """Raised when the files that passes leave change, so that older ones are made again."""
 RUN_FORMAT = "eyas-run-2"
 """The format of a run's folder: its plan.json and manifest.json carry it. Those of the first edition carry none."""
+FIRST_RUN = "eyas-run-1"
+"""What a run of the first edition is called here; its files carry no format."""
 
 Kind = Literal["documents", "corpus", "generate", "join", "curated", "ledger", "tokenizer", "shards", "model"]
 PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
@@ -145,10 +147,18 @@ def plan_of_run(store: Store) -> Plan:
     return Plan(recipe, partitions, stored["files"], known)
 
 
+def check_format(plan: dict[str, Any], where: str) -> None:
+    """InputError if a run's plan.json is of a format that this version does not know."""
+    known = plan.get("format", FIRST_RUN)
+    if known not in (FIRST_RUN, RUN_FORMAT):
+        raise InputError(f"{where}: format {known!r}, this version reads {RUN_FORMAT!r}; use the Eyas that made it")
+
+
 def _stored_plan(store: Store) -> dict[str, Any]:
     if not store.exists("plan.json"):
         raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
     stored: dict[str, Any] = store.read_json("plan.json")
+    check_format(stored, store.path("plan.json"))
     return stored
 
 

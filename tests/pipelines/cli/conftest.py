@@ -15,6 +15,7 @@ def eyas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     from eyas.pipelines.cli import app
 
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # plugins of the working directory are for this test only
 
     def call(*args: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["eyas", *map(str, args)])
