@@ -18,6 +18,49 @@ if TYPE_CHECKING:
 
 app = Verbs()
 
+Tokenizers = Annotated[
+    list[str],
+    typer.Argument(
+        help="1 to 8 tokenizers: tokenizer.json, *.tiktoken, Llama's tokenizer.model, tekken.json, or their folder. "
+        "Prices are relative to the first.",
+        metavar="TOKENIZER",
+    ),
+]
+Corpus = Annotated[
+    list[str],
+    typer.Option(
+        help="Text to measure on: a run's folder, Parquet files, JSON lines (plain or compressed) with text and, if "
+        "there, lang, kind, prog_lang; or a folder of these. May be repeated.",
+        metavar="PATH",
+    ),
+]
+JsonOut = Annotated[str | None, typer.Option("--json-out", help="File for the same numbers as JSON.", metavar="FILE")]
+Width = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="Width of a model to compute the price for; may be repeated. Default: Falcon-H1's.", min=1, metavar="N"
+    ),
+]
+Parameters = Annotated[
+    list[float] | None,
+    typer.Option(
+        help="Parameters of that model outside its embeddings, such as 9e7, one for each --width. Default: a "
+        "Falcon-H1 of that width.",
+        metavar="N",
+    ),
+]
+MaxBytes = Annotated[
+    str, typer.Option(help="Text per group: such as a language or a programming language.", metavar="SIZE")
+]
+ReadBytes = Annotated[
+    str,
+    typer.Option(help="Input to read, as bytes on disk. Of a larger corpus, random pieces are read.", metavar="SIZE"),
+]
+Languages = Annotated[int, typer.Option(help="How many languages get a group of their own.", min=0, metavar="N")]
+ProgrammingLanguages = Annotated[
+    int, typer.Option(help="How many programming languages get a group of their own.", min=0, metavar="N")
+]
+
 
 @app.verb(
     "eyas tokenizer report runs/quickstart/tokenizer --corpus runs/quickstart",
@@ -26,56 +69,17 @@ app = Verbs()
     "eyas tokenizer report a/ b/ --corpus docs/ --width 768 --parameters 9e7 --json | jq .summary",
 )
 def report(
-    tokenizers: Annotated[
-        list[str],
-        typer.Argument(
-            help="1 to 8 tokenizers: tokenizer.json, *.tiktoken, Llama's tokenizer.model, tekken.json, or their folder. "
-            "Prices are relative to the first.",
-            metavar="TOKENIZER",
-        ),
-    ],
-    corpus: Annotated[
-        list[str],
-        typer.Option(
-            help="Text to measure on: a run's folder, Parquet files, JSON lines (plain or compressed) with text and, if "
-            "there, lang, kind, prog_lang; or a folder of these. May be repeated.",
-            metavar="PATH",
-        ),
-    ],
+    tokenizers: Tokenizers,
+    corpus: Corpus,
     out: Annotated[str, typer.Option(help="File for the page.", metavar="FILE")] = "tokenizers.html",
     as_json: options.Json = False,
-    json_out: Annotated[
-        str | None, typer.Option("--json-out", help="File for the same numbers as JSON.", metavar="FILE")
-    ] = None,
-    width: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="Width of a model to compute the price for; may be repeated. Default: Falcon-H1's.", min=1, metavar="N"
-        ),
-    ] = None,
-    parameters: Annotated[
-        list[float] | None,
-        typer.Option(
-            help="Parameters of that model outside its embeddings, such as 9e7, one for each --width. Default: a "
-            "Falcon-H1 of that width.",
-            metavar="N",
-        ),
-    ] = None,
-    max_bytes: Annotated[
-        str, typer.Option(help="Text per group: such as a language or a programming language.", metavar="SIZE")
-    ] = "2MB",
-    read_bytes: Annotated[
-        str,
-        typer.Option(
-            help="Input to read, as bytes on disk. Of a larger corpus, random pieces are read.", metavar="SIZE"
-        ),
-    ] = "4GB",
-    languages: Annotated[
-        int, typer.Option(help="How many languages get a group of their own.", min=0, metavar="N")
-    ] = 24,
-    programming_languages: Annotated[
-        int, typer.Option(help="How many programming languages get a group of their own.", min=0, metavar="N")
-    ] = 16,
+    json_out: JsonOut = None,
+    width: Width = None,
+    parameters: Parameters = None,
+    max_bytes: MaxBytes = "2MB",
+    read_bytes: ReadBytes = "4GB",
+    languages: Languages = 24,
+    programming_languages: ProgrammingLanguages = 16,
 ) -> None:
     """Compare tokenizers on a corpus: bytes per token, fertility, numbers, LaTeX, wasted tokens, price."""
     from eyas.tokenizer_train.report.report import WIDTHS, middle

@@ -23,6 +23,54 @@ if TYPE_CHECKING:
 
 app = Verbs()
 
+Out = Annotated[
+    str,
+    typer.Option(help="Folder for tokenizer.json, its config, and surgery.json, the proof.", metavar="FOLDER"),
+]
+DropUnreachable = Annotated[
+    bool, typer.Option("--drop-unreachable", help="Drop tokens that no text gives and no merge needs.")
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A token to drop: its text, its spelling in the file, or id:123; may be repeated.", metavar="TOKEN"
+    ),
+]
+Swap = Annotated[
+    list[str] | None,
+    typer.Option(help="Give OLD's id to the new token NEW; may be repeated.", metavar="OLD=NEW"),
+]
+Add = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A new token at the end of the vocabulary. Text gives it where it is a whole pretoken. May be repeated.",
+        metavar="TOKEN",
+    ),
+]
+AddFrom = Annotated[
+    str | None,
+    typer.Option(
+        help="Add the extra tokens of a larger tokenizer.json that extends this one, or the tokens listed in a text "
+        "file, one per line.",
+        metavar="FILE",
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Final vocabulary size. Tokens beyond it are dropped from the end; missing ones are filled with "
+        "placeholders.",
+        min=257,
+        metavar="N",
+    ),
+]
+Cascade = Annotated[bool, typer.Option("--cascade", help="Drop tokens that are made of a dropped token too.")]
+Check = Annotated[
+    list[str] | None,
+    typer.Option(help="A UTF-8 text file whose ids must stay the same; may be repeated.", metavar="FILE"),
+]
+Fuzz = Annotated[int, typer.Option(help="Number of hostile random texts to encode and decode.", min=0, metavar="N")]
+
 
 @app.verb(
     "eyas tokenizer surgery runs/quickstart/tokenizer --out smaller --drop-unreachable",
@@ -32,59 +80,18 @@ app = Verbs()
 )
 def surgery(
     file: Annotated[str, typer.Argument(help="A tokenizer.json of byte-level BPE, or its folder.", metavar="FILE")],
-    out: Annotated[
-        str,
-        typer.Option(help="Folder for tokenizer.json, its config, and surgery.json, the proof.", metavar="FOLDER"),
-    ],
-    drop_unreachable: Annotated[
-        bool, typer.Option("--drop-unreachable", help="Drop tokens that no text gives and no merge needs.")
-    ] = False,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A token to drop: its text, its spelling in the file, or id:123; may be repeated.", metavar="TOKEN"
-        ),
-    ] = None,
-    swap: Annotated[
-        list[str] | None,
-        typer.Option(help="Give OLD's id to the new token NEW; may be repeated.", metavar="OLD=NEW"),
-    ] = None,
-    add: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A new token at the end of the vocabulary. Text gives it where it is a whole pretoken. May be repeated.",
-            metavar="TOKEN",
-        ),
-    ] = None,
-    add_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Add the extra tokens of a larger tokenizer.json that extends this one, or the tokens listed in a text "
-            "file, one per line.",
-            metavar="FILE",
-        ),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(
-            help="Final vocabulary size. Tokens beyond it are dropped from the end; missing ones are filled with "
-            "placeholders.",
-            min=257,
-            metavar="N",
-        ),
-    ] = None,
+    out: Out,
+    drop_unreachable: DropUnreachable = False,
+    drop: Drop = None,
+    swap: Swap = None,
+    add: Add = None,
+    add_from: AddFrom = None,
+    size: Size = None,
     special: Annotated[bool, typer.Option("--special", help="Make new tokens control tokens.")] = False,
-    cascade: Annotated[
-        bool, typer.Option("--cascade", help="Drop tokens that are made of a dropped token too.")
-    ] = False,
+    cascade: Cascade = False,
     force: Annotated[bool, typer.Option("--force", help="Allow control tokens to be dropped and swapped.")] = False,
-    check: Annotated[
-        list[str] | None,
-        typer.Option(help="A UTF-8 text file whose ids must stay the same; may be repeated.", metavar="FILE"),
-    ] = None,
-    fuzz: Annotated[
-        int, typer.Option(help="Number of hostile random texts to encode and decode.", min=0, metavar="N")
-    ] = 20_000,
+    check: Check = None,
+    fuzz: Fuzz = 20_000,
     seed: options.Seed = 0,
 ) -> None:
     """Drop, swap or add tokens. Ids are stable: what stays keeps its id, a dropped id becomes <|reserved_ID|>."""

@@ -15,6 +15,64 @@ from eyas.pipelines.cli.help import Verbs
 
 app = Verbs()
 
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        help="Text to learn from: a run's folder, Parquet, JSON lines (plain or compressed), text files, or folders of "
+        "those.",
+        metavar="PATH",
+    ),
+]
+VocabSize = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="Exact size of a vocabulary; may be repeated: one training gives all sizes. Default: 32768.",
+        min=300,
+        metavar="N",
+    ),
+]
+Pretokenizer = Annotated[
+    str | None,
+    typer.Option(
+        help="Cut text as a published model does: falcon-h1, llama-3, qwen, cl100k or gpt-2. Default: as the --split "
+        "options say.",
+        metavar="NAME",
+    ),
+]
+SplitDigits = Annotated[str | None, typer.Option(help="each, groups_of_3 or none. Default: each.", metavar="WAY")]
+SplitPunctuation = Annotated[
+    bool | None,
+    typer.Option(
+        "--split-punctuation/--join-punctuation", help="Whether each symbol is apart. Default: --split-punctuation."
+    ),
+]
+SplitCjk = Annotated[bool | None, typer.Option("--split-cjk", help="Keep Han and kana apart from other letters.")]
+Latex = Annotated[
+    str | None,
+    typer.Option(
+        help="LaTeX commands as single tokens: builtin, corpus (the most frequent ones in the text), none, or a list "
+        "such as '\\frac,\\sqrt'. Default: builtin, or none if --pretokenizer is not falcon-h1.",
+        metavar="COMMANDS",
+    ),
+]
+Reserved = Annotated[int, typer.Option(help="Ids to keep free for later. Falcon-H1 has 1024.", min=0, metavar="N")]
+MinFrequency = Annotated[int, typer.Option(help="Pairs that occur less often are not merged.", min=1, metavar="N")]
+CountAs = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="How often each document of a source or a language counts, such as web=2 or lang:hi=4; may be repeated.",
+        metavar="NAME=FACTOR",
+    ),
+]
+Memory = Annotated[str, typer.Option(help="Memory that counting and learning may take, about.", metavar="SIZE")]
+TrainBytes = Annotated[
+    str, typer.Option(help="Learn from about this much text, spread over all of it.", metavar="SIZE")
+]
+Weight = Annotated[
+    list[str] | None,
+    options.moved("--weight", "a factor, not a share, is meant here: write --count-as NAME=FACTOR"),
+]
+
 
 @app.verb(
     "eyas tokenizer train docs/ --out tok --vocab-size 32768",
@@ -22,78 +80,24 @@ app = Verbs()
     "eyas tokenizer train web.jsonl.gz code/ --out tok --pretokenizer llama-3 --latex none --count-as web=2",
 )
 def train(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            help="Text to learn from: a run's folder, Parquet, JSON lines (plain or compressed), text files, or folders of "
-            "those.",
-            metavar="PATH",
-        ),
-    ],
+    paths: Paths,
     out: Annotated[str, typer.Option(help="Folder for tokenizer.json and tokenizer_config.json.", metavar="FOLDER")],
-    vocab_size: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="Exact size of a vocabulary; may be repeated: one training gives all sizes. Default: 32768.",
-            min=300,
-            metavar="N",
-        ),
-    ] = None,
-    pretokenizer: Annotated[
-        str | None,
-        typer.Option(
-            help="Cut text as a published model does: falcon-h1, llama-3, qwen, cl100k or gpt-2. Default: as the --split "
-            "options say.",
-            metavar="NAME",
-        ),
-    ] = None,
-    split_digits: Annotated[
-        str | None, typer.Option(help="each, groups_of_3 or none. Default: each.", metavar="WAY")
-    ] = None,
-    split_punctuation: Annotated[
-        bool | None,
-        typer.Option(
-            "--split-punctuation/--join-punctuation", help="Whether each symbol is apart. Default: --split-punctuation."
-        ),
-    ] = None,
-    split_cjk: Annotated[
-        bool | None, typer.Option("--split-cjk", help="Keep Han and kana apart from other letters.")
-    ] = None,
-    latex: Annotated[
-        str | None,
-        typer.Option(
-            help="LaTeX commands as single tokens: builtin, corpus (the most frequent ones in the text), none, or a list "
-            "such as '\\frac,\\sqrt'. Default: builtin, or none if --pretokenizer is not falcon-h1.",
-            metavar="COMMANDS",
-        ),
-    ] = None,
-    reserved: Annotated[
-        int, typer.Option(help="Ids to keep free for later. Falcon-H1 has 1024.", min=0, metavar="N")
-    ] = 0,
-    min_frequency: Annotated[
-        int, typer.Option(help="Pairs that occur less often are not merged.", min=1, metavar="N")
-    ] = 2,
-    count_as: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="How often each document of a source or a language counts, such as web=2 or lang:hi=4; may be repeated.",
-            metavar="NAME=FACTOR",
-        ),
-    ] = None,
-    memory: Annotated[
-        str, typer.Option(help="Memory that counting and learning may take, about.", metavar="SIZE")
-    ] = "4GB",
-    train_bytes: Annotated[
-        str, typer.Option(help="Learn from about this much text, spread over all of it.", metavar="SIZE")
-    ] = "2GB",
+    vocab_size: VocabSize = None,
+    pretokenizer: Pretokenizer = None,
+    split_digits: SplitDigits = None,
+    split_punctuation: SplitPunctuation = None,
+    split_cjk: SplitCjk = None,
+    latex: Latex = None,
+    reserved: Reserved = 0,
+    min_frequency: MinFrequency = 2,
+    count_as: CountAs = None,
+    memory: Memory = "4GB",
+    train_bytes: TrainBytes = "2GB",
     runs: options.Runs = "runs",
     workers: options.Workers = None,
     ray_address: options.RayAddress = None,
     seed: options.Seed = 0,
-    weight: Annotated[
-        list[str] | None,
-        options.moved("--weight", "a factor, not a share, is meant here: write --count-as NAME=FACTOR"),
-    ] = None,
+    weight: Weight = None,
 ) -> None:
     """Train byte-level BPE vocabularies, all sizes at once, exact and in bounded memory."""
     cuts = {"pretokenizer": pretokenizer, "split_digits": split_digits, "split_punctuation": split_punctuation}
