@@ -163,7 +163,7 @@ class _Datatrove(Stage):
 
 
 class DatatroveFilter(_Datatrove, Filter):
-    """Keeps what a datatrove filter keeps, with its reasons; a filter that gives none has its name for a reason.
+    """Runs a datatrove filter. Its reasons go into the ledger; where it gives none, the filter's name is the reason.
 
     What a filter writes into a document's metadata is not kept.
     """
