@@ -1,10 +1,10 @@
-"""Asking a language model: requests/s of ours, with purse, cache and limits, against the bare `openai` client doing the same
+"""Asking a language model: requests/s of ours, with budget, cache and limits, against the bare `openai` client doing the same
 requests at the same concurrency, against a local endpoint in a process of its own that takes a fixed time for each answer.
 
     python -m benchmarks.synthetic
     python -m benchmarks.synthetic --latency 0.5 --concurrency 64
 
-Ours opens a new purse in each round: nothing is remembered from the one before. The goal is 90 % of the bare client.
+Ours opens a new budget ledger in each round: no answer is known from the one before. The goal is 90 % of the bare client.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run
-from eyas.synthetic.budget import Answer, Purse, Terms
+from eyas.synthetic.budget import Answer, BudgetLedger, Terms
 from eyas.synthetic.client import Client, Request
 from eyas.synthetic.engines import Remote
 
@@ -100,11 +100,11 @@ def bare(url: str, requests: Sequence[Request], concurrency: int) -> int:
 
 
 def ours(url: str, requests: Sequence[Request], concurrency: int, folder: Path, number: Iterator[int]) -> int:
-    """The same by our client, with a new purse."""
-    purse = Purse(str(folder / f"{next(number)}.sqlite"))
-    client = Client(Remote(url, "m", "NO_SUCH_KEY"), purse, Terms("bench"), 3, concurrency)
+    """The same by our client, with a new budget ledger."""
+    ledger = BudgetLedger(str(folder / f"{next(number)}.sqlite"))
+    client = Client(Remote(url, "m", "NO_SUCH_KEY"), ledger, Terms("bench"), 3, concurrency)
     answered = sum(isinstance(outcome, Answer) for outcome in client.ask(requests))
-    purse.close()
+    ledger.close()
     return answered
 
 

@@ -94,7 +94,9 @@ def _plugin(name: str) -> Any:
 def _advice(plugin: str, error: Exception) -> str:
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing in FIRST_EDITION:
-        return f"`{missing}` is imported as `eyas.{missing}` since the second edition: `eyas migrate {plugin}.py` rewrites it."
+        return (
+            f"`{missing}` is `eyas.{missing}` since the second edition: `eyas migrate {plugin}.py` rewrites the import."
+        )
     return "Name a module that is installed or lies next to the recipe."
 
 

@@ -8,7 +8,7 @@ and never pickled: what travels to a worker is the class and its options.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
@@ -41,6 +41,17 @@ class Figures:
     account: str
     sums: Mapping[str, float]
     totals: Mapping[str, float | str | None]
+
+
+@dataclass(frozen=True)
+class SharedResource:
+    """A resource on the driver's machine that all workers of a run use, such as a budget file."""
+
+    key: str
+    """Stages with the same key share the resource."""
+    serve: Callable[[], Any]
+    """Makes the resource reachable from other nodes, by an actor. Runs on the driver after Ray has started; the executor
+    keeps the result until the run ends."""
 
 
 class Stage(BaseModel):
@@ -87,9 +98,11 @@ class Stage(BaseModel):
     def check_made(self, made: Sequence[str]) -> None:
         """Raises ValueError if it needs something that is not among `made`, what the stages before it leave."""
 
-    def held(self, store: Store) -> str | None:
-        """A file on the driver's machine that all workers of a run share (a budget); asked before the run. None: there is
-        none. ValueError if it needs one and has no place for it."""
+    def shared_resource(self, store: Store) -> SharedResource | None:
+        """The resource on the driver's machine that all workers of a run share; None if there is none.
+
+        Called before the run. ValueError if the stage needs a resource that a run in `store` cannot have.
+        """
         return None
 
     def open(self, context: TaskContext) -> None:

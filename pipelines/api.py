@@ -61,7 +61,7 @@ def execute(
 
 def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:
     """The executor that was asked for; ValueError if it cannot work with this store."""
-    held = {path for named in recipe.stages if (path := named.stage.held(store)) is not None}
+    resources = [resource for named in recipe.stages if (resource := named.stage.shared_resource(store)) is not None]
     if workers == 0:
         if ray_address:
             raise UsageError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
@@ -71,7 +71,7 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
     executor = RayExecutor(ray_address, workers, [recipe.folder])
     if ray_address:
         executor.start()
-        executor.hold(held)
+        executor.serve(resources)
         if executor.nodes > 1 and store.local:
             executor.close()
             raise UsageError(

@@ -1,7 +1,7 @@
-"""Annotation: a language model grades a sample of the documents by a rubric; a classifier then learns the grade.
+"""Annotation: a language model grades a sample of the documents by a rubric, for a classifier to learn.
 
-FineWeb-Edu's way: 460,000 grades from 0 to 5 by a large model, a small one that learns them, and the whole corpus scored by
-that. Here the grade is a column, null outside the sample, so the bridge is a condition:
+FineWeb-Edu worked so: a large model gave 460,000 grades from 0 to 5, a small model learned them and scored the whole corpus.
+Here the grade is a column, null outside the sample, and a classifier reads it by conditions:
 `train_classifier: {name: edu, positives: {where: "grade >= 3"}, negatives: {where: "grade < 3"}, grade: grade}`. A document
 that could not be graded stays, without a grade; the ledger's detail says why.
 """
@@ -22,7 +22,7 @@ from eyas.errors import InputError
 from eyas.synthetic.answers import read_json, unwrap
 from eyas.synthetic.chunks import split
 from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
-from eyas.synthetic.forecast import Forecast, forecast
+from eyas.synthetic.forecast import Forecast
 from eyas.synthetic.options import ModelStage
 
 
@@ -32,13 +32,13 @@ class Annotate(ModelStage, Mapper):
     version: ClassVar[int] = 1
 
     prompt: str = "educational_value"
-    """A built-in prompt of the kind `score`, or the path of a folder of your own."""
+    """A built-in prompt of the kind `score`, or the path of your own prompt folder."""
     column: str = Field(default="grade", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """The column that is added: float32, null where there is no grade."""
+    """Name of the added column: float32, null where there is no grade."""
     share: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Share of the documents that is graded, by a hash of (sample_seed, id)."""
+    """Share of the documents that is graded, chosen by a hash of (sample_seed, id)."""
     sample_seed: int = Field(default=0, ge=0)
-    """Another number grades another sample."""
+    """Another seed grades another sample."""
     max_input_characters: int = Field(default=3000, ge=1)
     """How much of a document's beginning the model sees (FineWeb-Edu: 3,000 characters or so)."""
 
@@ -57,9 +57,9 @@ class Annotate(ModelStage, Mapper):
         return {self.column: pa.float32()}
 
     def map(self, docs: pa.Table) -> pa.Table:
-        """`docs` with the grade, and a note on each that was to be graded and was not."""
-        lots = hash_rank(docs.column("id").to_numpy(), self.sample_seed)
-        chosen = np.flatnonzero(lots < np.uint64(min(int(self.share * 2**64), 2**64 - 1)))
+        """`docs` with the grades, and a note on each document of the sample that could not be graded."""
+        ranks = hash_rank(docs.column("id").to_numpy(), self.sample_seed)
+        chosen = np.flatnonzero(ranks < np.uint64(min(int(self.share * 2**64), 2**64 - 1)))
         texts = docs.column("text").take(pa.array(chosen)).to_pylist()
         heads = [next(iter(split(text, self.max_input_characters)), "") for text in texts]
         grades: list[float | None] = [None] * docs.num_rows
@@ -80,7 +80,7 @@ class Annotate(ModelStage, Mapper):
         try:
             return client.ask([self._request(head) for head in heads])
         finally:
-            self._remembered.update(client.remembered)
+            self._answer_counts.update(client.answer_counts)
             self._engine.close()
 
     def _request(self, head: str) -> Request:
@@ -93,10 +93,10 @@ class Annotate(ModelStage, Mapper):
             raise outcome
         if isinstance(outcome, NotBought):
             raise InputError(f"budget_exhausted: {outcome.cap}")
-        said: Any = read_json(unwrap(outcome.text, self._prompt.fence(head)), self._prompt.schema or {})
-        return float(said["score"])
+        graded: Any = read_json(unwrap(outcome.text, self._prompt.fence(head)), self._prompt.schema or {})
+        return float(graded["score"])
 
     def expected(self, documents: int, characters: int) -> Forecast:
-        """What grading the sample of so many documents with so many characters would take."""
-        sent = min(characters / max(documents, 1), self.max_input_characters)
-        return forecast(self, round(documents * self.share + 0.49), sent, len(self._prompt.wording(self.variables)))
+        """The forecast for grading the sample of so many documents with so many characters in all."""
+        head = min(characters / max(documents, 1), self.max_input_characters)
+        return self._forecast(round(documents * self.share + 0.49), head, len(self._prompt.wording(self.variables)))

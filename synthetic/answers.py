@@ -1,8 +1,9 @@
-"""From what a model said to what goes into the corpus: wrappings off, JSON checked, half a sentence at the end cut.
+"""Cleans a model's answers for the corpus: takes off wrappings, checks JSON, cuts half a sentence at the end.
 
-Small models talk around their answer ("Sure, here is …"), copy the fence, and wrap text in Markdown; that is no reason to pay
-for another. JSON is checked here whether the endpoint enforced the schema or not. The questions put after a text follow
-Nemotron-CC: shuffled, and of ten for each 150 tokens a random number is kept, at least one (at most eight were asked for).
+Small models talk around their answer ("Sure, here is …"), copy the fence, and wrap text in Markdown; none of this is a reason
+to pay for another answer. JSON is checked here, whether or not the endpoint enforced the schema. The questions put after a
+text follow Nemotron-CC: they are shuffled, and a random number of them is kept, from one up to ten for each 150 tokens (the
+prompt asks for at most eight).
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from eyas.errors import InputError
 from eyas.synthetic.chunks import trim
 
 CHARACTERS_PER_TOKEN = 4
-"""Of English text, about: for estimates only."""
+"""Roughly, in English text. For estimates only."""
 MOST_PAIRS = 8
+"""Pairs of question and answer that are used of one answer."""
+LONGEST_LEAD = 400
+"""With more characters than this before it, the expected prefix is part of the text."""
 _CHATTER = re.compile(
     r"\A(?:(?:sure|certainly|of course|okay|absolutely)\b[^\n]{0,80}|here(?:['’]s| is| are)\b[^\n]{0,120}"
     r"|(?:the )?rewritten (?:text|version)[^\n]{0,60}):[ \t]*\n+",
@@ -30,11 +34,11 @@ _SENTENCE_END = re.compile(r"[.!?。！？।؟…][\"'”’»)\]]*(?=\s|\Z)|[�
 
 
 def unwrap(answer: str, fence: str, prefix: str | None = None, code: bool = False) -> str:
-    """The answer without fence, thoughts, chatter before it, expected prefix and Markdown fences."""
+    """The answer without fence, thoughts, leading chatter, the expected prefix and Markdown fences."""
     text = trim(_THOUGHT.sub("", answer).replace(fence, ""))
     if prefix is not None:
-        before, found, after = text.partition(prefix)
-        if found and len(before) < 400:
+        before, match, after = text.partition(prefix)
+        if match and len(before) < LONGEST_LEAD:
             text = after.strip(" *\n")
     text = trim(_CHATTER.sub("", text))
     blocks = _BLOCK.findall(text)
@@ -51,7 +55,7 @@ def whole_sentences(text: str) -> str:
 
 
 def read_json(text: str, schema: Mapping[str, Any]) -> Any:
-    """The JSON value in an answer; ValueError says why it is none, or not what the schema asks for."""
+    """The JSON object in an answer; ValueError says why there is none or how it breaks the schema."""
     import jsonschema
 
     start, end = text.find("{"), text.rfind("}")
@@ -72,9 +76,9 @@ def pairs_text(pairs: Sequence[Mapping[str, str]]) -> str:
 
 
 def drawn_pairs(pairs: Sequence[Mapping[str, str]], source: str, chance: str) -> list[Mapping[str, str]]:
-    """Some of the pairs in another order, more of them for a longer source; `chance` decides, and nothing else."""
+    """A random choice of the pairs, shuffled: more of them for a longer source. The seed `chance` alone decides."""
     draw = random.Random(chance)
-    found = list(pairs[:MOST_PAIRS])
-    draw.shuffle(found)
+    shuffled = list(pairs[:MOST_PAIRS])
+    draw.shuffle(shuffled)
     tokens = len(source) / CHARACTERS_PER_TOKEN
-    return found[: draw.randint(1, max(1, int(10 * tokens / 150)))]
+    return shuffled[: draw.randint(1, max(1, int(10 * tokens / 150)))]

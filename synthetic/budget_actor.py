@@ -1,87 +1,57 @@
-"""One purse for a cluster of several nodes: an actor on the driver's machine opens the file, and all workers call it.
+"""One budget ledger for a cluster of several nodes: an actor on the driver's machine opens the file, all workers call it.
 
-On one node it is not needed: there SQLite itself is the holder, and a call costs 0.1 ms in place of 1 ms. The actor belongs
-to the driver and ends with it; the file stays. Workers find it by its name; where there is none, they open the file.
+One node needs no actor: its workers open the file themselves, and a call costs 0.1 ms instead of 1 ms. The actor ends with
+the driver; the file stays. Workers find the actor by its name, and open the file if there is no such actor.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from eyas.synthetic.budget import Answer, Exhausted, Grant, Purse, PurseLike, Terms, Wait, this_process
+from eyas.synthetic.budget import BudgetLedger
 from eyas.synthetic.engines import digest
 
 
 def _name(path: str) -> str:
-    return f"eyas-purse-{digest(os.path.abspath(path))[:16]}"
+    return f"eyas-budget-{digest(os.path.abspath(path))[:16]}"
 
 
 def serve(path: str) -> Any:
-    """Starts the actor that holds `path`, on this machine; it lives as long as the handle that is returned."""
+    """Starts the actor that opens `path` on this machine; the actor lives as long as the handle that is returned."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(Purse).options(name=_name(path), num_cpus=0, scheduling_strategy=here)
+    actor = ray.remote(BudgetLedger).options(name=_name(path), num_cpus=0, scheduling_strategy=here)
     return actor.remote(os.path.abspath(path))
 
 
-def purse_at(path: str) -> PurseLike:
-    """The purse of this path: by its actor, if this process is a worker of a driver that started one."""
+def ledger_at(path: str) -> BudgetLedger:
+    """The ledger in the file `path`, reached through its actor if the driver has started one."""
     ray = sys.modules.get("ray")
     if path != ":memory:" and ray is not None and ray.is_initialized():
         try:
-            return ActorPurse(ray.get_actor(_name(path)))
+            return cast("BudgetLedger", BudgetActor(ray.get_actor(_name(path))))
         except ValueError:
-            # Ray's way to say that there is no actor of this name: one node, and the file is here.
-            return Purse(path)
-    return Purse(path)
+            # Ray raises this if there is no actor of that name: the cluster has one node, and the file is here.
+            return BudgetLedger(path)
+    return BudgetLedger(path)
 
 
-class ActorPurse:
-    """The methods of `Purse`, each a call of the actor."""
+class BudgetActor:
+    """Has the methods of `BudgetLedger`: each is a call of the actor, which waits for the result."""
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
 
-    def _call(self, method: str, *args: Any, **options: Any) -> Any:
+    def __getattr__(self, method: str) -> Callable[..., Any]:
         import ray
 
-        return ray.get(getattr(self._actor, method).remote(*args, **options))
-
-    def recall(self, key: str) -> Answer | None:
-        """See `Purse`."""
-        found: Answer | None = self._call("recall", key)
-        return found
-
-    def reserve(self, terms: Terms, key: str, read: int, written: int) -> Answer | Grant | Wait | Exhausted:
-        """See `Purse`."""
-        leave: Answer | Grant | Wait | Exhausted = self._call("reserve", terms, key, read, written, this_process())
-        return leave
-
-    def settle(
-        self,
-        terms: Terms,
-        grant: Grant,
-        answer: Answer | None,
-        events: Sequence[str] = (),
-        *,
-        billed: bool | None = True,
-    ) -> None:
-        """See `Purse`."""
-        self._call("settle", terms, grant, answer, list(events), billed=billed)
-
-    def pause(self, account: str, seconds: float) -> None:
-        """See `Purse`."""
-        self._call("pause", account, seconds)
-
-    def spent(self, account: str) -> Mapping[str, float | str | None]:
-        """See `Purse`."""
-        found: Mapping[str, float | str | None] = self._call("spent", account)
-        return found
+        remote = getattr(self._actor, method)
+        return lambda *args, **options: ray.get(remote.remote(*args, **options))
 
     def close(self) -> None:
-        """The actor ends with its driver."""
+        """Leaves the file open: other workers use it, and the actor closes it when its driver ends."""

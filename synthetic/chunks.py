@@ -1,8 +1,8 @@
-"""Cuts a document into pieces that a model can take, at the best place there is, and nothing of it is lost.
+"""Cuts a document into pieces that fit a model, each at the best place, without losing any text.
 
-Paragraphs first, then lines, sentences, words: a piece is filled until the next paragraph would not fit (Nemotron-CC fills
-segments likewise). The trade: pieces know nothing of one another, so a pronoun may lose its name at a seam. Joining the
-pieces gives back the text, white space at the seams apart.
+It cuts at paragraphs first, then at lines, sentences and words. A piece is filled until the next paragraph would not fit
+(Nemotron-CC fills segments likewise). The trade: pieces are rewritten one by one, so a pronoun may lose its name at a seam.
+Joining the pieces gives back the text, except for white space at the seams.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _SEPARATORS = (
     re.compile(r"(?<=[.!?。！？।؟])\s+|(?<=[。！？])"),
     re.compile(r"[ \t]+"),
 )
-"""Where to cut, best first."""
+"""Places to cut, the best first."""
 
 
 def split(text: str, most: int) -> list[str]:
-    """Pieces of at most `most` characters, none empty; [] for a text of white space."""
+    """Pieces of at most `most` characters, none of them empty. White space alone gives []."""
     text = trim(text)
     if not text:
         return []
@@ -30,11 +30,12 @@ def split(text: str, most: int) -> list[str]:
 
 
 def trim(text: str) -> str:
-    """The text without blank lines at its ends; the indentation of its first line says something in code."""
+    """The text without blank lines at its ends. The first line keeps its indentation, which matters in code."""
     return _BLANK_LINES.sub("", text).rstrip()
 
 
 def _cut(text: str, most: int, level: int) -> list[str]:
+    """Pieces cut at the separator number `level`, and at later ones where a unit is too long."""
     if len(text) <= most:
         return [text]
     if level == len(_SEPARATORS):

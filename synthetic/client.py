@@ -1,9 +1,9 @@
-"""Asks a model for many answers: bounded concurrency, repetition of what may be repeated, a purse that allows each request.
+"""Sends many requests to a language model: bounded concurrency, retries, and a budget that must grant each request.
 
-What is repeated, after pauses that double (their jitter is computed from the request): time-outs, lost connections, 429 and
-5xx, and once an answer that is no JSON. `Retry-After` holds for all workers of the run. A request that fails to the
-end costs its document if the endpoint answers others, and stops the run if it does not. One thread and asyncio: 2 %
-slower than a bare client at 32 requests in flight (benchmarks/synthetic.py).
+Time-outs, lost connections, 429 and 5xx are retried, and an answer that is no JSON is retried once. Pauses double; their
+jitter is computed from the request. `Retry-After` stops all workers of the run. A request that fails every time costs its
+document if the endpoint answers others, and stops the run if it does not. One thread runs asyncio: 2 % slower than a bare
+client at 32 requests in flight (`benchmarks/synthetic.py`).
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 from eyas.corpus.stage import StageUnavailable
-from eyas.synthetic.budget import Answer, Exhausted, Grant, PurseLike, Terms, Wait
+from eyas.synthetic.budget import Answer, BudgetLedger, Charge, Exhausted, Grant, Terms, Wait
 from eyas.synthetic.engines import Endpoint, Engine, digest
 
 Messages = list[dict[str, str]]
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
-"""Seconds before the first repetition; they double up to the longest."""
+"""Seconds before the first retry, and the longest pause: pauses double until they reach it."""
 LONGEST_RETRY_AFTER = 600.0
-"""Seconds: an endpoint that asks for a longer pause stops the run."""
+"""Seconds. An endpoint that demands a longer pause stops the run."""
 OVERHEAD = 16
-"""Tokens that a chat template may put around a message, with room to spare."""
+"""More tokens than a chat template puts around a message."""
 
 
 class BadAnswer(ValueError):
-    """The model answered one request with something that is no answer."""
+    """One request got no usable answer: its document is quarantined."""
 
 
 @dataclass(frozen=True)
 class NotBought:
-    """The budget was spent before this request: the cap that was reached."""
+    """The budget was spent before this request. `cap` names the limit that was reached."""
 
     cap: str
 
 
 @dataclass(frozen=True)
 class Request:
-    """One chat completion. `origin`: the prompt's name and version."""
+    """One chat completion. `origin` is the prompt's name and version."""
 
     messages: Messages
     origin: str
@@ -54,17 +55,17 @@ class Request:
     temperature: float = 0.0
     seed: int = 0
     schema: Mapping[str, Any] | None = None
-    """A JSON schema that the endpoint is to enforce."""
+    """A JSON schema for the endpoint to enforce."""
 
     def key(self, model: str) -> str:
-        """What the answer is remembered by. At temperature 0 the seed says nothing."""
+        """The cache key of its answer. At temperature 0 the seed is not part of it, because it changes nothing."""
         parameters = [self.max_tokens, self.temperature, self.seed if self.temperature else None, self.schema]
         texts = [message["content"] for message in self.messages]
         return digest(self.origin, model, json.dumps(parameters, sort_keys=True), *texts)
 
     @property
     def most_read(self) -> int:
-        """More tokens than the messages can be: no tokenizer makes more than one of a byte."""
+        """A bound on the input tokens: no tokenizer makes more than one token of a byte."""
         return sum(len(message["content"].encode()) + OVERHEAD for message in self.messages)
 
 
@@ -73,57 +74,57 @@ Outcome = Answer | BadAnswer | NotBought
 
 @dataclass(frozen=True)
 class _Failure:
-    """One attempt that gave no answer. `billed`: see `Purse.settle`."""
+    """One attempt that gave no answer. `billed` has the values of `BudgetLedger.settle`."""
 
     event: str
     words: str
     billed: bool | None
     retry: bool = True
     pause: float | None = None
-    """What the endpoint asks for, in seconds."""
+    """Seconds that the endpoint demands before the next request."""
     fatal: bool = False
 
 
 class Client:
-    """Asks `engine`, at most `concurrency` requests at a time, each repeated at most `retries` times."""
+    """Sends requests to `engine`: at most `concurrency` at a time, each repeated at most `retries` times."""
 
-    def __init__(self, engine: Engine, purse: PurseLike, terms: Terms, retries: int, concurrency: int) -> None:
-        self._engine, self._purse, self._terms = engine, purse, terms
+    def __init__(self, engine: Engine, ledger: BudgetLedger, terms: Terms, retries: int, concurrency: int) -> None:
+        self._engine, self._ledger, self._terms = engine, ledger, terms
         self._retries = 0 if engine.one_at_a_time else retries
         self._concurrency = 1 if engine.one_at_a_time else concurrency
         self._last_good = -1.0
         self._stopped: StageUnavailable | None = None
         self._url = ""
-        self.remembered: Counter[str] = Counter()
-        """Answers that were bought, and those that were known before."""
+        self.answer_counts: Counter[str] = Counter()
+        """Answers `bought` by this client, and answers `known` before."""
 
     def ask(self, requests: Sequence[Request]) -> list[Outcome]:
-        """One outcome per request, in their order; `StageUnavailable` if the endpoint cannot be used at all."""
+        """One outcome per request, in the order of requests; `StageUnavailable` if the endpoint cannot be used at all."""
         keys = [request.key(self._engine.identity) for request in requests]
-        found: dict[str, Outcome] = {}
+        outcomes: dict[str, Outcome] = {}
         missing: dict[str, Request] = {}
         for key, request in zip(keys, requests, strict=True):
-            if key in found or key in missing:
+            if key in outcomes or key in missing:
                 continue
-            known = self._purse.recall(key)
+            known = self._ledger.recall(key)
             if known is None:
                 missing[key] = request
             else:
-                found[key] = known
-        self.remembered["known"] += len(found)
+                outcomes[key] = known
+        self.answer_counts["known"] += len(outcomes)
         if missing:
-            # A loop of its own thread: in a notebook there is one in this thread already.
+            # The event loop gets a thread of its own, because a notebook already runs one in this thread.
             with ThreadPoolExecutor(1) as pool:
-                asked = pool.submit(asyncio.run, self._all(missing, found))
+                sending = pool.submit(asyncio.run, self._send_all(missing, outcomes))
                 try:
-                    asked.result()
+                    sending.result()
                 except BaseException:
-                    # What is under way is paid for: it is waited for and kept, nothing new is sent.
+                    # Requests in flight are paid for: their answers are awaited and kept, and no request is added.
                     self._stopped = self._stopped or StageUnavailable("stopped")
                     raise
-        return [found[key] for key in keys]
+        return [outcomes[key] for key in keys]
 
-    async def _all(self, missing: Mapping[str, Request], found: dict[str, Outcome]) -> None:
+    async def _send_all(self, missing: Mapping[str, Request], outcomes: dict[str, Outcome]) -> None:
         import openai
 
         endpoint = self._engine.start()
@@ -133,86 +134,87 @@ class Client:
             base_url=endpoint.url, api_key=endpoint.key, max_retries=0, timeout=self._terms.timeout
         ) as client:
             count = min(self._concurrency, len(missing))
-            await asyncio.gather(*(self._worker(client, endpoint, waiting, found) for _ in range(count)))
+            await asyncio.gather(*(self._worker(client, endpoint, waiting, outcomes) for _ in range(count)))
         if self._stopped is not None:
             raise self._stopped
 
     async def _worker(
-        self, client: Any, endpoint: Endpoint, waiting: Iterator[tuple[str, Request]], found: dict[str, Outcome]
+        self, client: Any, endpoint: Endpoint, waiting: Iterator[tuple[str, Request]], outcomes: dict[str, Outcome]
     ) -> None:
         for key, request in waiting:
             if self._stopped is not None:
                 return
             try:
-                found[key] = await self._one(client, endpoint, key, request)
+                outcomes[key] = await self._outcome(client, endpoint, key, request)
             except StageUnavailable as error:
                 self._stopped = self._stopped or error
                 return
 
-    async def _one(self, client: Any, endpoint: Endpoint, key: str, request: Request) -> Outcome:
+    async def _outcome(self, client: Any, endpoint: Endpoint, key: str, request: Request) -> Outcome:
         begun, attempt = time.monotonic(), 0
         while self._stopped is None:
-            leave = self._purse.reserve(self._terms, key, request.most_read, request.max_tokens)
-            if isinstance(leave, Answer):
-                self.remembered["known"] += 1
-                return leave
-            if isinstance(leave, Exhausted):
-                return NotBought(leave.cap)
-            if isinstance(leave, Wait):
-                await asyncio.sleep(min(leave.seconds, 1.0))
+            decision = self._ledger.reserve(self._terms, Charge(key, request.most_read, request.max_tokens))
+            if isinstance(decision, Answer):
+                self.answer_counts["known"] += 1
+                return decision
+            if isinstance(decision, Exhausted):
+                return NotBought(decision.cap)
+            if isinstance(decision, Wait):
+                await asyncio.sleep(min(decision.seconds, 1.0))
                 continue
-            told = await self._attempt(client, endpoint, request, leave)
-            if isinstance(told, Answer):
+            result = await self._attempt(client, endpoint, request, decision)
+            if isinstance(result, Answer):
                 self._last_good = time.monotonic()
-                self.remembered["bought"] += 1
-                return told
+                self.answer_counts["bought"] += 1
+                return result
             attempt += 1
-            self._check_failure(told)
-            often = 1 if told.event == "bad_json" else self._retries
-            if not told.retry or attempt > min(often, self._retries):
-                return self._give_up(told, attempt, begun)
-            await self._rest(key, attempt, told)
+            self._check_failure(result)
+            retries = 1 if result.event == "bad_json" else self._retries
+            if not result.retry or attempt > min(retries, self._retries):
+                return self._give_up(result, attempt, begun)
+            await self._rest(key, attempt, result)
         raise self._stopped
 
-    def _check_failure(self, told: _Failure) -> None:
-        """Raises `StageUnavailable` where asking again, or for others, is of no use."""
-        if told.fatal:
-            raise StageUnavailable(self._complaint(told.words, 1))
-        if told.pause is not None and told.pause > LONGEST_RETRY_AFTER:
+    def _check_failure(self, failure: _Failure) -> None:
+        """Raises `StageUnavailable` if neither this request nor any other can succeed."""
+        if failure.fatal:
+            raise StageUnavailable(self._complaint(failure.words, 1))
+        if failure.pause is not None and failure.pause > LONGEST_RETRY_AFTER:
             raise StageUnavailable(
-                self._complaint(f"{told.words} and asks for a pause of {told.pause:,.0f} s (Retry-After)", 1)
+                self._complaint(f"{failure.words} and demands a pause of {failure.pause:,.0f} s (Retry-After)", 1)
             )
 
-    def _give_up(self, told: _Failure, attempts: int, begun: float) -> BadAnswer:
-        if told.event in ("bad_json", "empty", "refused_request") or self._last_good > begun:
-            return BadAnswer(f"{told.words} (attempts: {attempts})")
-        raise StageUnavailable(self._complaint(told.words, attempts))
+    def _give_up(self, failure: _Failure, attempts: int, begun: float) -> BadAnswer:
+        """Blames the request if it is at fault or others have succeeded since `begun`, and the endpoint otherwise."""
+        if failure.event in ("bad_json", "empty", "refused_request") or self._last_good > begun:
+            return BadAnswer(f"{failure.words} (attempts: {attempts})")
+        raise StageUnavailable(self._complaint(failure.words, attempts))
 
-    async def _rest(self, key: str, attempt: int, told: _Failure) -> None:
-        """The pause before a repetition; one that the endpoint asked for holds for everybody."""
+    async def _rest(self, key: str, attempt: int, failure: _Failure) -> None:
+        """Pauses before a retry. A pause that the endpoint demands holds for all workers."""
         chance = int.from_bytes(hashlib.sha256(f"{key} {attempt}".encode()).digest()[:4], "little") / 2**32
         pause = min(FIRST_PAUSE * 2.0 ** (attempt - 1), LONGEST_PAUSE) * (0.5 + chance / 2)
-        if told.pause is not None:
-            self._purse.pause(self._terms.account, told.pause)
-            # All set out again at the same moment otherwise.
-            pause = told.pause + min(pause, 1.0) * chance
+        if failure.pause is not None:
+            self._ledger.pause(self._terms.account, failure.pause)
+            # Jitter keeps the workers from starting again all at the same moment.
+            pause = failure.pause + min(pause, 1.0) * chance
         end = time.monotonic() + pause
         while self._stopped is None and (left := end - time.monotonic()) > 0:
             await asyncio.sleep(min(left, 0.5))
 
     async def _attempt(self, client: Any, endpoint: Endpoint, request: Request, grant: Grant) -> Answer | _Failure:
-        """Sends one request and settles it, whatever becomes of it."""
-        told: Answer | _Failure = _Failure("interrupted", "was interrupted", True)
+        """Sends one request and settles it in any case."""
+        result: Answer | _Failure = _Failure("interrupted", "was interrupted", True)
         try:
-            told = await self._send(client, endpoint, request, grant.seconds)
+            result = await self._send(client, endpoint, request, grant.seconds)
         finally:
-            answer = told if isinstance(told, Answer) else None
-            events = [told.event] if isinstance(told, _Failure) else []
+            answer = result if isinstance(result, Answer) else None
+            events = [result.event] if isinstance(result, _Failure) else []
             if answer is not None and (answer.input > request.most_read or answer.output > request.max_tokens):
                 events.append("more_tokens_than_reserved")
-            billed = told.billed if isinstance(told, _Failure) else True
-            self._purse.settle(self._terms, grant, answer, events, billed=billed)
-        return told
+            billed = result.billed if isinstance(result, _Failure) else True
+            self._ledger.settle(self._terms, grant, answer, events, billed=billed)
+        return result
 
     async def _send(self, client: Any, endpoint: Endpoint, request: Request, seconds: float) -> Answer | _Failure:
         import openai
@@ -225,7 +227,7 @@ class Client:
             }
         begun = time.monotonic()
         try:
-            # openai's own limit is on each read: a server that drips would hold a request for ever.
+            # openai's own time limit is one for each read: a server that sends byte by byte would never reach it.
             async with asyncio.timeout(seconds):
                 reply = await client.chat.completions.create(
                     model=endpoint.model,
@@ -252,13 +254,13 @@ class Client:
     def _complaint(self, words: str, attempts: int) -> str:
         return (
             f"the LLM endpoint {self._url} {words}; attempts: {attempts}, of at most {self._terms.timeout:.0f} s. "
-            f"Check `endpoint:`, `model:` and the key in the environment, then run again: what was bought is kept."
+            f"Check `endpoint:`, `model:` and the key in the environment, then run again: answers already paid for are kept."
         )
 
 
 def _status(error: Any, key: str) -> _Failure:
-    """What an answer other than 200 means."""
-    # Some endpoints tell the key that they do not like.
+    """The failure that an HTTP status other than 200 means."""
+    # Some endpoints repeat the key that they reject.
     message = str(error.message).replace(key, "(the key)") if key != "none" else str(error.message)
     status, words = int(error.status_code), f"answered {error.status_code}: {message}"
     pause = _retry_after(error.response.headers.get("retry-after"))
@@ -272,13 +274,11 @@ def _status(error: Any, key: str) -> _Failure:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds: the header is a number or a date (RFC 9110, 10.2.3)."""
+    """The seconds of a `Retry-After` header, which is a number or a date (RFC 9110, 10.2.3); None if it is neither."""
     if not value:
         return None
-    try:
+    with suppress(ValueError):
         return max(float(value), 0.0)
-    except ValueError:
-        pass
     try:
         return max(email.utils.parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
     except (TypeError, ValueError):
@@ -286,7 +286,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _read(reply: Any, seconds: float) -> Answer | _Failure:
-    """The text and the tokens of a chat completion, or what is wrong with it."""
+    """The text and the tokens of a chat completion, or the reason why it has none."""
     usage = getattr(reply, "usage", None)
     read, written = (int(getattr(usage, name, 0) or 0) for name in ("prompt_tokens", "completion_tokens"))
     choices = getattr(reply, "choices", None)

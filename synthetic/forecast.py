@@ -1,23 +1,20 @@
-"""What a stage with a language model would ask for and cost, estimated before anything is asked.
+"""Estimates the requests, tokens and money of a stage with a language model, before the first request is sent.
 
-Tokens are guessed from characters, four each; an answer is taken as long as its piece, or as `max_tokens` if that is less. In
-our runs that was within a third of what came; a budget is what holds, a forecast is not.
+The estimate takes four characters for a token, and an answer as long as its piece, or `max_tokens` if that is less. In our
+runs it was within a third of the actual figures. A budget is a guarantee; a forecast is not.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from eyas.synthetic.answers import CHARACTERS_PER_TOKEN
-
-if TYPE_CHECKING:
-    from eyas.synthetic.options import ModelStage
+from eyas.synthetic.budget import Budget, Price
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Requests, tokens, money; `caps`: those of the budget that would stop it."""
+    """Requests, tokens and money. `caps` are the limits of the budget that would stop the stage before its end."""
 
     requests: int
     input_tokens: int
@@ -26,7 +23,7 @@ class Forecast:
     caps: tuple[str, ...]
 
     def line(self) -> str:
-        """In words."""
+        """The forecast as a sentence for `eyas plan`."""
         cost = f", {self.money:,.2f} by `price`" if self.money else ""
         text = (
             f"about {self.requests:,} requests, {self.input_tokens:,} tokens in and {self.output_tokens:,} out{cost} "
@@ -37,16 +34,28 @@ class Forecast:
         return text
 
 
-def forecast(stage: ModelStage, requests: int, characters: float, wording: int) -> Forecast:
-    """The forecast of `requests` pieces of `characters` each under a prompt of `wording` characters."""
+def forecast(
+    requests: int,
+    characters: float,
+    wording: int,
+    longest_answer: int,
+    price: Price,
+    budget: Budget,
+    *,
+    follows_source: bool,
+) -> Forecast:
+    """The forecast of `requests` pieces of `characters` each under a prompt of `wording` characters.
+
+    If `follows_source`, an answer is about as long as its piece; otherwise it is taken as long as it may be.
+    """
     read = round(requests * (characters + wording) / CHARACTERS_PER_TOKEN)
-    written = round(requests * min(characters / CHARACTERS_PER_TOKEN + 1, stage.longest_answer))
-    if stage.prompt_kind != "rewrite":
-        written = requests * stage.longest_answer
-    money = stage.price.of(read, written)
-    budget = stage.budget
-    wanted = {"requests": requests, "tokens": read + written, "money": money}
+    if follows_source:
+        written = round(requests * min(characters / CHARACTERS_PER_TOKEN + 1, longest_answer))
+    else:
+        written = requests * longest_answer
+    money = price.of(read, written)
+    needs = {"requests": requests, "tokens": read + written, "money": money}
     caps = [
-        f"{cap:,g} {name}" for name, need in wanted.items() if (cap := getattr(budget, name)) is not None and need > cap
+        f"{cap:,g} {name}" for name, need in needs.items() if (cap := getattr(budget, name)) is not None and need > cap
     ]
     return Forecast(requests, read, written, money, tuple(caps))

@@ -1,7 +1,7 @@
-"""What a model says beside the point: another language, a refusal, its own instructions.
+"""Gates for chatter, which is an answer beside the point: a refusal, the prompt's own wording, another language.
 
-fastText's lid.176 identifies languages, as in the `language` filter (938 KB, loaded in under 0.1 s). Where it is unsure
-about the source, the answer's language is not judged.
+fastText's lid.176 identifies languages, as in the `language` filter (938 KB, loaded in under 0.1 s). If it is unsure about
+the source, the answer's language is not judged.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 
 from eyas.corpus.language_model import lid176
 from eyas.corpus.stage import StageUnavailable
-from eyas.synthetic.gate_facts import NOT_ASKED, grams
+from eyas.synthetic.gate_facts import NO_SCORE, grams
 
 SURE = 0.5
-"""Least probability of the source's own language for its answer to be held to it."""
+"""The answer must keep the source's language only if that has at least this probability."""
 LETTERS = 20
-"""With fewer letters nobody is asked what language it is."""
+"""The language of a text with fewer letters is not identified."""
 LEAK_WORDS = 8
-"""So many words in a row of a prompt's own wording are no coincidence."""
+"""An answer with so many consecutive words of the prompt has copied them: that is no coincidence."""
 _OPENING = 300
-"""Characters at the beginning in which a refusal stands."""
+"""Only so many characters at the beginning are searched for a refusal."""
 _REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
     r"|\bi(?:['’]m| am) (?:sorry|afraid|unable|not able)\b[^.]{0,60}"
@@ -35,12 +35,12 @@ _REFUSAL = re.compile(
 
 
 def refuses(source: str, answer: str) -> bool:
-    """Whether the answer opens with a refusal that the source does not open with as well."""
+    """Whether the answer opens with a refusal, and its source does not."""
     return bool(_REFUSAL.search(answer[:_OPENING])) and not _REFUSAL.search(source[:_OPENING])
 
 
 def leaks(prompt: str, source: str, answer: str) -> int:
-    """How many runs of eight words of the prompt's own the answer says, which its source does not."""
+    """How many runs of eight words the answer shares with the prompt but not with its source."""
     return len((grams(answer, LEAK_WORDS) & grams(prompt, LEAK_WORDS)) - grams(source, LEAK_WORDS))
 
 
@@ -58,18 +58,18 @@ def _detector() -> Any:
 
 
 def _probabilities(text: str) -> dict[str, float]:
-    # fastText's own `predict` breaks on NumPy 2; what lies below it gives pairs.
+    # fastText's own `predict` breaks on NumPy 2; the C++ method below it returns pairs.
     pairs = _detector().f.predict(re.sub(r"[\r\n\0]+", " ", text[:2000]) + "\n", 5, 0.0, "strict")
     return {label.removeprefix("__label__"): min(float(score), 1.0) for score, label in pairs}
 
 
 def language_kept(source: str, answer: str, wanted: str | None = None) -> float:
-    """The probability that the answer is in the language `wanted`, or in its source's; NaN if that is not known."""
+    """The probability that the answer is in the language `wanted` (None: its source's); NaN if a language is uncertain."""
     if min(sum(map(str.isalpha, text[:2000])) for text in (source, answer)) < LETTERS:
-        return NOT_ASKED
+        return NO_SCORE
     if wanted is None:
         language, score = max(_probabilities(source).items(), key=lambda item: item[1], default=("", 0.0))
         if score < SURE:
-            return NOT_ASKED
+            return NO_SCORE
         wanted = language
     return _probabilities(answer).get(wanted, 0.0)

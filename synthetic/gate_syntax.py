@@ -1,8 +1,8 @@
-"""Whether code still parses and LaTeX is still balanced.
+"""Gates for syntax: whether the code of a rewrite still parses and its LaTeX is still balanced.
 
-Python is asked of Python's own parser; any other language only of its brackets, outside strings and comments. The trade:
-a missing semicolon passes, and no grammar of sixty languages is shipped. A source that is itself broken, such as a part of
-a file, is not held against its rewrite.
+Python's own parser checks Python; for any other language only brackets are checked, outside strings and comments. The trade:
+a missing semicolon passes, and no grammar of sixty languages is shipped. If the source itself is broken, because it is part
+of a file, say, its rewrite passes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _CLOSES = {r"\)": r"\(", r"\]": r"\["}
 
 
 def python_parses(text: str) -> bool:
-    """Whether Python reads the text as a module."""
+    """Whether Python parses the text as a module."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an invalid escape in a document is no business of ours
+        warnings.simplefilter("ignore")  # An invalid escape in a document is no concern of the user.
         try:
             ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -33,7 +33,7 @@ def python_parses(text: str) -> bool:
 
 
 def brackets_balance(text: str) -> bool:
-    """Whether (), [] and {} nest, strings and comments left out."""
+    """Whether (), [] and {} nest outside strings and comments."""
     open_: list[str] = []
     for character in _STRINGS.sub(" ", text):
         if character in "([{":
@@ -44,14 +44,14 @@ def brackets_balance(text: str) -> bool:
 
 
 def code_broken(source: str, answer: str, origin: str) -> bool:
-    """Whether the answer does not parse although its source did. `origin`: a file name says what language it is."""
+    """Whether the answer does not parse although its source does. The file name in `origin` shows the language."""
     if python_parses(source) and (origin.endswith((".py", ".pyi")) or _looks_like_python(source)):
         return not python_parses(answer)
     return brackets_balance(source) and not brackets_balance(answer)
 
 
 def _looks_like_python(text: str) -> bool:
-    """Plain words may parse as Python, too."""
+    """Whether a text that parses is Python: plain words may parse, too."""
     return bool(re.search(r"^\s*(def |class |import |from \w+ import |\w+ *= *\S)", text, re.MULTILINE))
 
 
@@ -89,5 +89,5 @@ def _braces_nest(text: str) -> bool:
 
 
 def latex_broken(source: str, answer: str) -> bool:
-    """Whether the answer's LaTeX does not balance although its source's did."""
+    """Whether the answer's LaTeX does not balance although its source's does."""
     return latex_balances(source) and not latex_balances(answer)

@@ -1,9 +1,9 @@
-"""The conscience: what a rewrite is measured by before it may join the corpus, and the reason it is refused for.
+"""Quality gates: scores each rewrite against its source and refuses it with a reason.
 
-Measures are taken where source and answer are at hand, decisions after, so the ledger has score and threshold of each. A
-prompt says which gates apply to it, a recipe may move or switch off any (`gates: {numbers_kept: 0.6, novelty: null}`). The
-trade: heuristics refuse some good rewrites and pass some bad ones; they cost 3 ms a document, a judging model costs
-what the rewrite did.
+Scores are computed while source and answer are at hand, decisions are made later, so the ledger has the score and threshold
+of each gate. A prompt states its gates; a recipe may move or switch off any (`gates: {numbers_kept: 0.6, novelty: null}`).
+The trade: heuristics refuse some good rewrites and pass some bad ones. They cost 3 ms a document; a judging model costs as
+much as the rewrite.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ from pydantic import Field, field_validator
 from eyas.corpus.options import Options
 from eyas.corpus.verdict import Rule
 from eyas.errors import InputError
-from eyas.synthetic import gate_chatter as spoken
-from eyas.synthetic import gate_facts as facts
-from eyas.synthetic import gate_syntax as syntax
+from eyas.synthetic import gate_chatter, gate_facts, gate_syntax
 
 Share = float | None
 Scores = Mapping[str, npt.NDArray[np.float64]]
 
 
 class Gates(Options):
-    """Thresholds; null turns a gate off."""
+    """Thresholds of the gates. null turns a gate off."""
 
     min_characters: int = Field(default=40, ge=0)
     """A shorter answer is refused as `too_short`."""
     refusal: bool = True
-    """Answers that refuse the task, as `refusal`."""
+    """An answer that refuses the task is refused as `refusal`."""
     prompt_leak: bool = True
-    """Answers that tell the prompt, as `prompt_leak`."""
+    """An answer that repeats the prompt is refused as `prompt_leak`."""
     language: Share = Field(default=None, ge=0, le=1)
-    """Least probability (fastText) that the source's language, or the target of a translation, was kept."""
+    """Least probability (fastText) that the answer is in its source's language, or in a translation's target language."""
     length_ratio: tuple[float, float] | None = None
-    """Least and most characters of an answer as a share of its source's."""
+    """Least and most characters of an answer, relative to its source's."""
     numbers_kept: Share = Field(default=None, ge=0, le=1)
-    """Least share of the source's numbers that must be there."""
+    """Least share of the source's numbers that the answer must have."""
     numbers_invented: Share = Field(default=None, ge=0, le=1)
-    """Most of the answer's numbers that the source does not have."""
+    """Largest share of the answer's numbers that may be missing from the source."""
     names_kept: Share = Field(default=None, ge=0, le=1)
-    """Least share of the source's names (runs of capitalised words)."""
+    """Least share of the source's names (runs of capitalised words) that the answer must have."""
     novelty: tuple[float, float] | None = None
-    """Least and most of the answer's runs of three words that the source does not have: a copy, an invention."""
+    """Least and largest share of the answer's runs of three words that are not in the source: a copy has few, an
+    invention many."""
     repetition: Share = Field(default=None, ge=0, le=1)
-    """Most of the answer's runs of three words that it has said before, unless its source repeats itself as much."""
+    """Largest share of the answer's runs of three words that repeat an earlier one. A source that repeats itself as much
+    excuses its answer."""
     code_parses: bool = False
-    """The answer must parse (Python), or have its brackets closed (any other language), if its source does."""
+    """If the source parses (Python) or has its brackets closed (any other language), so must the answer."""
     latex_balanced: bool = False
-    """Braces, $ and environments must be closed, if its source's are."""
+    """If the source has its braces, $ and environments closed, so must the answer."""
 
     @field_validator("length_ratio", "novelty")
     @classmethod
@@ -62,7 +62,7 @@ class Gates(Options):
         return value
 
     def but(self, overrides: Mapping[str, Any]) -> Gates:
-        """These gates with some of them moved; ValueError names an unknown one."""
+        """These gates with other thresholds for some; ValueError names an unknown gate."""
         return Gates(**{**self.model_dump(), **overrides})
 
 
@@ -70,7 +70,7 @@ MEASURES = (
     "unfinished", "characters", "refusal", "prompt_leak", "language", "length_ratio", "numbers_kept", "numbers_invented",
     "names_kept", "novelty", "repetition", "code_broken", "latex_broken",
 )  # fmt: skip
-"""The scores of an answer, in the order in which gates are asked."""
+"""Names of an answer's scores, in the order in which its gates are applied."""
 
 
 def measure(
@@ -83,41 +83,41 @@ def measure(
     language: str | None = None,
     unfinished: bool = False,
 ) -> dict[str, float]:
-    """The scores of one answer; NaN where a gate is off or has nothing to say. `prompt`: its own words, without the text."""
-    found = dict.fromkeys(MEASURES, facts.NOT_ASKED)
-    found["unfinished"] = float(unfinished)
-    found["characters"] = len(answer)
+    """The scores of one answer; NaN where a gate is off or does not apply. `prompt` is the prompt's own wording."""
+    scores = dict.fromkeys(MEASURES, gate_facts.NO_SCORE)
+    scores["unfinished"] = float(unfinished)
+    scores["characters"] = len(answer)
     if gates.refusal:
-        found["refusal"] = float(spoken.refuses(source, answer))
+        scores["refusal"] = float(gate_chatter.refuses(source, answer))
     if gates.prompt_leak:
-        found["prompt_leak"] = spoken.leaks(prompt, source, answer)
+        scores["prompt_leak"] = gate_chatter.leaks(prompt, source, answer)
     if gates.language is not None:
-        found["language"] = spoken.language_kept(source, answer, language)
+        scores["language"] = gate_chatter.language_kept(source, answer, language)
     if gates.length_ratio is not None:
-        found["length_ratio"] = len(answer) / max(len(source), 1)
+        scores["length_ratio"] = len(answer) / max(len(source), 1)
     for name, rate in (
-        ("numbers_kept", facts.numbers_kept),
-        ("numbers_invented", facts.numbers_invented),
-        ("names_kept", facts.names_kept),
-        ("novelty", facts.novelty),
+        ("numbers_kept", gate_facts.numbers_kept),
+        ("numbers_invented", gate_facts.numbers_invented),
+        ("names_kept", gate_facts.names_kept),
+        ("novelty", gate_facts.novelty),
     ):
         if getattr(gates, name) is not None:
-            found[name] = rate(source, answer)
+            scores[name] = rate(source, answer)
     if gates.repetition is not None:
-        mine = facts.repetition(answer)
-        found["repetition"] = facts.NOT_ASKED if mine <= facts.repetition(source) else mine
+        repetition = gate_facts.repetition(answer)
+        scores["repetition"] = gate_facts.NO_SCORE if repetition <= gate_facts.repetition(source) else repetition
     if gates.code_parses:
-        found["code_broken"] = float(syntax.code_broken(source, answer, origin))
+        scores["code_broken"] = float(gate_syntax.code_broken(source, answer, origin))
     if gates.latex_balanced:
-        found["latex_broken"] = float(syntax.latex_broken(source, answer))
-    return found
+        scores["latex_broken"] = float(gate_syntax.latex_broken(source, answer))
+    return scores
 
 
 def rules(gates: Gates, scores: Scores) -> list[Rule]:
-    """The rules in the order in which they are asked; a NaN fails none."""
+    """The rules in the order in which they are applied. A NaN passes every rule."""
     low_length, high_length = gates.length_ratio or (None, None)
     copied, invented = gates.novelty or (None, None)
-    found = [
+    bounds = [
         Rule.bound("unfinished", scores["unfinished"], most=0),
         Rule.bound("too_short", scores["characters"], least=gates.min_characters),
         Rule.bound("refusal", scores["refusal"], most=0),
@@ -134,4 +134,4 @@ def rules(gates: Gates, scores: Scores) -> list[Rule]:
         Rule.bound("code_broken", scores["code_broken"], most=0),
         Rule.bound("latex_unbalanced", scores["latex_broken"], most=0),
     ]
-    return [rule for rule in found if rule is not None]
+    return [rule for rule in bounds if rule is not None]

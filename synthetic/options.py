@@ -1,7 +1,7 @@
-"""Options that every stage with a language model has: which model, how it is asked, what may be spent.
+"""Options shared by all stages that use a language model: which model, how requests are sent, what may be spent.
 
-The purse of a run is one file in its folder, so that all stages, workers and restarts share it. A run on storage that is
-not a local folder has to name a file by `cache:`, because SQLite cannot live in an object store.
+A run's budget ledger is one file in its folder, so that all stages, workers and restarts share it. A run in an object store
+must name a local file by `cache:`, because SQLite cannot live in an object store.
 """
 
 from __future__ import annotations
@@ -9,30 +9,32 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from eyas.corpus.stage import Figures, Stage
+from eyas.corpus.stage import Figures, SharedResource, Stage
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
-from eyas.synthetic.budget import Budget, Price, PurseLike, Terms
-from eyas.synthetic.budget_actor import purse_at
+from eyas.synthetic.budget import Budget, BudgetLedger, Price, Terms
+from eyas.synthetic.budget_actor import ledger_at, serve
 from eyas.synthetic.client import Client
 from eyas.synthetic.engines import Embedded, Engine, Remote, embedded_weights
-from eyas.synthetic.forecast import Forecast
+from eyas.synthetic.forecast import Forecast, forecast
 from eyas.synthetic.prompts import Prompt
 
-PURSE = "answers.sqlite"
-"""The purse's name in a run's folder."""
+LEDGER_FILE = "answers.sqlite"
+"""The budget ledger's name in a run's folder."""
 CONTEXT = 4096
-"""Tokens that the embedded model reads and writes at most."""
+"""The embedded model's context window: input and output tokens together."""
+DEFAULT_MAX_TOKENS = 256
+"""The longest answer, if neither recipe nor prompt sets a limit."""
 
 
 class ModelStage(Stage):
-    """What `rewrite` and `annotate` share."""
+    """The base of `rewrite` and `annotate`."""
 
     operational: ClassVar[frozenset[str]] = frozenset(
         {"concurrency", "timeout", "retries", "api_key_env", "requests_per_minute", "tokens_per_minute", "cache"}
@@ -45,15 +47,15 @@ class ModelStage(Stage):
     model: str = "embedded"
     """`embedded` (SmolLM2-135M, for trying out the wiring), the path of a GGUF file, or a model of `endpoint`."""
     endpoint: str | None = None
-    """Base URL of an OpenAI-compatible server (http://host:8000/v1); null: the embedded one."""
+    """Base URL of an OpenAI-compatible server (http://host:8000/v1). null means the embedded one."""
     api_key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the endpoint's key. The key itself never stands in a recipe."""
+    """Environment variable that holds the endpoint's key. A recipe never holds the key itself."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Longest answer, in the model's tokens; null: what the prompt says, or 256."""
+    """Longest answer, in the model's tokens. null means the prompt's own limit, or 256 if it has none."""
     temperature: float = Field(default=0.0, ge=0.0)
-    """0 gives the same text every time."""
+    """Sampling temperature. 0 gives the same text every time."""
     structured: bool = True
-    """Whether the endpoint is asked to enforce a prompt's JSON schema (vLLM, SGLang, llama.cpp, hosted models do)."""
+    """Whether the endpoint must enforce a prompt's JSON schema (vLLM, SGLang, llama.cpp and hosted models can)."""
     budget: Budget = Budget()
     """The most this prompt and model may spend in this run's folder: requests, tokens, money, minutes."""
     price: Price = Price()
@@ -63,17 +65,17 @@ class ModelStage(Stage):
     tokens_per_minute: float | None = Field(default=None, gt=0)
     """Most tokens a minute, over all workers."""
     concurrency: int = Field(default=8, ge=1)
-    """Requests in flight per task; the embedded model takes one at a time."""
+    """Requests in flight per task. The embedded model takes one at a time."""
     timeout: float = Field(default=120.0, gt=0)
-    """Seconds that one request may take, all of it."""
+    """Seconds that one request may take in total."""
     retries: int = Field(default=8, ge=0)
     """How often a request is repeated, with growing pauses, after a time-out, a lost connection, a rate limit or a server
-    error: 8 outlast two minutes."""
+    error. 8 repetitions outlast an outage of two minutes."""
     cache: str | None = None
-    """A SQLite file for purse and answers, which runs of one machine may share; null: `answers.sqlite` in the run."""
+    """A SQLite file for budget and answers, which runs on one machine may share. null means `answers.sqlite` in the run."""
 
-    _place: str = PrivateAttr(default=":memory:")
-    _remembered: Counter[str] = PrivateAttr(default_factory=Counter)
+    _ledger_path: str = PrivateAttr(default=":memory:")
+    _answer_counts: Counter[str] = PrivateAttr(default_factory=Counter)
 
     @field_validator("prompt")
     @classmethod
@@ -108,22 +110,23 @@ class ModelStage(Stage):
 
     @property
     def prompt_kind(self) -> str:
-        """What the prompt makes."""
+        """The kind of the prompt's output: rewrite, append, topic or score."""
         return self._prompt.card.kind
 
     @property
     def origin(self) -> str:
-        """What answers are remembered by besides messages, model and parameters: gates judge, they do not ask."""
+        """Part of the cache key, beside messages, model and parameters. Gates are not part of it: changing them never asks
+        again."""
         return f"{self._prompt.name} {self._prompt.card.version}"
 
     @property
     def longest_answer(self) -> int:
-        """Tokens of an answer at most."""
-        return self.max_tokens or self._prompt.card.max_tokens or 256
+        """The most tokens of an answer."""
+        return self.max_tokens or self._prompt.card.max_tokens or DEFAULT_MAX_TOKENS
 
     @property
     def terms(self) -> Terms:
-        """What each request is held to. Whoever changes a prompt's wording goes on with the same account."""
+        """The conditions of each request. Prompt and model name the account, so new wording keeps the same account."""
         return Terms(
             f"{self._prompt.name} by {self._engine.identity}",
             self.budget,
@@ -133,43 +136,57 @@ class ModelStage(Stage):
             self.timeout,
         )
 
-    def held(self, store: Store) -> str:
+    def _ledger_file(self, store: Store) -> str:
+        """The path of the ledger; InputError if the run's folder cannot hold one."""
         if self.cache is not None:
             return os.path.abspath(self.cache)
         if store.local:
-            return os.path.abspath(store.path(PURSE))
+            return os.path.abspath(store.path(LEDGER_FILE))
         raise InputError(
-            f"the run's folder {store.url} is no local one, and the purse is a SQLite file: name a local path, on the "
-            f"machine from which the run is started, by `cache: PATH`"
+            f"the run's folder {store.url} is not local, and the budget is kept in a SQLite file: name a local path, on "
+            f"the machine from which the run is started, by `cache: PATH`"
         )
 
+    def shared_resource(self, store: Store) -> SharedResource:
+        """The budget ledger, for which a cluster of several nodes needs an actor."""
+        path = self._ledger_file(store)
+        return SharedResource(path, partial(serve, path))
+
     def open(self, context: TaskContext) -> None:
-        place = self.held(context.store)
-        self._remembered = Counter()
-        if place != self._place:
-            self._place = place
-            self.__dict__.pop("_purse", None)
+        path = self._ledger_file(context.store)
+        self._answer_counts = Counter()
+        if path != self._ledger_path:
+            self._ledger_path = path
+            self.__dict__.pop("_ledger", None)
 
     @cached_property
-    def _purse(self) -> PurseLike:
-        return purse_at(self._place)
+    def _ledger(self) -> BudgetLedger:
+        return ledger_at(self._ledger_path)
 
     @abstractmethod
     def expected(self, documents: int, characters: int) -> Forecast:
-        """What so many documents with so many characters would take."""
+        """The forecast for so many documents with so many characters in all."""
 
     def forecast(self, documents: int, characters: int) -> str:
         return self.expected(documents, characters).line()
 
+    def _forecast(self, requests: int, characters: float, wording: int) -> Forecast:
+        """The forecast of `requests` pieces of `characters` each under a prompt of `wording` characters."""
+        follows_source = self.prompt_kind == "rewrite"
+        return forecast(
+            requests, characters, wording, self.longest_answer, self.price, self.budget, follows_source=follows_source
+        )
+
     def client(self) -> Client:
-        """A client that pays from the run's purse."""
-        return Client(self._engine, self._purse, self.terms, self.retries, self.concurrency)
+        """A client that pays from the run's budget."""
+        return Client(self._engine, self._ledger, self.terms, self.retries, self.concurrency)
 
     def figures(self) -> Figures:
-        """What the account has spent so far, and how many answers were bought or known in this task."""
+        """The account's spending so far, and the number of answers bought or known in this task."""
         account = self.terms.account
-        return Figures(account, dict(self._remembered), {**self._purse.spent(account), "budget": self._told_budget()})
+        totals = {**self._ledger.spent(account), "budget": self._budget_line()}
+        return Figures(account, dict(self._answer_counts), totals)
 
-    def _told_budget(self) -> str:
+    def _budget_line(self) -> str:
         caps = {name: cap for name, cap in self.budget.model_dump().items() if cap is not None}
         return ", ".join(f"{cap:,g} {name}" for name, cap in caps.items()) or "none"

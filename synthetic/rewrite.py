@@ -1,9 +1,9 @@
-"""Rewriting: a language model says a document again in another form, or asks about it; the original stays.
+"""Rewriting: a language model puts a document into another form, or writes questions about it. The original stays.
 
-A document is cut into pieces, each is rewritten, the pieces are joined; what comes back is measured against its source and
-refused for a reason, or goes on as a new document with its `parent` through the later stages, so copies and rubbish are
-caught by the same nets. What the budget did not reach is told as `budget_exhausted`. A request that failed is quarantined,
-one by one; an endpoint that is down stops the run, and what was bought is kept.
+A document is cut into pieces, each is rewritten, and the pieces are joined. The gates score the result against its source. A
+rewrite that they refuse gets a reason; any other becomes a new document with its `parent` and passes the later stages, which
+filter copies and rubbish as in any document. Documents beyond the budget get the reason `budget_exhausted`. A failed request
+quarantines its document alone. An endpoint that is down stops the run, and answers already bought are kept.
 """
 
 from __future__ import annotations
@@ -21,22 +21,24 @@ from eyas.corpus.documents import PARENT
 from eyas.corpus.stage import Generator
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.errors import InputError
-from eyas.synthetic import answers as tidy
+from eyas.synthetic.answers import drawn_pairs, pairs_text, read_json, unwrap, whole_sentences
 from eyas.synthetic.budget import Answer
 from eyas.synthetic.chunks import join, split
 from eyas.synthetic.client import BadAnswer, NotBought, Outcome, Request
 from eyas.synthetic.engines import digest
-from eyas.synthetic.forecast import Forecast, forecast
+from eyas.synthetic.forecast import Forecast
 from eyas.synthetic.gates import MEASURES, Gates, measure, rules
 from eyas.synthetic.options import ModelStage
 
 NOT_BOUGHT, SCHEMA = "#not_bought", "#schema_invalid"
+"""Hidden columns of a generated document, beside its scores: flags that `gate` reads."""
 TOPIC_CHARACTERS = 300
+"""A document that names a topic is sent up to this length."""
 
 
 @dataclass(frozen=True)
-class _Made:
-    """What became of one document."""
+class _Rewritten:
+    """The outcome for one document: a text with its scores, or an error."""
 
     text: str | None
     error: str | None
@@ -51,11 +53,11 @@ class Rewrite(ModelStage, Generator):
     version: ClassVar[int] = 2
 
     max_input_characters: int = Field(default=6000, ge=1)
-    """Longest piece that is rewritten at once, cut at the end of a paragraph, line or sentence (about 1,500 tokens)."""
+    """Longest piece that is rewritten at once (about 1,500 tokens). Pieces end with a paragraph, line or sentence."""
     max_chunks: int | None = Field(default=None, ge=1)
-    """How many pieces of a document are rewritten, from its beginning; null: all of it."""
+    """How many pieces of a document are rewritten, from its beginning. null means all of them."""
     min_input_characters: int = Field(default=0, ge=0)
-    """Shorter pieces are not sent (Nemotron-CC: 30 tokens, about 120); a document without another is no use to anyone."""
+    """Shorter pieces are not sent (Nemotron-CC: 30 tokens, about 120). A document of shorter pieces only is refused."""
     gates: dict[str, Any] = {}
     """Thresholds that differ from the prompt's own: `{numbers_kept: 0.8, novelty: [0.1, 0.9], language: null}`."""
 
@@ -78,11 +80,11 @@ class Rewrite(ModelStage, Generator):
         return self._prompt.wording(self.variables)
 
     def pieces(self, text: str) -> list[str]:
-        """What is sent of a document, one request each."""
+        """The pieces of a document that are sent, in one request each."""
         if self._prompt.card.kind == "topic":
             return [text.strip()[:TOPIC_CHARACTERS]] if text.strip() else []
-        found = [piece for piece in split(text, self.max_input_characters) if len(piece) >= self.min_input_characters]
-        return found[: self.max_chunks]
+        pieces = [piece for piece in split(text, self.max_input_characters) if len(piece) >= self.min_input_characters]
+        return pieces[: self.max_chunks]
 
     def request(self, piece: str, seed: int) -> Request:
         """The request for one piece."""
@@ -97,75 +99,78 @@ class Rewrite(ModelStage, Generator):
 
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
         texts, origins = docs.column("text").to_pylist(), docs.column("origin").to_pylist()
-        cut = [self.pieces(text) for text in texts]
+        pieces_of = [self.pieces(text) for text in texts]
         client = self.client()
         try:
-            outcomes = iter(client.ask([self.request(piece, seed) for pieces in cut for piece in pieces]))
+            outcomes = iter(client.ask([self.request(piece, seed) for pieces in pieces_of for piece in pieces]))
         finally:
-            self._remembered.update(client.remembered)
+            self._answer_counts.update(client.answer_counts)
             self._engine.close()
-        made = [
-            self._made(text, pieces, [next(outcomes) for _ in pieces], origin)
-            for text, pieces, origin in zip(texts, cut, origins, strict=True)
+        rewritten = [
+            self._rewritten(text, pieces, [next(outcomes) for _ in pieces], origin)
+            for text, pieces, origin in zip(texts, pieces_of, origins, strict=True)
         ]
-        # The language is kept by most prompts; other columns say things of the source that need not hold of its rewrite.
+        # Most prompts keep the language. Other columns describe the source and need not hold for its rewrite.
         keeps = "lang" in docs.column_names and "language_code" not in self._prompt.card.variables
         inherited = {"lang": docs.column("lang")} if keeps else {}
         return pa.table(
             {
-                "text": pa.array([one.text for one in made], pa.large_string()),
-                PARENT.name: pa.array([[document] for document in docs.column("id").to_pylist()], PARENT.type),
-                "error": pa.array([one.error for one in made], pa.string()),
+                "text": pa.array([document.text for document in rewritten], pa.large_string()),
+                PARENT.name: pa.array([[parent] for parent in docs.column("id").to_pylist()], PARENT.type),
+                "error": pa.array([document.error for document in rewritten], pa.string()),
                 **inherited,
-                NOT_BOUGHT: pa.array([one.not_bought for one in made]),
-                SCHEMA: pa.array([one.schema_invalid for one in made]),
-                **{f"#{name}": pa.array([one.scores.get(name, np.nan) for one in made]) for name in MEASURES},
+                NOT_BOUGHT: pa.array([document.not_bought for document in rewritten]),
+                SCHEMA: pa.array([document.schema_invalid for document in rewritten]),
+                **{
+                    f"#{name}": pa.array([document.scores.get(name, np.nan) for document in rewritten])
+                    for name in MEASURES
+                },
             }
         )
 
-    def _made(self, text: str, pieces: Sequence[str], outcomes: Sequence[Outcome], origin: str) -> _Made:
-        """Joins the answers on the pieces of one document, and measures them."""
+    def _rewritten(self, text: str, pieces: Sequence[str], outcomes: Sequence[Outcome], origin: str) -> _Rewritten:
+        """Joins the answers to the pieces of one document, and scores them against the source."""
         for outcome in outcomes:
             if isinstance(outcome, BadAnswer):
-                return _Made(None, str(outcome), {})
+                return _Rewritten(None, str(outcome), {})
         if any(isinstance(outcome, NotBought) for outcome in outcomes):
-            return _Made("", None, {}, not_bought=True)
+            return _Rewritten("", None, {}, not_bought=True)
         if not pieces:
-            return _Made("", None, {"characters": -1.0})
+            return _Rewritten("", None, {"characters": -1.0})
         answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
         try:
-            said, unfinished = self._said(pieces, answers)
+            answer, unfinished = self._joined(pieces, answers)
         except ValueError as error:
-            return _Made(f"{error}\n{answers[0].text}", None, {}, schema_invalid=True)
+            return _Rewritten(f"{error}\n{answers[0].text}", None, {}, schema_invalid=True)
         scores = measure(
             self._gates,
             join(list(pieces)),
-            said,
+            answer,
             prompt=self._wording,
             origin=origin,
             language=self._prompt.variables(self.variables).get("language_code"),
             unfinished=unfinished,
         )
-        whole = f"{text.rstrip()}\n\n{said}" if self._prompt.card.kind == "append" else said
-        return _Made(whole, None, scores)
+        whole = f"{text.rstrip()}\n\n{answer}" if self._prompt.card.kind == "append" else answer
+        return _Rewritten(whole, None, scores)
 
-    def _said(self, pieces: Sequence[str], answers: Sequence[Answer]) -> tuple[str, bool]:
-        """The answers as one text, and whether one breaks off where it cannot be mended; ValueError for bad JSON."""
+    def _joined(self, pieces: Sequence[str], answers: Sequence[Answer]) -> tuple[str, bool]:
+        """The answers as one text, and whether one breaks off beyond repair; ValueError for bad JSON."""
         card = self._prompt.card
-        found: list[str] = []
+        texts: list[str] = []
         unfinished = False
         for piece, answer in zip(pieces, answers, strict=True):
-            said = tidy.unwrap(answer.text, self._prompt.fence(piece), card.prefix, self._gates.code_parses)
+            text = unwrap(answer.text, self._prompt.fence(piece), card.prefix, self._gates.code_parses)
             if self._prompt.schema is not None:
-                pairs = tidy.read_json(said, self._prompt.schema)["pairs"]
+                pairs = read_json(text, self._prompt.schema)["pairs"]
                 if card.kind == "append":
-                    pairs = tidy.drawn_pairs(pairs, piece, digest(self._prompt.digest, piece))
-                said = tidy.pairs_text(pairs)
+                    pairs = drawn_pairs(pairs, piece, digest(self._prompt.digest, piece))
+                text = pairs_text(pairs)
             elif answer.finish == "length":
-                said = said if self._gates.code_parses else tidy.whole_sentences(said)
-                unfinished = unfinished or self._gates.code_parses or not said
-            found.append(said)
-        return join(found), unfinished
+                text = text if self._gates.code_parses else whole_sentences(text)
+                unfinished = unfinished or self._gates.code_parses or not text
+            texts.append(text)
+        return join(texts), unfinished
 
     def gate(self, generated: pa.Table) -> Verdict:
         scores = {name: generated.column(f"#{name}").to_numpy() for name in MEASURES}
@@ -176,13 +181,13 @@ class Rewrite(ModelStage, Generator):
         return Verdict.first_failure([*flags, *rules(self._gates, scores)], generated.num_rows)
 
     def expected(self, documents: int, characters: int) -> Forecast:
-        """What asking about so many documents with so many characters would take."""
-        asked = min(documents, self.max_documents or documents)
+        """The forecast for rewriting so many documents with so many characters in all."""
+        used = min(documents, self.max_documents or documents)
         mean = characters / max(documents, 1)
         if self._prompt.card.kind == "topic":
             mean = min(mean, TOPIC_CHARACTERS)
         pieces = max(1.0, mean / self.max_input_characters)
         if self.max_chunks is not None:
             pieces = min(pieces, self.max_chunks)
-        sent = min(mean / pieces, self.max_input_characters)
-        return forecast(self, round(asked * pieces + 0.49), sent, len(self._wording))
+        piece = min(mean / pieces, self.max_input_characters)
+        return self._forecast(round(used * pieces + 0.49), piece, len(self._wording))

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
+from eyas.corpus.stage import SharedResource
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import E, Entry, Step, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
@@ -138,7 +139,7 @@ class RayExecutor:
         self._search_path = list(search_path)
         self._ray: Any = None
         self._remote: Any = None
-        self._holders: list[Any] = []
+        self._served: list[Any] = []
         self.nodes = 1
         self.cpus = workers or cores()
 
@@ -184,12 +185,11 @@ class RayExecutor:
         self._ray = ray
         self._remote = ray.remote(_remote_task)
 
-    def hold(self, files: Iterable[str]) -> None:
-        """Opens files that workers of all nodes share, by an actor each, here; on one node they open them themselves."""
-        from eyas.synthetic.budget_actor import serve
-
+    def serve(self, resources: Iterable[SharedResource]) -> None:
+        """Serves each distinct resource to the workers of all nodes. On one node, workers reach it by themselves."""
         if self.nodes > 1:
-            self._holders = [serve(path) for path in sorted(files)]
+            distinct = {resource.key: resource for resource in resources}
+            self._served = [distinct[key].serve() for key in sorted(distinct)]
 
     def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """See `Executor`."""

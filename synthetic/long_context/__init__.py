@@ -1,5 +1,6 @@
-"""Long documents and long-range tasks out of what is there, without a language model. One file per stage.
+"""Stages that make long documents and long-range tasks from the corpus itself, without a language model.
 
-Every stage can be undone: `fill_in_middle.restore` and `reorder_segments.restore` give the text back from the text itself,
-`joined.restore` the parents of a joined text by its column `spans`; byte for byte, which the tests ask of hostile Unicode.
+Every stage can be undone byte for byte, which tests check with hostile Unicode: `fill_in_middle.restore` and
+`reorder_segments.restore` give back a document from its text, `joined.restore` gives the parents of a joined text from its
+column `spans`.
 """

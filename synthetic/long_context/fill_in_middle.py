@@ -1,9 +1,10 @@
-"""Fill-in-the-middle: a document is cut in three and its middle goes to the end, where a model learns to write it.
+"""Fill-in-the-middle: cuts a document in three and moves its middle to the end, where a model learns to write it.
 
-Bavarian et al. 2022, "Efficient Training of Language Models to Fill in the Middle" (arXiv:2207.14255): cuts at characters,
-half of the documents, half of these suffix first; up to a rate of 0.9 left-to-right loss does not suffer. Cuts are made
-before tokenization, so a model meets cuts within tokens, as an editor's cursor makes them. The trade: between code points,
-not graphemes, so a cut may part a letter from its accent; cursors do so too. 297 MB/s on one core, rate 0.5.
+It follows Bavarian et al. 2022, "Efficient Training of Language Models to Fill in the Middle" (arXiv:2207.14255): they cut at
+characters, half of the documents, and put the suffix first in half of these; up to a rate of 0.9, left-to-right loss does not
+suffer. Cuts are made before tokenization, so a model meets cuts within tokens, as an editor's cursor makes them. The trade:
+cuts fall between code points, not graphemes, so a cut may part a letter from its accent; cursors do so too. 297 MB/s on one
+core, rate 0.5.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from eyas.synthetic.long_context.marks import (
 
 COLUMN = "fim"
 HELD = "sentinel"
-"""In the column: the document holds a sentinel already, and was left as it is."""
+"""The column's value for a document that already holds a sentinel. Such a document is left unchanged."""
 
 
 class Sentinels(Options):
-    """The tokens that say which piece follows. They must be control tokens of the tokenizer that packs the text."""
+    """The tokens that mark the pieces. They must be control tokens of the tokenizer that packs the text."""
 
     prefix: str = FIM_PREFIX
-    """Before the prefix."""
+    """The token before the prefix."""
     suffix: str = FIM_SUFFIX
-    """Before the suffix."""
+    """The token before the suffix."""
     middle: str = FIM_MIDDLE
-    """Before the middle."""
+    """The token before the middle."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Sentinels:
@@ -51,27 +52,27 @@ class Sentinels(Options):
 
     @property
     def all(self) -> tuple[str, str, str]:
-        """The three of them."""
+        """The three tokens."""
         return self.prefix, self.suffix, self.middle
 
 
 class FillInMiddle(Mapper):
-    """Moves the middle of some documents to their end; the column `fim` says how: psm, spm, null, or `sentinel`."""
+    """Moves the middle of some documents to their end. The column `fim` records the form: psm, spm, null, or `sentinel`."""
 
     adds: ClassVar[dict[str, pa.DataType]] = {COLUMN: pa.string(), CONTROL.name: CONTROL.type}
 
     rate: float = Field(default=0.5, ge=0.0, le=1.0)
     """The share of documents that are cut (Bavarian, StarCoder2: 0.5)."""
     spm_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Of these, the share that has the suffix first (Bavarian: half and half): `<prefix><suffix>S<middle>P M`."""
+    """The share of cut documents with the suffix first, `<prefix><suffix>S<middle>P M` (Bavarian: half and half)."""
     min_characters: int = Field(default=0, ge=0)
-    """Shorter documents are left as they are; ours: none."""
+    """Shorter documents are left unchanged (ours: 0)."""
     joined: bool = False
-    """Cut what a stage has joined, too. Ours: no, since a cut tears a question from its answer."""
+    """Whether joined documents are cut, too (ours: no, because a cut tears a question from its answer)."""
     seed: int = Field(default=0, ge=0)
-    """Other documents and other cuts; which they are depends on this and a document's id alone."""
+    """Another seed chooses other documents and other cuts. Both depend only on the seed and a document's id."""
     sentinels: Sentinels = Sentinels()
-    """The tokens that say which piece follows."""
+    """The tokens that mark the pieces."""
 
     def map(self, docs: pa.Table) -> pa.Table:
         ids = docs.column("id").to_numpy()
@@ -100,7 +101,7 @@ class FillInMiddle(Mapper):
 
 
 def cut_in_three(text: str, start: int, end: int, spm: bool, sentinels: Sentinels) -> str:
-    """`text` with its middle, the characters `start` to `end`, last."""
+    """`text` with its middle, the characters `start` to `end`, moved to the end."""
     prefix, middle, suffix = text[:start], text[start:end], text[end:]
     if spm:
         return f"{sentinels.prefix}{sentinels.suffix}{suffix}{sentinels.middle}{prefix}{middle}"
@@ -108,7 +109,7 @@ def cut_in_three(text: str, start: int, end: int, spm: bool, sentinels: Sentinel
 
 
 def restore(text: str, how: str | None, sentinels: Sentinels | None = None) -> str:
-    """The document as it was; `how`: its value of the column `fim`. ValueError if the text does not look like it."""
+    """The original document. `how` is its value in the column `fim`; ValueError if the text does not have that form."""
     if how in (None, HELD):
         return text
     given = sentinels or Sentinels()
@@ -117,12 +118,12 @@ def restore(text: str, how: str | None, sentinels: Sentinels | None = None) -> s
         raise InputError(f"expected a text cut by fill_in_middle ({prefix}…{suffix}…{middle}…), found {text[:60]!r}")
     first, _, rest = text[len(prefix) :].partition(suffix)
     last, _, moved = rest.partition(middle)
-    # Suffix first: what follows the middle token is prefix and middle in one.
+    # With the suffix first, prefix and middle follow the middle token as one text.
     return first + moved + last
 
 
 def _outside(text: str, cut: int, tokens: list[str]) -> int:
-    """`cut`, or the beginning of the control token that it would fall into."""
+    """`cut`, or the start of the control token that it would split."""
     for token in tokens:
         at = text.rfind(token, 0, cut + len(token) - 1)
         if at >= 0 and at < cut < at + len(token):

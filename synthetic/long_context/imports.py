@@ -1,8 +1,9 @@
-r"""Which files of a repository a file asks for, by light patterns: Python, JS/TS, C/C++, Go, Rust, Java and its kin.
+r"""Finds the files of a repository that a file imports, by regular expressions: Python, JS/TS, C/C++, Go, Rust, JVM.
 
-No file is parsed. The trade: an import in a string counts, and what a build system maps elsewhere is not found; an order
-needs most edges, not all. Python's imports within functions and conditions do not count: they are there to break circles.
-A name that could mean several files means the one that shares most folders with the asker. 103 MB/s of Python on one core.
+No file is parsed. The trade: an import in a string counts, and a path that a build system maps elsewhere is not found; an
+order needs most edges, not all. Python's imports within functions and conditions do not count, because their purpose is to
+break circles. If a name could mean several files, it means the one that shares most folders with the importing file.
+103 MB/s of Python on one core.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _JVM_ENDS = (".java", ".kt", ".scala")
 
 
 class Files:
-    """The paths of one repository, found by the ends of their names."""
+    """The paths of one repository, indexed by file name and by folder."""
 
     def __init__(self, paths: Sequence[str], repository: str) -> None:
         self.paths = sorted(paths)
@@ -39,15 +40,15 @@ class Files:
             self._by_name.setdefault(posixpath.basename(path), []).append(path)
             self._folders.setdefault(posixpath.dirname(path), []).append(path)
 
-    def ending(self, tail: str, asker: str) -> str | None:
-        """The file whose path is `tail` or ends with it; of several the nearest to `asker`, then the first."""
+    def ending(self, tail: str, importer: str) -> str | None:
+        """The file whose path is `tail` or ends with it. If there are several, the nearest to `importer`, then the first."""
         if tail in self.known:
             return tail
-        found = [path for path in self._by_name.get(posixpath.basename(tail), []) if path.endswith(f"/{tail}")]
-        return max(found, key=lambda path: _in_common(path, asker), default=None)
+        paths = [path for path in self._by_name.get(posixpath.basename(tail), []) if path.endswith(f"/{tail}")]
+        return max(paths, key=lambda path: _in_common(path, importer), default=None)
 
     def in_folder(self, tail: str, suffix: str) -> list[str]:
-        """The files of the folder whose path is the longest end of `tail`, with the suffix."""
+        """The files with `suffix` in the folder whose path is the longest end of `tail`."""
         steps = tail.split("/")
         for start in range(len(steps)):
             folder = "/".join(steps[start:])
@@ -70,12 +71,12 @@ def _python(path: str, text: str, files: Files) -> Iterator[str | None]:
             for module in modules.split(","):
                 yield from _module(module.split()[0] if module.split() else "", [], path, files)
             continue
-        taken = [name.split()[0] for name in names.strip("() \t").replace("\n", " ").split(",") if name.split()]
-        yield from _module(source, taken, path, files)
+        imported = [name.split()[0] for name in names.strip("() \t").replace("\n", " ").split(",") if name.split()]
+        yield from _module(source, imported, path, files)
 
 
 def _module(module: str, names: Sequence[str], path: str, files: Files) -> Iterator[str | None]:
-    """A module, or those of its names that are modules."""
+    """The files of those `names` that are modules; if none is, the file of `module` itself."""
     dots = len(module) - len(module.lstrip("."))
     steps = [step for step in module.split(".") if step]
     if dots:
@@ -86,24 +87,25 @@ def _module(module: str, names: Sequence[str], path: str, files: Files) -> Itera
     else:
         base = steps[1:] if steps and steps[0] == files.repository else steps
     tails = [[*base, name] for name in names if name.isidentifier()]
-    found = False
+    any_module = False
     for tail in tails:
         target = _python_file(tail, path, files, bool(dots))
-        found = found or target is not None
+        any_module = any_module or target is not None
         yield target
-    if base and not found:
+    if base and not any_module:
         yield _python_file(base, path, files, bool(dots))
 
 
-def _python_file(steps: Sequence[str], asker: str, files: Files, exact: bool) -> str | None:
+def _python_file(steps: Sequence[str], importer: str, files: Files, exact: bool) -> str | None:
     for tail in ("/".join(steps) + ".py", "/".join([*steps, "__init__.py"])):
         if exact or len(steps) == 1:
-            # One word, such as `types`, would mean any file of that name: it means one at the top or beside the asker.
-            near = posixpath.join(posixpath.dirname(asker), tail)
+            # A single name such as `types` would match any file of that name: only the top folder and the importing file's
+            # own folder count.
+            near = posixpath.join(posixpath.dirname(importer), tail)
             if tail in files.known or (not exact and near in files.known):
                 return tail if tail in files.known else near
-        elif found := files.ending(tail, asker):
-            return found
+        elif target := files.ending(tail, importer):
+            return target
     return None
 
 
@@ -120,7 +122,7 @@ def _c(path: str, text: str, files: Files) -> Iterator[str | None]:
 
 
 def _go(path: str, text: str, files: Files) -> Iterator[str | None]:
-    # Imports stand before the first function.
+    # Go's imports precede the first function.
     head = text.partition("\nfunc ")[0]
     for match in _GO.finditer(head):
         if "/" in match.group(1):
@@ -152,7 +154,7 @@ def _jvm(path: str, text: str, files: Files) -> Iterator[str | None]:
         tail = match.group(1).replace(".", "/")
         # `import static a.B.method` names a member of the class.
         for stem in (tail, posixpath.dirname(tail)):
-            hit = next((found for end in _JVM_ENDS if (found := files.ending(stem + end, path))), None)
+            hit = next((file for end in _JVM_ENDS if (file := files.ending(stem + end, path))), None)
             if hit is not None:
                 yield hit
                 break
@@ -168,8 +170,8 @@ _READERS: dict[str, Callable[[str, str, Files], Iterator[str | None]]] = {
 }
 
 
-def asked_for(path: str, text: str, files: Files) -> set[str]:
-    """The files of the repository that this one imports or includes, itself excepted."""
+def imported_files(path: str, text: str, files: Files) -> set[str]:
+    """The files of the repository that the file `path` imports or includes, without itself."""
     reader = _READERS.get(posixpath.splitext(path)[1].lower())
-    found = {target for target in reader(path, text, files) if target} if reader is not None else set()
-    return found - {path}
+    targets = {target for target in reader(path, text, files) if target} if reader is not None else set()
+    return targets - {path}

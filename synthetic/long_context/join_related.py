@@ -1,9 +1,9 @@
-"""Related documents one after another: what one says helps to foretell the next (Shi et al. 2024, arXiv:2310.10638).
+"""Joins related documents, so that one helps to predict the next (In-Context Pretraining, Shi et al. 2024, arXiv:2310.10638).
 
-In-Context Pretraining finds neighbours by embeddings. Here documents are related that share a band of a small MinHash
-sketch of their words, the other end of the curve that deduplication uses: with 32 bands of 3 rows two documents of
-Jaccard 0.3 share a band with probability 0.58, two of 0.04 with 0.002. The trade: words in common, not meaning, and some
-documents find no company. In 19 MB of eleven kinds of text two of a joined text have a Jaccard of 0.23, two by chance
+That paper finds neighbours by embeddings. Here two documents are related if they share a band of a small MinHash sketch of
+their words, at the other end of the curve that deduplication uses: with 32 bands of 3 rows, two documents of Jaccard 0.3
+share a band with probability 0.58, two of 0.04 with 0.002. The trade: documents are related by common words, not by meaning,
+and some stay alone. In 19 MB of eleven kinds of text, two documents of a joined text have a Jaccard of 0.23, two random ones
 of 0.04; 43 % of the text came into texts of 16K to 32K tokens.
 """
 
@@ -25,7 +25,8 @@ from eyas.text_kernels.words.words import word_hashes
 
 U64 = npt.NDArray[np.uint64]
 COPY_WORDS = 5
-_SEED = 0x10C  # of the sketch: not the recipe's, so that another seed draws other groups, not other relations
+"""Words in a shingle when copies are recognised."""
+_SEED = 0x10C  # Of the sketch. It is not the recipe's, so that another seed draws other groups, not other relations.
 
 
 class JoinRelated(TargetJoiner):
@@ -34,21 +35,21 @@ class JoinRelated(TargetJoiner):
     version: ClassVar[int] = 1
 
     column: str | None = None
-    """Documents of one value of this column are related (an embedding's cluster, a site), instead of by a sketch. Not
-    `cluster_id`: deduplication leaves one document of each cluster."""
+    """Documents with the same value in this column are related (an embedding's cluster, a site). null means by a sketch.
+    Do not use `cluster_id`: deduplication leaves one document of each cluster."""
     bands: int = Field(default=32, ge=1, le=64)
-    """Bands of the sketch; more find less similar pairs (ours)."""
+    """Bands of the sketch. More bands find less similar pairs (ours)."""
     rows: int = Field(default=3, ge=1, le=8)
-    """Hash values in a band; more ask for greater similarity (ours; minhash_dedup: 8)."""
+    """Hash values in a band. More rows demand greater similarity (ours; minhash_dedup: 8)."""
     shingle_words: int = Field(default=1, ge=1, le=16)
-    """Words in a shingle; more ask for phrases in common (ours; minhash_dedup: 5)."""
+    """Words in a shingle. More words demand common phrases (ours; minhash_dedup: 5)."""
     max_group: int = Field(default=1000, ge=2)
-    """A band that more documents share relates nobody: a licence text, a page's footer (ours)."""
+    """Bands shared by more documents are ignored: a licence text or a page's footer relates nothing (ours)."""
     max_jaccard: float = Field(default=0.7, ge=0.0, le=1.0)
-    """A document as similar as this to one that is in the text already is left out: it is no relation, but a copy.
-    By shingles of 5 words, as minhash_dedup's `verify_jaccard`. 1: all are taken but equal ones."""
+    """A document at least this similar to one in the joined text is left out as a copy. Similarity is by shingles of 5
+    words, as in minhash_dedup's `verify_jaccard`. With 1, only equal documents are left out."""
     separator: str = "\n\n"
-    """What stands between two documents."""
+    """Text between two documents."""
 
     def columns_needed(self) -> tuple[str, ...]:
         return () if self.column is None else (self.column,)
@@ -60,8 +61,8 @@ class JoinRelated(TargetJoiner):
         if self.column is not None:
             return key_lists([[] if v is None else [key_of(str(v))] for v in docs.column(self.column).to_pylist()])
         a, b = _lanes(self.bands * self.rows)
-        found, full = signatures(docs.column("text"), self.shingle_words, a, b)
-        keys = _band_keys(found, self.bands, self.rows)
+        sketches, full = signatures(docs.column("text"), self.shingle_words, a, b)
+        keys = _band_keys(sketches, self.bands, self.rows)
         ends = np.cumsum([0, *(full * self.bands)]).astype(np.int32)
         return pa.ListArray.from_arrays(pa.array(ends), pa.array(keys[full].ravel())).cast(KEYS)
 
@@ -72,28 +73,28 @@ class JoinRelated(TargetJoiner):
         values, offsets = shingles(*word_hashes(text), COPY_WORDS)
         sets = [values[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
         gap = len(self.separator.encode())
-        sizes = [len(one.as_buffer()) for one in text]
-        made: list[Joined] = []
+        sizes = [len(document.as_buffer()) for document in text]
+        joined_texts: list[Joined] = []
         waiting = [row for row in order.tolist() if sizes[row] <= self.limit]
         while waiting:
             taken, waiting = self._fill(waiting, sizes, sets, gap)
             joined = Joined("related")
             for place, row in enumerate(taken):
-                joined.say(self.separator if place else "")
+                joined.add_words(self.separator if place else "")
                 joined.add(int(ids[row]), text[row].as_py())
             if len(taken) > 1 and joined.size >= self.least:
-                made.append(joined)
-        return table_of(made)
+                joined_texts.append(joined)
+        return table_of(joined_texts)
 
     def _fill(self, waiting: list[int], sizes: list[int], sets: list[U64], gap: int) -> tuple[list[int], list[int]]:
-        """Rows for one text, and those left for the next; a copy of one taken is left out for good."""
-        taken, left, room = [waiting[0]], [], self.limit - sizes[waiting[0]]
+        """Rows for one text, and those left for the next. A copy of a taken row is in neither."""
+        taken, left, space = [waiting[0]], [], self.limit - sizes[waiting[0]]
         for row in waiting[1:]:
-            if sizes[row] + gap > room:
+            if sizes[row] + gap > space:
                 left.append(row)
             elif all(jaccard(sets[row], sets[other]) < self.max_jaccard for other in taken):
                 taken.append(row)
-                room -= sizes[row] + gap
+                space -= sizes[row] + gap
         return taken, left
 
 
@@ -104,9 +105,9 @@ def _lanes(count: int) -> tuple[U64, U64]:
     return drawn[:count] | np.uint64(1), drawn[count:]
 
 
-def _band_keys(found: npt.NDArray[np.uint32], bands: int, rows: int) -> U64:
-    """uint64[documents, bands]: equal where all hash values of a band are; bands never meet."""
-    keys = np.broadcast_to(np.arange(1, bands + 1, dtype=np.uint64), (len(found), bands))
+def _band_keys(sketches: npt.NDArray[np.uint32], bands: int, rows: int) -> U64:
+    """uint64[documents, bands]: two keys are equal if all hash values of the band are. Different bands differ in keys."""
+    keys = np.broadcast_to(np.arange(1, bands + 1, dtype=np.uint64), (len(sketches), bands))
     for row in range(rows):
-        keys = mix(keys + found.reshape(len(found), bands, rows)[:, :, row].astype(np.uint64) * np.uint64(GOLDEN))
+        keys = mix(keys + sketches.reshape(len(sketches), bands, rows)[:, :, row].astype(np.uint64) * np.uint64(GOLDEN))
     return keys

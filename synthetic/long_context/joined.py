@@ -1,8 +1,8 @@
-"""What the stages that join documents share: a target length, and the joined text with the place of each parent in it.
+"""The base of stages that join documents: a target length, and a joined text that records the place of each parent.
 
-Lengths are estimated from bytes, since joining comes before the tokenizer: a vocabulary of 16,384 takes 3.0 bytes for a
-token of our mixed corpus (docs/log.md). The trade: no document is cut to fill a gap, so a text is as long as whole
-documents make it, and never longer than the target.
+Lengths are estimated from bytes, because joining comes before the tokenizer: in our mixed corpus, a token of a vocabulary of
+16,384 takes 3.0 bytes (docs/log.md). The trade: no document is cut to fill a gap, so a text is as long as whole documents
+make it, and never longer than the target.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class TargetJoiner(Joiner):
     }
 
     target_tokens: int = Field(default=32_768, ge=64, le=262_144)
-    """No text is longer than this, by estimate (Falcon-H1 was trained on up to 256K tokens)."""
+    """Target length. No text is longer by the estimate (Falcon-H1 was trained on up to 256K tokens)."""
     bytes_per_token: float = Field(default=3.0, gt=0)
-    """The estimate (ours: 3.0 with a vocabulary of 16,384). `bytes_per_token` of a run's shards is the exact figure."""
+    """Estimated bytes of a token (ours: 3.0 with a vocabulary of 16,384). A run's shards have the exact `bytes_per_token`."""
     min_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """Nothing is made that is shorter than this share of the target (ours; ProLong keeps what is as long as its target)."""
+    """Texts shorter than this share of the target are not made (ours; ProLong keeps texts of the full target length)."""
 
     @property
     def limit(self) -> int:
@@ -50,19 +50,19 @@ class TargetJoiner(Joiner):
 
 @dataclass
 class Joined:
-    """A text in the making. Documents and what stands between them are added in order."""
+    """A joined text under construction. Documents and the text between them are added in order."""
 
     kind: str
     tokens: Sequence[str] = _NO_TOKENS
-    """Marks in it that are control tokens."""
+    """The marks in the text that are control tokens."""
     parents: list[int] = field(default_factory=list)
     spans: list[int] = field(default_factory=list)
     size: int = 0
     """UTF-8 bytes so far."""
     _pieces: list[str] = field(default_factory=list)
 
-    def say(self, words: str) -> None:
-        """Adds text that is no document's."""
+    def add_words(self, words: str) -> None:
+        """Adds text that belongs to no document."""
         self._pieces.append(words)
         self.size += len(words.encode())
 
@@ -70,17 +70,17 @@ class Joined:
         """Adds a document."""
         self.parents.append(document)
         self.spans += [self.size, self.size + len(text.encode())]
-        self.say(text)
+        self.add_words(text)
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return "".join(self._pieces)
 
 
-def table_of(made: Iterable[Joined]) -> pa.Table:
-    """What a joiner's `generate` returns."""
-    items = list(made)
+def table_of(texts: Iterable[Joined]) -> pa.Table:
+    """The joined texts as the table that a joiner's `generate` returns."""
+    items = list(texts)
     columns: dict[str, pa.Array] = {
         "text": pa.array([item.text for item in items], pa.large_string()),
         PARENT.name: pa.array([item.parents for item in items], PARENT.type),
@@ -99,14 +99,14 @@ def restore(text: str, spans: Sequence[int]) -> list[str]:
 
 
 def filled(items: Sequence[Any], sizes: Sequence[int], limit: int) -> Iterator[list[Any]]:
-    """Items whose sizes add up to `limit` at most, by first fit in their order; one that is larger by itself is left out."""
+    """Groups of items with sizes that add up to at most `limit`, by first fit in order. Larger items are left out."""
     waiting = [place for place, size in enumerate(sizes) if size <= limit]
     while waiting:
-        taken, left, room = [], [], limit
+        taken, left, space = [], [], limit
         for place in waiting:
-            if sizes[place] <= room:
+            if sizes[place] <= space:
                 taken.append(items[place])
-                room -= sizes[place]
+                space -= sizes[place]
             else:
                 left.append(place)
         waiting = left
@@ -114,7 +114,7 @@ def filled(items: Sequence[Any], sizes: Sequence[int], limit: int) -> Iterator[l
 
 
 def runs_up_to(items: Iterable[Any], sizes: Sequence[int], limit: int) -> Iterator[list[Any]]:
-    """Neighbours, in their order, whose sizes add up to `limit` at most; an item that is larger by itself is left out."""
+    """Runs of neighbours with sizes that add up to at most `limit`, in order. Larger items are left out."""
     run: list[Any] = []
     total = 0
     for item, size in zip(items, sizes, strict=True):

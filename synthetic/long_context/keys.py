@@ -1,4 +1,4 @@
-"""Keys by which documents are grouped: 64-bit hashes of names, as Arrow lists. blake2b, 1 µs a name: the same anywhere."""
+"""Grouping keys: 64-bit hashes of names, as Arrow lists. blake2b takes 1 µs a name and is the same on every machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def key_of(name: str) -> int:
 
 
 def key_lists(keys: Sequence[Sequence[int]]) -> pa.Array:
-    """What a joiner's `keys` returns: any number of keys for each document."""
+    """The Arrow list that a joiner's `keys` returns: any number of keys for each document."""
     counts = np.cumsum([0, *map(len, keys)], dtype=np.int32)
-    flat = np.array([key for mine in keys for key in mine], np.uint64)
+    flat = np.array([key for of_document in keys for key in of_document], np.uint64)
     return pa.ListArray.from_arrays(pa.array(counts), pa.array(flat))

@@ -1,9 +1,9 @@
-"""Segments of a document in another order, and the order at the end: a task that needs the whole document at once.
+"""Shuffles the segments of a document and appends the right order: a task that needs the whole document at once.
 
-Falcon-H1 (§4.2 of its report) lists document reordering among its long-context tasks and does not say how it was done:
-the form is ours. Segments are paragraphs, joined up to a size; they are numbered as they are shown, and the last line
-gives the numbers in the right order. The trade: only paragraph ends are cut, so a document of one paragraph stays as it
-is. 212 MB/s on one core, rate 0.5.
+Falcon-H1 (§4.2 of its report) lists document reordering among its long-context tasks without details, so the form is ours.
+Segments are paragraphs, joined up to a size. They are numbered in the order shown, and the last line lists the numbers in
+the right order. The trade: cuts fall at paragraph ends only, so a document of one paragraph stays unchanged. 212 MB/s on one
+core, rate 0.5.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ _ORDER = "[right order]"
 
 
 class ReorderSegments(Mapper):
-    """Shuffles the segments of some documents; the column `segment_order` has the permutation, null where none was made.
+    """Shuffles the segments of some documents. The column `segment_order` has the permutation, or null for the others.
 
-    What a stage has joined is left as it is: a question would be torn from its answer.
+    Joined documents are left unchanged: shuffling would tear a question from its answer.
     """
 
     adds: ClassVar[dict[str, pa.DataType]] = {COLUMN: pa.list_(pa.int32())}
 
     rate: float = Field(default=0.05, ge=0.0, le=1.0)
-    """The share of documents that are shuffled, if they have segments enough (ours: no report gives a share)."""
+    """The share of documents that are shuffled, if they have enough segments (ours: no report gives a share)."""
     segment_characters: int = Field(default=1000, ge=1)
-    """Paragraphs are joined while they stay below this (ours); a longer paragraph is a segment."""
+    """Paragraphs are joined into segments up to this size (ours). A longer paragraph is a segment by itself."""
     min_segments: int = Field(default=3, ge=2)
-    """Documents of fewer segments are left as they are (ours)."""
+    """Documents of fewer segments are left unchanged (ours)."""
     max_segments: int = Field(default=64, ge=2)
-    """In longer documents segments are made larger until there are no more than this (ours)."""
+    """Segments of longer documents are enlarged until there are no more than this (ours)."""
     seed: int = Field(default=0, ge=0)
-    """Other documents and other orders; which they are depends on this and a document's id alone."""
+    """Another seed chooses other documents and other orders. Both depend only on the seed and a document's id."""
 
     def map(self, docs: pa.Table) -> pa.Table:
         ids = docs.column("id").to_numpy()
@@ -69,30 +69,30 @@ class ReorderSegments(Mapper):
         return put(docs, NOTE, pa.array(notes, pa.string()))
 
     def segments(self, text: str) -> list[str]:
-        """The segments of a text, which joined are the text."""
+        """The segments of a text, whose concatenation is the text."""
         size = max(self.segment_characters, -(-len(text) // self.max_segments))
-        found, start, end = [], 0, 0
+        pieces, start, end = [], 0, 0
         for stop in [*(match.end() for match in _PARAGRAPH_END.finditer(text)), len(text)]:
             if stop - start > size and end > start:
-                found.append(text[start:end])
+                pieces.append(text[start:end])
                 start = end
             end = stop
-        found.append(text[start:])
-        # Each joins paragraphs up to `size`, so two neighbours have more than `size`: at most twice the segments asked.
-        while len(found) > self.max_segments:
-            found = ["".join(found[i : i + 2]) for i in range(0, len(found), 2)]
-        return found
+        pieces.append(text[start:])
+        # Two neighbours together exceed `size`, so there are at most twice as many segments as allowed.
+        while len(pieces) > self.max_segments:
+            pieces = ["".join(pieces[i : i + 2]) for i in range(0, len(pieces), 2)]
+        return pieces
 
 
 def shuffled(pieces: list[str], order: list[int]) -> str:
-    """The text that shows piece `order[i]` as segment i + 1, and ends with the numbers in the right order."""
+    """The text with piece `order[i]` as segment i + 1, and the numbers in the right order at its end."""
     shown = "".join(f"{_SEGMENT}{i}]\n{pieces[piece]}\n" for i, piece in enumerate(order, 1))
     answer = " ".join(str(place + 1) for place in np.argsort(order))
     return f"{shown}{_ORDER} {answer}\n"
 
 
 def restore(text: str, order: list[int] | None) -> str:
-    """The document as it was; `order`: its value of the column `segment_order`. ValueError if the text has another form."""
+    """The original document. `order` is its value in the column `segment_order`; ValueError if the text has another form."""
     if order is None:
         return text
     body, mark, answer = text.rpartition(f"\n{_ORDER} ")
@@ -109,7 +109,7 @@ def restore(text: str, order: list[int] | None) -> str:
 
 
 def _permutation(document: int, seed: int, count: int) -> list[int]:
-    """The order of `count` lots drawn for this document; never the identity."""
+    """A random permutation of `count` segments, which depends on document and seed; never the identity."""
     start = int(hash_rank(np.array([document], np.uint64), seed)[0])
     drawn = hash_rank(np.array([(start + i) & MASK for i in range(1, count + 1)], np.uint64), 12)
     order: list[int] = np.argsort(drawn, kind="stable").tolist()

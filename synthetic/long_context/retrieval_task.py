@@ -1,9 +1,9 @@
-"""Documents joined to a target length, then questions about them: a needle in real documents, and two hops between them.
+"""Joins documents to a target length and appends questions: search in real documents, and two hops between them.
 
-The needle-in-a-haystack test (Kamradt 2023) and RULER (Hsieh et al. 2024, arXiv:2404.06654) plant what is to be found in
-text that has nothing to do with it; a model can find it by its strangeness. Here what is found was there. The trade:
-documents that share no name or number give no question of two hops, and one of a single hop stands in its place; the
-column `long_context` names what was asked. 9 MB/s on one core.
+The needle-in-a-haystack test (Kamradt 2023) and RULER (Hsieh et al. 2024, arXiv:2404.06654) plant a needle in unrelated text,
+where a model can find it by its strangeness. Here the needle is part of a document. The trade: documents that share no name
+or number give no question of two hops, and a question of one hop replaces it; the column `long_context` lists the kinds of
+questions. 9 MB/s on one core.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from eyas.synthetic.long_context.marks import uniform
 from eyas.synthetic.long_context.questions import LONGEST_QUESTION, Context, Question
 
 GROUP_TARGETS = 8
-"""Documents are grouped by chance, about so many targets of text together: what is left over is a sixteenth of it."""
-_HEADING = 40  # bytes of "\n\nDocument 12345\n\n", amply
+"""A random group of documents has about so many times the target's length of text; a sixteenth of it is left over."""
+_HEADING = 40  # More than the bytes of "\n\nDocument 12345\n\n".
 
 
 class RetrievalTask(TargetJoiner):
-    """Joins documents drawn by chance and asks about them: `retrieval_task: {target_tokens: 65536, share: 0.05}`."""
+    """Joins random documents and appends questions: `retrieval_task: {target_tokens: 65536, share: 0.05}`."""
 
     version: ClassVar[int] = 1
 
     questions: int = Field(default=4, ge=1, le=64)
     """Questions at the end of each text (ours)."""
     two_hops_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    """The share of questions that lead from one document to another, where there are such (ours)."""
+    """The share of questions that lead from one document to another, where documents allow it (ours)."""
     share: float = Field(default=0.05, ge=0.0, le=1.0)
-    """The share of the corpus, in groups drawn by chance, that is used (ours: no report gives a share)."""
+    """The share of the corpus that is used, in random groups (ours: no report gives a share)."""
 
     @model_validator(mode="after")
-    def _room(self) -> RetrievalTask:
+    def _questions_fit(self) -> RetrievalTask:
         if self.questions * LONGEST_QUESTION > self.limit // 2:
             raise InputError(
                 f"{self.questions} questions may take {self.questions * LONGEST_QUESTION:,} bytes, more than half of the "
@@ -58,36 +58,37 @@ class RetrievalTask(TargetJoiner):
         order = np.argsort(hash_rank(hash_rank(ids, seed), 22), kind="stable").tolist()
         texts = docs.column("text").to_pylist()
         sizes = [len(texts[row].encode()) + _HEADING for row in order]
-        room = self.limit - self.questions * LONGEST_QUESTION
-        made = []
-        for run in filled(order, sizes, room):
-            joined = self._ask(ids[run], [texts[row] for row in run], seed) if len(run) > 1 else None
+        space = self.limit - self.questions * LONGEST_QUESTION
+        joined_texts = []
+        for run in filled(order, sizes, space):
+            joined = self._with_questions(ids[run], [texts[row] for row in run], seed) if len(run) > 1 else None
             if joined is not None and joined.size >= self.least:
-                made.append(joined)
-        return table_of(made)
+                joined_texts.append(joined)
+        return table_of(joined_texts)
 
-    def _ask(self, ids: npt.NDArray[np.uint64], texts: list[str], seed: int) -> Joined | None:
-        """The documents with questions after them; None if nothing can be asked about them."""
-        asked = self._questions(Context(texts), int(ids[0]), seed)
-        if not asked:
+    def _with_questions(self, ids: npt.NDArray[np.uint64], texts: list[str], seed: int) -> Joined | None:
+        """The documents with questions after them; None if they allow no question."""
+        questions = self._questions(Context(texts), int(ids[0]), seed)
+        if not questions:
             return None
-        joined = Joined("retrieval " + ",".join(question.kind for question in asked))
+        joined = Joined("retrieval " + ",".join(question.kind for question in questions))
         for number, (document, text) in enumerate(zip(ids.tolist(), texts, strict=True), 1):
-            joined.say(f"{'' if number == 1 else chr(10) * 2}Document {number}\n\n")
+            joined.add_words(f"{'' if number == 1 else chr(10) * 2}Document {number}\n\n")
             joined.add(document, text)
-        for question in asked:
-            joined.say(f"\n\nQuestion: {question.question}\nAnswer: {question.answer}")
-        joined.say("\n")
+        for question in questions:
+            joined.add_words(f"\n\nQuestion: {question.question}\nAnswer: {question.answer}")
+        joined.add_words("\n")
         return joined
 
     def _questions(self, context: Context, first: int, seed: int) -> list[Question]:
+        """Different questions about the documents, drawn by the id of the first one and the seed."""
         drawn = int(hash_rank(np.array([first], np.uint64), seed)[0])
         start = np.array([(drawn + i) & MASK for i in range(self.questions)], np.uint64)
         places = hash_rank(start, 23).tolist()
         hops = uniform(start, seed, 24) < self.two_hops_share
-        found: dict[str, Question] = {}
+        questions: dict[str, Question] = {}
         for draw, two in zip(places, hops.tolist(), strict=True):
             question = (context.two_hops(draw) if two else None) or context.next_sentence(draw)
             if question is not None:
-                found.setdefault(question.question, question)  # drawn twice: asked once
-        return list(found.values())
+                questions.setdefault(question.question, question)  # A question drawn twice appears once.
+        return list(questions.values())

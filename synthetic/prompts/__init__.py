@@ -1,10 +1,12 @@
 """Prompts as files: a folder with `prompt.yaml`, `system.jinja`, `user.jinja`, `example.md`, and for JSON a `schema.json`.
 
 Scraped text is fenced: the marker around it is drawn from the text's own digest, so a page cannot close it early, and the
-system message says that what stands between the markers is material. A prompt's digest is part of the stage's. Answers are
-remembered by its name, its version and what it says: edited wording asks anew, a moved gate does not. A folder of one's
-own is named by its path.
+system message declares everything between the markers to be material. A prompt's digest is part of its stage's digest.
+Answers are cached by the prompt's name, version and wording: new wording sends new requests, a moved gate sends none. A
+user's own folder is named by its path.
 """
+
+# Tested in tests/synthetic/test_prompts.py.
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from eyas.synthetic.gates import Gates
 
 _HERE = Path(__file__).parent
 PARTS = ("system", "user")
+"""The messages of a chat, in order. Each name is a role and the stem of a template's file name."""
 DIGESTED = ("prompt.yaml", "system.jinja", "user.jinja", "schema.json")
+"""Files whose bytes are part of a prompt's digest."""
 
 
 class PromptCard(Options):
@@ -33,18 +37,18 @@ class PromptCard(Options):
     version: int = Field(default=1, ge=1)
     """Raised whenever the wording changes."""
     description: str = ""
-    """One line: what comes out."""
+    """One line that describes the output."""
     kind: Literal["rewrite", "append", "topic", "score"] = "rewrite"
-    """rewrite: a text in place of a text. append: pairs of questions and answers (JSON), put after the source.
-    topic: the document is a topic to write about. score: a grade, for `annotate`."""
+    """rewrite: the answer is a new version of the text. append: it is pairs of questions and answers (JSON), put after the
+    source. topic: the document names a topic to write about. score: the answer is a grade, for `annotate`."""
     prefix: str | None = None
-    """A line that the answer is asked to begin with, and that is taken off: what comes before it is chatter."""
+    """A line with which the answer must begin. It is taken off, together with any chatter before it."""
     max_tokens: int | None = Field(default=None, ge=1)
-    """Longest answer, unless the recipe says otherwise."""
+    """Longest answer in tokens, unless the recipe sets another limit."""
     variables: dict[str, str] = {}
-    """Variables of the templates besides `text` and `fence`, with their defaults."""
+    """Variables of the templates beside `text` and `fence`, with their defaults."""
     gates: Gates = Gates()
-    """What every answer must pass."""
+    """The gates that every answer must pass."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Prompt:
 
     @classmethod
     def find(cls, name: str) -> Prompt:
-        """The built-in prompt `name`, or the folder of that path; ValueError lists the built-in ones."""
+        """The built-in prompt `name`, or the prompt in the folder `name`; ValueError lists the built-in ones."""
         for folder in (_HERE / name, Path(name)):
             if all((folder / f"{part}.jinja").is_file() for part in PARTS):
                 return cls(folder)
@@ -74,17 +78,17 @@ class Prompt:
 
     @property
     def digest(self) -> str:
-        """sha256 of its files; the example is for readers only."""
-        found = hashlib.sha256()
+        """The sha256 of its files, without the example, which is for readers only."""
+        hashed = hashlib.sha256()
         for name in DIGESTED:
             path = self.folder / name
             data = path.read_bytes() if path.is_file() else b""
-            found.update(len(data).to_bytes(8, "little") + data)
-        return found.hexdigest()
+            hashed.update(len(data).to_bytes(8, "little") + data)
+        return hashed.hexdigest()
 
     @cached_property
     def card(self) -> PromptCard:
-        """What prompt.yaml says; the defaults if there is none."""
+        """The content of prompt.yaml; the defaults if there is no such file."""
         path = self.folder / "prompt.yaml"
         if not path.is_file():
             return PromptCard()
@@ -103,19 +107,19 @@ class Prompt:
         if not path.is_file():
             return None
         try:
-            found: dict[str, Any] = json.loads(path.read_bytes())
+            schema: dict[str, Any] = json.loads(path.read_bytes())
         except ValueError as error:
             raise InputError(f"{path}: not valid JSON ({error})") from error
-        return found
+        return schema
 
     @cached_property
     def example(self) -> str:
-        """What to expect, for readers."""
+        """A sample source with its answer, for readers."""
         path = self.folder / "example.md"
         return path.read_text(encoding="utf-8") if path.is_file() else ""
 
     def variables(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The variables with those a recipe gives; ValueError names one that the prompt does not have."""
+        """All variables: the recipe's values over the defaults. ValueError names a variable that the prompt does not have."""
         unknown = sorted(set(given) - set(self.card.variables))
         if unknown:
             known = ", ".join(sorted(self.card.variables)) or "none"
@@ -147,5 +151,5 @@ class Prompt:
         ]
 
     def wording(self, given: Mapping[str, str] | None = None) -> str:
-        """What it says by itself, without a text: an answer must not repeat it."""
+        """The prompt's own words, without a text. An answer must not repeat them."""
         return "\n".join(message["content"] for message in self.messages("", given))

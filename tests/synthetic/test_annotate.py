@@ -1,4 +1,4 @@
-"""Grades by a language model: on a sample, beside the text, with a note where there is none."""
+"""Grades by a language model: on a sample, beside the text, with a note on each failure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_sample_is_graded_and_the_rest_has_no_grade(fake: FakeEndpoint) -> Non
     assert half.column("grade").to_pylist() == grades[20:], "the sample does not depend on the batch"
 
 
-def test_what_cannot_be_graded_stays_with_a_note(fake: FakeEndpoint) -> None:
+def test_a_document_that_cannot_be_graded_stays_with_a_note(fake: FakeEndpoint) -> None:
     fake.say = lambda text: '{"reason": "x", "score": 9}' if "number 3 " in text else '{"reason": "x", "score": 2}'
     fake.behaviour = lambda number, text: "bad_json" if "number 5 " in text else "good"
     stage = Annotate(endpoint=fake.url, model="m", retries=0, budget={"requests": 20}, concurrency=1)
@@ -45,7 +45,7 @@ def test_what_cannot_be_graded_stays_with_a_note(fake: FakeEndpoint) -> None:
     assert out.column("grade").null_count == 22
 
 
-def test_mistakes_are_said_in_words() -> None:
+def test_mistakes_are_errors_in_words() -> None:
     with pytest.raises(ValidationError, match="gives no grades"):
         Annotate(prompt="distill")
     with pytest.raises(ValidationError, match="column of every document"):

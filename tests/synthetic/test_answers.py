@@ -1,4 +1,4 @@
-"""From what a model said to what is kept."""
+"""Cleaning a model's answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAIRS = [{"question": f"Q{i}?", "answer": f"A{i}."} for i in range(10)]
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("answer", "kept"),
     [
         (f"{FENCE}\nThe text.\n{FENCE}", "The text."),
         ("Sure, here is the rewritten text:\n\nThe text.", "The text."),
@@ -29,13 +29,13 @@ PAIRS = [{"question": f"Q{i}?", "answer": f"A{i}."} for i in range(10)]
         ("A list:\n```\ncode\n```\nand more text", "A list:\n```\ncode\n```\nand more text"),
     ],
 )
-def test_wrappings_come_off_and_nothing_else(said: str, kept: str) -> None:
-    assert unwrap(said, FENCE, "Facts:") == kept
+def test_wrappings_come_off_and_nothing_else(answer: str, kept: str) -> None:
+    assert unwrap(answer, FENCE, "Facts:") == kept
 
 
-def test_code_is_taken_out_of_its_block_with_its_indentation() -> None:
-    said = "Here is the code you asked for.\n```python\n    x = 1\n    y = 2\n```\nI hope it helps!"
-    assert unwrap(said, FENCE, code=True) == "    x = 1\n    y = 2"
+def test_code_comes_out_of_its_block_with_its_indentation() -> None:
+    answer = "Here is the code you asked for.\n```python\n    x = 1\n    y = 2\n```\nI hope it helps!"
+    assert unwrap(answer, FENCE, code=True) == "    x = 1\n    y = 2"
     assert unwrap("```c\nint x;", FENCE, code=True) == "int x;", "cut off before the fence"
 
 
@@ -45,7 +45,7 @@ def test_half_a_sentence_at_the_end_is_cut() -> None:
     assert whole_sentences("of 3.5 metres") == "" and whole_sentences("") == ""
 
 
-def test_json_is_found_in_chatter_and_held_to_its_schema() -> None:
+def test_json_is_found_in_chatter_and_checked_against_its_schema() -> None:
     schema = Prompt.find("diverse_qa").schema or {}
     good = {"pairs": [{"question": "What is it?", "answer": "A falcon."}]}
     assert read_json(f"Sure!\n```json\n{json.dumps(good)}\n```", schema) == good
@@ -55,7 +55,7 @@ def test_json_is_found_in_chatter_and_held_to_its_schema() -> None:
 
 
 def test_pairs_are_drawn_as_in_nemotron_cc() -> None:
-    """Of ten for each 150 tokens a random number, at least one, at most eight; shuffled; the same every time."""
+    """A random number of pairs, from one up to ten for each 150 tokens and at most eight, shuffled, the same every time."""
     counts = [len(drawn_pairs(PAIRS, "x" * 600, str(i))) for i in range(300)]
     assert min(counts) == 1 and max(counts) == 8
     assert all(len(drawn_pairs(PAIRS, "short", str(i))) == 1 for i in range(20))

@@ -1,4 +1,4 @@
-"""Cutting documents into pieces: nothing lost, nothing too long, cut at the best place."""
+"""Cutting documents into pieces: nothing is lost or too long, and cuts are at the best place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against an endpoint that does everything wrong: nothing lost, nothing bought twice, no cap exceeded."""
+"""The client against an endpoint that does everything wrong: nothing is lost or bought twice, no cap is exceeded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from fake_endpoint import FakeEndpoint, fake_endpoint
 
 from eyas.corpus import StageUnavailable
-from eyas.synthetic.budget import Answer, Budget, Purse, Terms
+from eyas.synthetic.budget import Answer, Budget, BudgetLedger, Terms
 from eyas.synthetic.client import BadAnswer, Client, NotBought, Outcome, Request
 from eyas.synthetic.engines import Remote
 
@@ -26,13 +26,13 @@ def fake() -> Iterator[FakeEndpoint]:
 
 
 @pytest.fixture
-def purse(tmp_path: Path) -> Purse:
-    return Purse(str(tmp_path / "purse.sqlite"))
+def ledger(tmp_path: Path) -> BudgetLedger:
+    return BudgetLedger(str(tmp_path / "budget.sqlite"))
 
 
 @pytest.fixture
-def ask(fake: FakeEndpoint, purse: Purse, monkeypatch: pytest.MonkeyPatch) -> Ask:
-    """Asks about texts; pauses are a tenth of what they are in earnest."""
+def ask(fake: FakeEndpoint, ledger: BudgetLedger, monkeypatch: pytest.MonkeyPatch) -> Ask:
+    """Sends requests for texts; the first pause is 20 ms instead of half a second."""
     monkeypatch.setattr("eyas.synthetic.client.FIRST_PAUSE", 0.02)
     monkeypatch.setenv("SECRET_OF_TEST", "sk-secret")
 
@@ -44,7 +44,7 @@ def ask(fake: FakeEndpoint, purse: Purse, monkeypatch: pytest.MonkeyPatch) -> As
         budget: Budget | None = None,
     ) -> list[Outcome]:
         engine = Remote(fake.url, "m", "SECRET_OF_TEST")
-        client = Client(engine, purse, Terms("a", budget or Budget(), timeout=timeout), retries, concurrency)
+        client = Client(engine, ledger, Terms("a", budget or Budget(), timeout=timeout), retries, concurrency)
         return client.ask([Request([{"role": "user", "content": text}], "p", 64) for text in texts])
 
     return call
@@ -55,7 +55,7 @@ def all_answered(fake: FakeEndpoint, outcomes: list[Outcome], texts: list[str] =
     return [o.text if isinstance(o, Answer) else o for o in outcomes] == [fake.say(text) for text in texts]
 
 
-def test_answers_come_in_order_are_remembered_and_the_key_stays_out(
+def test_answers_come_in_order_and_are_cached_and_the_key_is_never_stored(
     fake: FakeEndpoint, ask: Ask, tmp_path: Path
 ) -> None:
     fake.latency = 0.05
@@ -68,7 +68,7 @@ def test_answers_come_in_order_are_remembered_and_the_key_stays_out(
 
 
 @pytest.mark.parametrize("mode", ["timeout", "drip", "limited", "broken", "half", "drop", "bad_json"])
-def test_what_goes_wrong_once_is_repeated(fake: FakeEndpoint, ask: Ask, purse: Purse, mode: str) -> None:
+def test_a_request_that_fails_once_is_retried(fake: FakeEndpoint, ask: Ask, ledger: BudgetLedger, mode: str) -> None:
     failed: set[str] = set()
 
     def behave(number: int, text: str) -> str:
@@ -79,25 +79,25 @@ def test_what_goes_wrong_once_is_repeated(fake: FakeEndpoint, ask: Ask, purse: P
 
     fake.behaviour = behave
     assert all_answered(fake, ask(timeout=0.5)) and failed
-    assert set(fake.answered.values()) == {1}, "an answer that was received is bought once"
-    spent = purse.spent("a")
+    assert set(fake.answered.values()) == {1}, "an answer that arrived is bought once"
+    spent = ledger.spent("a")
     event = {"drip": "timeout", "limited": "rate_limited", "broken": "server_error", "half": "connection_lost",
              "drop": "connection_lost"}.get(mode, mode)  # fmt: skip
     assert spent["requests"] == len(fake.asked) and spent[f"events.{event}"] == len(failed)
 
 
 @pytest.mark.parametrize("as_date", [False, True])
-def test_retry_after_is_honoured_by_everybody(fake: FakeEndpoint, ask: Ask, as_date: bool) -> None:
+def test_retry_after_stops_all_requests(fake: FakeEndpoint, ask: Ask, as_date: bool) -> None:
     seconds = 2.0 if as_date else 0.6
     fake.behaviour = lambda number, text: "limited" if number == 0 else "good"
     fake.retry_after = formatdate(time.time() + seconds, usegmt=True) if as_date else str(seconds)
     assert all_answered(fake, ask(concurrency=1))
-    assert fake.times[1] - fake.times[0] >= (0.9 if as_date else 0.6)  # a date has whole seconds
+    assert fake.times[1] - fake.times[0] >= (0.9 if as_date else 0.6)  # A date has whole seconds.
     assert max(b - a for a, b in zip(fake.times[1:], fake.times[2:], strict=False)) < seconds + 1
 
 
 @pytest.mark.parametrize("seconds", [1.0, pytest.param(10.0, marks=pytest.mark.slow)])
-def test_an_endpoint_that_dies_for_a_while_is_waited_for(
+def test_an_outage_of_the_endpoint_is_outlasted(
     fake: FakeEndpoint, ask: Ask, seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if seconds == 10.0:
@@ -112,7 +112,7 @@ def test_an_endpoint_that_dies_for_a_while_is_waited_for(
     assert all_answered(fake, ask(retries=8)) and set(fake.answered.values()) == {1}
 
 
-def test_a_request_that_never_works_costs_its_document_alone(fake: FakeEndpoint, ask: Ask) -> None:
+def test_a_request_that_always_fails_costs_its_document_alone(fake: FakeEndpoint, ask: Ask) -> None:
     fake.latency = 0.02
     fake.behaviour = lambda number, text: "broken" if text == TEXTS[3] else "good"
     outcomes = ask(retries=2)
@@ -122,22 +122,22 @@ def test_a_request_that_never_works_costs_its_document_alone(fake: FakeEndpoint,
     assert isinstance(ask(["new"])[0], BadAnswer)
 
 
-def test_an_endpoint_that_is_of_no_use_stops_the_run_and_says_so(fake: FakeEndpoint, ask: Ask) -> None:
+def test_an_unusable_endpoint_stops_the_run_with_a_message(fake: FakeEndpoint, ask: Ask) -> None:
     fake.behaviour = lambda number, text: "unknown_key"
-    with pytest.raises(StageUnavailable, match=r"answered 401.*key in the environment") as told:
+    with pytest.raises(StageUnavailable, match=r"answered 401.*key in the environment") as raised:
         ask()
-    assert "sk-secret" not in str(told.value) and "(the key)" in str(told.value)
-    assert len(fake.asked) <= 8, "it is not asked again"
+    assert "sk-secret" not in str(raised.value) and "(the key)" in str(raised.value)
+    assert len(fake.asked) <= 8, "no request is repeated"
     fake.behaviour = lambda number, text: "limited"
     fake.retry_after = "86400"
-    with pytest.raises(StageUnavailable, match="asks for a pause of 86,400 s"):
+    with pytest.raises(StageUnavailable, match="demands a pause of 86,400 s"):
         ask(["another"])
     fake.behaviour = lambda number, text: "broken"
     with pytest.raises(StageUnavailable, match=r"answered 500.*attempts: 3"):
         ask(["a third"], retries=2)
 
 
-def test_what_was_bought_before_the_run_stopped_is_kept(fake: FakeEndpoint, ask: Ask) -> None:
+def test_answers_bought_before_the_run_stopped_are_kept(fake: FakeEndpoint, ask: Ask) -> None:
     fake.behaviour = lambda number, text: "unknown_key" if number >= 10 else "good"
     with pytest.raises(StageUnavailable):
         ask(concurrency=2)
@@ -160,14 +160,23 @@ def test_a_budget_of_requests_is_never_exceeded_by_one(fake: FakeEndpoint, ask: 
     assert all_answered(fake, ask(budget=Budget(requests=100), retries=9)) or wild
 
 
-def test_a_budget_of_tokens_holds_even_where_the_endpoint_tells_no_usage(
-    fake: FakeEndpoint, ask: Ask, purse: Purse
+def test_a_budget_of_tokens_holds_even_if_the_endpoint_reports_no_usage(
+    fake: FakeEndpoint, ask: Ask, ledger: BudgetLedger
 ) -> None:
     fake.usage = False
     outcomes = ask(budget=Budget(tokens=600))
-    spent = purse.spent("a")
+    spent = ledger.spent("a")
     assert 0 < len(fake.asked) < len(TEXTS) and NotBought("tokens") in outcomes
     assert 600 - 110 < int(spent["input_tokens"] or 0) + int(spent["output_tokens"] or 0) <= 600
+
+
+def test_cache_keys_are_those_of_the_first_edition() -> None:
+    messages = [{"role": "user", "content": "text"}]
+    key = Request(messages, "p 1", 64, 0.0, 7).key("m")
+    assert key == "80a669be92ef55039e79dca84f6e1ff6189fab882dfd04d8d92dd4b618ad85be"
+    assert Request(messages, "p 1", 64, 0.0, 8).key("m") == key, "at temperature 0 the seed changes nothing"
+    assert Request(messages, "p 1", 64, 0.5, 8).key("m") != Request(messages, "p 1", 64, 0.5, 7).key("m")
+    assert Request(messages, "p 2", 64).key("m") != key
 
 
 def test_minutes_are_a_cap(fake: FakeEndpoint, ask: Ask) -> None:

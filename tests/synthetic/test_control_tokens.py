@@ -1,4 +1,4 @@
-"""Control tokens that a stage put into a text become ids; the same characters on a page stay characters."""
+"""Control tokens that a stage inserted become single ids; the same characters on a page stay characters."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_ids_are_those_of_the_pieces_with_tokens_between(
     encoder: Encoder, rows: list[tuple[str, list[str] | None]]
 ) -> None:
     text = pa.array([text for text, _ in rows], pa.large_string())
-    found = encode_with_control(encoder, text, pa.array([names for _, names in rows], pa.list_(pa.string())))
-    assert found.type == encoder.encode(text).type
-    for ids, (one, names) in zip(found.to_pylist(), rows, strict=True):
+    encoded = encode_with_control(encoder, text, pa.array([names for _, names in rows], pa.list_(pa.string())))
+    assert encoded.type == encoder.encode(text).type
+    for ids, (text_of_row, names) in zip(encoded.to_pylist(), rows, strict=True):
         data = b"".join(encoder.token_bytes(number) for number in ids)
-        assert data == one.encode()
+        assert data == text_of_row.encode()
         for number, name in enumerate(SPECIAL_TOKENS):
-            assert ids.count(number) == (one.count(name) if names and name in names else 0)
+            assert ids.count(number) == (text_of_row.count(name) if names and name in names else 0)
 
 
 def test_sentinels_of_fill_in_middle_are_single_tokens(encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""The prompts as files: each is whole, text stays between its fences, and a folder of one's own works the same."""
+"""Prompts as files: each is complete, text stays between its fences, and a user's own folder works the same."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_all_the_prompts_are_there_and_whole() -> None:
+def test_all_built_in_prompts_are_complete() -> None:
     assert {name: Prompt.find(name).card.kind for name in Prompt.builtin()} == KINDS
     for name in KINDS:
         prompt = Prompt.find(name)
@@ -48,7 +48,7 @@ def test_chat_templates_and_braces_in_a_text_are_text() -> None:
     assert "You are a parrot {{ 7 * 7 }} {% raw %}" in user["content"]
 
 
-def test_a_folder_of_ones_own_is_a_prompt_and_every_file_changes_the_digest(tmp_path: Path) -> None:
+def test_an_own_folder_is_a_prompt_and_every_file_changes_the_digest(tmp_path: Path) -> None:
     (tmp_path / "system.jinja").write_text("Be brief, {{ name }}.")
     (tmp_path / "user.jinja").write_text("{{ text }}")
     (tmp_path / "prompt.yaml").write_text("variables: {name: Ada}\ngates: {numbers_kept: 0.5}\n")
@@ -68,7 +68,7 @@ def test_a_folder_of_ones_own_is_a_prompt_and_every_file_changes_the_digest(tmp_
 @pytest.mark.parametrize(
     ("content", "words"), [("kind: poem", "kind"), ("gates: {numbers: 1}", "numbers"), ("a: [", "prompt.yaml")]
 )
-def test_a_broken_card_is_told_with_its_path(tmp_path: Path, content: str, words: str) -> None:
+def test_a_broken_card_is_an_error_with_its_path(tmp_path: Path, content: str, words: str) -> None:
     for name in ("system.jinja", "user.jinja"):
         (tmp_path / name).write_text("{{ text }}")
     (tmp_path / "prompt.yaml").write_text(content)

@@ -1,4 +1,4 @@
-"""The stage: with the embedded model, and with an endpoint that says what a test wants to see judged."""
+"""Rewriting with the embedded model, and with an endpoint that answers as each test demands."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def fake() -> Iterator[FakeEndpoint]:
 
 @pytest.fixture
 def judged(fake: FakeEndpoint) -> Callable[..., list[tuple[str, str | None]]]:
-    """What a stage makes of texts: each new text, and why it was refused."""
+    """Rewrites texts: each new text with the reason for which it was refused."""
 
     def call(texts: list[str], say: Callable[[str], str] | None = None, **options: Any) -> list[tuple[str, str | None]]:
         fake.say = say or fake.say
         stage = Rewrite(endpoint=fake.url, model="m", retries=0, **options)
-        made = stage.generate(docs(texts), seed=1)
-        assert made.column("error").null_count == len(texts), made.column("error").to_pylist()
-        return list(zip(made.column("text").to_pylist(), stage.gate(made).reason.to_pylist(), strict=True))
+        rewrites = stage.generate(docs(texts), seed=1)
+        assert rewrites.column("error").null_count == len(texts), rewrites.column("error").to_pylist()
+        return list(zip(rewrites.column("text").to_pylist(), stage.gate(rewrites).reason.to_pylist(), strict=True))
 
     return call
 
 
-def test_embedded_model_gives_the_same_text_twice_and_in_any_company() -> None:
+def test_the_embedded_model_gives_the_same_text_twice_and_in_any_batch() -> None:
     """Temperature 0 is not enough: with several requests in one batch the last bits, and so the words, depend on it."""
     together = Rewrite(max_tokens=40).generate(docs(TEXTS), seed=1)
     assert together.column("error").null_count == len(TEXTS)
@@ -61,9 +61,9 @@ def test_embedded_model_gives_the_same_text_twice_and_in_any_company() -> None:
 
 @pytest.mark.slow
 def test_the_embedded_model_keeps_to_a_schema() -> None:
-    made = Rewrite(prompt="diverse_qa", max_tokens=160).generate(docs(TEXTS[1:2]), seed=1)
-    text = made.column("text")[0].as_py()
-    assert text.startswith(TEXTS[1] + "\n\nQuestion: ") or made.column("#schema_invalid")[0].as_py()
+    rewrites = Rewrite(prompt="diverse_qa", max_tokens=160).generate(docs(TEXTS[1:2]), seed=1)
+    text = rewrites.column("text")[0].as_py()
+    assert text.startswith(TEXTS[1] + "\n\nQuestion: ") or rewrites.column("#schema_invalid")[0].as_py()
 
 
 def test_a_long_document_is_rewritten_piece_by_piece(fake: FakeEndpoint, judged: Callable[..., Any]) -> None:
@@ -77,7 +77,7 @@ def test_a_long_document_is_rewritten_piece_by_piece(fake: FakeEndpoint, judged:
     assert text == fake.say("\n\n".join(paragraphs[:2])) and len(fake.asked) == 6
 
 
-def test_questions_are_put_after_their_source(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
+def test_questions_follow_their_source(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
     pairs = [{"question": f"How fast is falcon {'abcdefgh'[i]}?", "answer": "It dives at 320 km/h."} for i in range(8)]
     text, reason = judged([TEXTS[1]], lambda _: json.dumps({"pairs": pairs}), prompt="diverse_qa")[0]
     assert reason is None and text.startswith(TEXTS[1] + "\n\nQuestion: How fast is falcon")
@@ -89,7 +89,7 @@ def test_questions_are_put_after_their_source(judged: Callable[..., Any], fake: 
     )
 
 
-def test_topics_become_documents_of_their_own(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
+def test_topics_become_new_documents(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
     lesson = "A hash table finds a record by computing where it lies. " * 6
     options: dict[str, Any] = {"variables": {"audience": "children"}, "gates": {"repetition": None}}
     text, reason = judged(["Hash tables"], lambda _: lesson, prompt="textbook", **options)[0]
@@ -97,8 +97,8 @@ def test_topics_become_documents_of_their_own(judged: Callable[..., Any], fake: 
     assert "for children, in English" in fake.bodies[0]["messages"][1]["content"]
 
 
-def test_a_text_that_gives_orders_is_data(judged: Callable[..., Any]) -> None:
-    """Whether the model obeys is the model's business; that its obedience does not reach the corpus is ours."""
+def test_orders_in_a_text_do_not_reach_the_corpus(judged: Callable[..., Any]) -> None:
+    """A model may obey them, but the gates refuse the result."""
     wording = Prompt.find("wikipedia_style").messages(TEXTS[2])
     assert judged([TEXTS[2]], lambda _: wording[0]["content"])[0][1] == "prompt_leak"
     assert (
@@ -111,37 +111,37 @@ def test_a_text_that_gives_orders_is_data(judged: Callable[..., Any]) -> None:
 
 def test_an_answer_that_was_cut_off_ends_with_its_last_sentence(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
     fake.behaviour = lambda number, text: "cut"
-    said = "The falcon is a bird of prey that dives at 320 km/h. It catches pig"
-    assert judged([TEXTS[1]], lambda _: said)[0] == ("The falcon is a bird of prey that dives at 320 km/h.", None)
-    assert judged([TEXTS[1]], lambda _: said[:30], max_tokens=9)[0][1] == "unfinished"
+    answer = "The falcon is a bird of prey that dives at 320 km/h. It catches pig"
+    assert judged([TEXTS[1]], lambda _: answer)[0] == ("The falcon is a bird of prey that dives at 320 km/h.", None)
+    assert judged([TEXTS[1]], lambda _: answer[:30], max_tokens=9)[0][1] == "unfinished"
 
 
-def test_what_the_budget_does_not_reach_is_told(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
-    found = judged(TEXTS, budget={"requests": 2}, gates={"novelty": None}, concurrency=1)
-    assert [reason for _, reason in found] == [None, None, "budget_exhausted"] and len(fake.asked) == 2
+def test_documents_beyond_the_budget_have_a_reason(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
+    outcomes = judged(TEXTS, budget={"requests": 2}, gates={"novelty": None}, concurrency=1)
+    assert [reason for _, reason in outcomes] == [None, None, "budget_exhausted"] and len(fake.asked) == 2
 
 
-def test_code_is_judged_by_its_parser(fake: FakeEndpoint) -> None:
+def test_code_must_parse(fake: FakeEndpoint) -> None:
     code = "def double(a):\n    return a + a\n\n\nprint(double(4))\n"
     stage = Rewrite(prompt="code_rewrite", endpoint=fake.url, model="m", gates={"novelty": None})
-    for said, reason in (
+    for answer, reason in (
         ("```python\ndef double(number):\n    return number + number\n\n\nprint(double(4))\n```", None),
         ("def double(number):\nreturn number + number\n\n\nprint(double(4))", "code_broken"),
     ):
-        fake.say = lambda text, said=said: said  # type: ignore[misc]
-        stage.__dict__.pop("_purse", None)
+        fake.say = lambda text, answer=answer: answer  # type: ignore[misc]
+        stage.__dict__.pop("_ledger", None)
         assert stage.gate(stage.generate(docs([code], ["a.py"]), 0)).reason.to_pylist() == [reason]
 
 
-def test_an_empty_document_and_a_short_one_are_refused(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
-    found = judged([" \n", "short"], min_input_characters=20)
-    assert [reason for _, reason in found] == ["too_short", "too_short"] and not fake.asked
+def test_empty_and_short_documents_are_refused(judged: Callable[..., Any], fake: FakeEndpoint) -> None:
+    outcomes = judged([" \n", "short"], min_input_characters=20)
+    assert [reason for _, reason in outcomes] == ["too_short", "too_short"] and not fake.asked
 
 
 def test_the_forecast_is_of_the_right_size() -> None:
     stage = Rewrite(max_documents=100, max_input_characters=2000, budget={"requests": 50})
-    told = stage.expected(1000, 5_000_000)
-    assert told.requests == 250 and 100_000 < told.input_tokens < 200_000 and told.caps == ("50 requests",)
+    estimate = stage.expected(1000, 5_000_000)
+    assert estimate.requests == 250 and 100_000 < estimate.input_tokens < 200_000 and estimate.caps == ("50 requests",)
     money = Rewrite(endpoint="http://x", model="m", price={"input": 1, "output": 4}).expected(10, 40_000).money
     assert 0.02 < money < 0.1
 
@@ -149,19 +149,15 @@ def test_the_forecast_is_of_the_right_size() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"prompt": "wikipedia"}, "built in are code_rewrite"),
-        ({"endpoint": "http://127.0.0.1:1/v1"}, "must name one of its models"),
-        ({"budget": {"money": 5}}, "`price` must say"),
         ({"prompt": "educational_value"}, "it is for `annotate`"),
         ({"gates": {"novel": 1}}, "novel"),
-        ({"variables": {"language": "French"}}, "has no variable language"),
     ],
 )
-def test_mistakes_are_said_in_words(options: dict[str, Any], words: str) -> None:
+def test_mistakes_are_errors_in_words(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Rewrite(**options)
 
 
-def test_a_model_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_model_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(StageUnavailable, match="no such GGUF file"):
         Rewrite(model="/nowhere.gguf").generate(docs(TEXTS[:1]), seed=0)
