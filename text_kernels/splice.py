@@ -6,15 +6,12 @@ Two walks over the spans, one to measure and one to copy; the text itself moves 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.utf8 import buffers
-
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 
 def splice(
@@ -43,7 +40,7 @@ def splice(
 
 
 @kernel
-def _measure(data: U8, offsets: I64, spans: I64, places: I64, filler: int, new: I64) -> int:
+def _measure(data: Bytes, offsets: I64, spans: I64, places: I64, filler: int, new: I64) -> int:
     """Fills `new`, the offsets of the cut texts; the first text with wrong spans, or -1."""
     for document in range(len(offsets) - 1):
         begin, stop = offsets[document], offsets[document + 1]
@@ -64,7 +61,7 @@ def _measure(data: U8, offsets: I64, spans: I64, places: I64, filler: int, new: 
 
 
 @kernel
-def _copy(data: U8, offsets: I64, spans: I64, places: I64, filler: U8, out: U8) -> None:
+def _copy(data: Bytes, offsets: I64, spans: I64, places: I64, filler: Bytes, out: Bytes) -> None:
     to = 0
     for document in range(len(offsets) - 1):
         at = offsets[document]

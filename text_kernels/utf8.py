@@ -13,11 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.jit import helper
+from eyas.text_kernels.types import I64, Bytes
 
 T = TypeVar("T", bound=np.generic)
 
 
-def buffers(text: pa.LargeStringArray | pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def buffers(text: pa.LargeStringArray | pa.ChunkedArray) -> tuple[Bytes, I64]:
     """`(data, offsets)`: document i is `data[offsets[i]:offsets[i + 1]]`, UTF-8.
 
     Slices keep their parent's data: the first offset need not be 0. Raises ValueError for another type and for nulls.
@@ -50,7 +51,7 @@ def _view(buffer: pa.Buffer | bytes | None, dtype: type[T]) -> npt.NDArray[T]:
 
 
 @helper
-def decode(data: npt.NDArray[np.uint8], position: int) -> tuple[int, int]:
+def decode(data: Bytes, position: int) -> tuple[int, int]:
     """The code point that starts at a byte of valid UTF-8, and its width in bytes."""
     first = int(data[position])
     if first < 0x80:

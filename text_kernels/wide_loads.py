@@ -11,13 +11,13 @@ import sys
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from eyas.text_kernels.jit import part
+from eyas.text_kernels.types import Bytes
 
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _CASE: Final = np.uint64(0x2020202020202020)
@@ -110,13 +110,13 @@ def least_of_16(_context: Any, data: Any, position: Any) -> Any:
 
 
 @part
-def bytes_in(data: npt.NDArray[np.uint8], position: int, low: int, count: int) -> np.uint64:
+def bytes_in(data: Bytes, position: int, low: int, count: int) -> np.uint64:
     """Bit i: whether `data[position + i]` is one of the `count` values (below 256) from `low` on; 64 bytes must be there."""
     return np.uint64(_mask_64(data, position, 0, low, count))
 
 
 @part
-def letters_in(data: npt.NDArray[np.uint8], position: int) -> np.uint64:
+def letters_in(data: Bytes, position: int) -> np.uint64:
     """Bit i: whether `data[position + i]` is an ASCII letter; 64 bytes must be there."""
     return np.uint64(_mask_64(data, position, 0x20, 0x61, 26))
 
@@ -151,7 +151,7 @@ def prefetch(_context: Any, data: Any, position: Any) -> Any:
 
 
 @part
-def ascii_letters(data: npt.NDArray[np.uint8], position: int) -> int:
+def ascii_letters(data: Bytes, position: int) -> int:
     """How many ASCII letters there are from `position` on, without a break, at most 8; eight bytes must be there.
 
     All eight at once: with bit 7 cleared, adding moves a byte above 127 just where it reaches "a", and where it passes "z".
@@ -163,7 +163,7 @@ def ascii_letters(data: npt.NDArray[np.uint8], position: int) -> int:
 
 
 @part
-def load(data: npt.NDArray[np.uint8], position: int, length: int) -> np.uint64:
+def load(data: Bytes, position: int, length: int) -> np.uint64:
     """Bytes `position` to `position + length` (1 to 8 of them) as one little-endian number; bytes beyond count as 0."""
     if position + 8 <= len(data):
         return np.uint64(load_8(data, position) & (_ALL >> np.uint64(64 - 8 * length)))
@@ -174,7 +174,7 @@ def load(data: npt.NDArray[np.uint8], position: int, length: int) -> np.uint64:
 
 
 @part
-def load_16(data: npt.NDArray[np.uint8], position: int, length: int) -> tuple[np.uint64, np.uint64]:
+def load_16(data: Bytes, position: int, length: int) -> tuple[np.uint64, np.uint64]:
     """1 to 16 bytes as two numbers, without a branch on their length where 16 bytes are there."""
     if position + 16 <= len(data):
         first, second = np.uint64(load_8(data, position)), np.uint64(load_8(data, position + 8))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from eyas.filters.dedup.audit import Auditor, Pair, normalised_words
 from eyas.text_kernels.unicode import classes as unicode_classes
-from eyas.text_kernels.unicode.classes import LETTER, NUMBER
+from eyas.text_kernels.unicode.classes import CLASS_LETTER, CLASS_NUMBER
 
 if TYPE_CHECKING:
     from eyas.filters.dedup.minhash import MinhashDedup
@@ -29,6 +29,7 @@ class JaccardAuditor(Auditor):
         found = normalised_words(text, case, digits)
         if punctuation:
             classes = unicode_classes.classes()
-            found = [word for word in found if any(classes[ord(character)] in (LETTER, NUMBER) for character in word)]
+            counted = (CLASS_LETTER, CLASS_NUMBER)
+            found = [word for word in found if any(classes[ord(character)] in counted for character in word)]
         n = min(self.stage.shingle_words, len(found))
         return set(zip(*(found[i:] for i in range(n)), strict=False))

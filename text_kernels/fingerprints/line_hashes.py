@@ -10,17 +10,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I32, I64, U64, Bools, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 from eyas.text_kernels.words.words import SKIP, normalising
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 _LF: Final = 0x0A
 _SPACE: Final = 0x20
@@ -49,7 +46,7 @@ def lines(
     numbers = np.empty((3, room), np.int64)
     hashes = np.empty((2, room), np.uint64)
     doc_offsets = np.zeros(len(offsets), np.int64)
-    spaces = unicode_classes.classes() == unicode_classes.SPACE
+    spaces = unicode_classes.classes() == unicode_classes.CLASS_SPACE
     used = _lines(data, offsets, spaces, normalising(lower, fold_digits), paragraphs, numbers, hashes, doc_offsets)
     start, end, characters = (row[:used].copy() for row in numbers)
     high, low = (row[:used].copy() for row in hashes)
@@ -58,14 +55,7 @@ def lines(
 
 @kernel
 def _lines(
-    data: npt.NDArray[np.uint8],
-    offsets: I64,
-    spaces: npt.NDArray[np.bool_],
-    normal: npt.NDArray[np.int32],
-    paragraphs: bool,
-    numbers: I64,
-    hashes: U64,
-    doc_offsets: I64,
+    data: Bytes, offsets: I64, spaces: Bools, normal: I32, paragraphs: bool, numbers: I64, hashes: U64, doc_offsets: I64
 ) -> int:
     used = 0
     for document in range(len(offsets) - 1):

@@ -14,9 +14,7 @@ import numpy.typing as npt
 
 from eyas.text_kernels.hashing import finish
 from eyas.text_kernels.jit import kernel
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
+from eyas.text_kernels.types import I64, U64
 
 _BASE: Final = np.uint64(0x9E6C63D0876A9A47)
 """Odd, fixed for ever. Modulo 2^64 some texts collide on purpose; what a collision proposes is looked at again."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.jit import part
 from eyas.text_kernels.pretokens.rules import (
@@ -20,16 +19,17 @@ from eyas.text_kernels.pretokens.rules import (
     APOSTROPHE,
     BACKSLASH,
     BLANK,
-    LETTER,
+    KIND_LETTER,
+    KIND_MARK,
+    KIND_NEWLINE,
+    KIND_NUMBER,
+    KIND_SPACE,
     LONG_S,
-    MARK,
-    NEWLINE,
-    NUMBER,
     ONE_SPACE,
-    SPACE,
     Rules,
     contraction_end,
 )
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.wide_loads import bytes_in, highest, letters_in, load_8, lowest
 
 BLOCK: Final = 64
@@ -49,7 +49,7 @@ _SIX: Final = np.uint64(0x3F)
 
 
 @part
-def ascii_starts(data: npt.NDArray[np.uint8], start: int, stop: int, rules: Rules) -> np.uint64:
+def ascii_starts(data: Bytes, start: int, stop: int, rules: Rules) -> np.uint64:
     """Bit i: a pretoken begins at byte `start + i`, i > 0, and the one before it ends; 0 if the block decides nothing.
 
     A pretoken begins at `start`; the document ends at `stop`. No bit is set that what follows the block could move, so
@@ -68,14 +68,7 @@ def ascii_starts(data: npt.NDArray[np.uint8], start: int, stop: int, rules: Rule
 
 @part
 def character_starts(
-    data: npt.NDArray[np.uint8],
-    start: int,
-    stop: int,
-    table: npt.NDArray[np.uint8],
-    rules: Rules,
-    scratch: npt.NDArray[np.uint8],
-    places: npt.NDArray[np.int64],
-    first: int,
+    data: Bytes, start: int, stop: int, table: Bytes, rules: Rules, scratch: Bytes, places: I64, first: int
 ) -> np.uint64:
     """As `ascii_starts`, of any text: bit i is for the character at byte `places[first + i]`, which is written.
 
@@ -103,10 +96,12 @@ def character_starts(
         position += BLOCK
     if known < 2:
         return _NONE
-    letters = bytes_in(scratch, BLOCK, LETTER, 1) | bytes_in(scratch, BLOCK, MARK, 1)
-    newlines = bytes_in(scratch, BLOCK, NEWLINE, 1)
-    white = newlines | bytes_in(scratch, BLOCK, SPACE, 1)
-    starts = _starts(scratch, 0, known, known, letters, bytes_in(scratch, BLOCK, NUMBER, 1), white, newlines, rules)
+    letters = bytes_in(scratch, BLOCK, KIND_LETTER, 1) | bytes_in(scratch, BLOCK, KIND_MARK, 1)
+    newlines = bytes_in(scratch, BLOCK, KIND_NEWLINE, 1)
+    white = newlines | bytes_in(scratch, BLOCK, KIND_SPACE, 1)
+    starts = _starts(
+        scratch, 0, known, known, letters, bytes_in(scratch, BLOCK, KIND_NUMBER, 1), white, newlines, rules
+    )
     # A contraction of two letters may have its second one behind the block.
     return starts & _first(known - 1)
 
@@ -131,7 +126,7 @@ def _first(count: int) -> np.uint64:
 
 @part
 def _starts(
-    lead: npt.NDArray[np.uint8],
+    lead: Bytes,
     start: int,
     stop: int,
     known: int,
@@ -189,9 +184,7 @@ def _number_starts(numbers: np.uint64, blanks: np.uint64, rules: Rules) -> np.ui
 
 
 @part
-def _contract(
-    lead: npt.NDArray[np.uint8], start: int, stop: int, starts: np.uint64, before_letters: np.uint64, how: int
-) -> np.uint64:
+def _contract(lead: Bytes, start: int, stop: int, starts: np.uint64, before_letters: np.uint64, how: int) -> np.uint64:
     """Corrects `starts` for contractions; `before_letters`: single symbols that letters follow."""
     apostrophes = bytes_in(lead, start, APOSTROPHE, 1) & before_letters
     while apostrophes:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.jit import kernel
@@ -30,6 +29,7 @@ from eyas.text_kernels.pretokens.table import (
     rehash,
     room,
 )
+from eyas.text_kernels.types import I64, U64, Bytes
 from eyas.text_kernels.utf8 import buffers
 
 _FIRST_POWER: Final = 16
@@ -42,9 +42,7 @@ class PretokenCounts:
     pretoken may then be handed out several times. Without `spill` it grows without limit.
     """
 
-    def __init__(
-        self, budget: float = np.inf, spill: Callable[[pa.LargeBinaryArray, npt.NDArray[np.uint64]], None] | None = None
-    ) -> None:
+    def __init__(self, budget: float = np.inf, spill: Callable[[pa.LargeBinaryArray, U64], None] | None = None) -> None:
         self._budget = budget if spill is not None else np.inf
         self._spill = spill
         self._clear()
@@ -58,9 +56,7 @@ class PretokenCounts:
     def __len__(self) -> int:
         return int(self._used[0])
 
-    def add(
-        self, text: pa.LargeStringArray | pa.ChunkedArray, rules: Rules, weights: npt.NDArray[np.uint64] | None = None
-    ) -> None:
+    def add(self, text: pa.LargeStringArray | pa.ChunkedArray, rules: Rules, weights: U64 | None = None) -> None:
         """Counts the pretokens of each text, `weights[i]` times those of text i (once, without)."""
         data, offsets = buffers(text)
         each = np.ones(len(text), np.uint64) if weights is None else weights
@@ -69,7 +65,7 @@ class PretokenCounts:
         while not _count(data, offsets, each, table, rules, self._slots, self._arena, self._used, reached):
             self._make_room(int(reached[1]), int(offsets[-1]))
 
-    def add_counted(self, pretokens: pa.LargeBinaryArray, counts: npt.NDArray[np.uint64]) -> None:
+    def add_counted(self, pretokens: pa.LargeBinaryArray, counts: U64) -> None:
         """Adds counts that were made elsewhere."""
         data, offsets = buffers(pretokens.view(pa.large_string()))
         reached = np.zeros(2, np.int64)
@@ -101,7 +97,7 @@ class PretokenCounts:
             self._spill(*self.counts())
             self._clear()
 
-    def counts(self) -> tuple[pa.LargeBinaryArray, npt.NDArray[np.uint64]]:
+    def counts(self) -> tuple[pa.LargeBinaryArray, U64]:
         """All pretokens held, in no order, and their counts."""
         lengths = self._slots[LENGTH::WIDTH]
         there = np.flatnonzero(lengths)
@@ -117,15 +113,15 @@ class PretokenCounts:
 
 @kernel
 def _count(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.uint64],
-    table: npt.NDArray[np.uint8],
+    data: Bytes,
+    offsets: I64,
+    weights: U64,
+    table: Bytes,
     rules: Rules,
-    slots: npt.NDArray[np.uint64],
-    arena: npt.NDArray[np.uint8],
-    used: npt.NDArray[np.int64],
-    reached: npt.NDArray[np.int64],
+    slots: U64,
+    arena: Bytes,
+    used: I64,
+    reached: I64,
 ) -> bool:
     """Goes on at `reached` (document, byte); False if it stopped there for want of room."""
     most = len(slots) // WIDTH * 5 // 8
@@ -162,15 +158,7 @@ def _count(
 
 
 @kernel
-def _add_counted(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    counts: npt.NDArray[np.uint64],
-    slots: npt.NDArray[np.uint64],
-    arena: npt.NDArray[np.uint8],
-    used: npt.NDArray[np.int64],
-    reached: npt.NDArray[np.int64],
-) -> bool:
+def _add_counted(data: Bytes, offsets: I64, counts: U64, slots: U64, arena: Bytes, used: I64, reached: I64) -> bool:
     """Goes on at row `reached[0]`; False if it stopped there for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
@@ -194,18 +182,12 @@ def _add_counted(
 
 
 @kernel
-def _rehash(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
+def _rehash(old: U64, new: U64) -> None:
     rehash(old, new)
 
 
 @kernel
-def _write(
-    slots: npt.NDArray[np.uint64],
-    arena: npt.NDArray[np.uint8],
-    there: npt.NDArray[np.int64],
-    offsets: npt.NDArray[np.int64],
-    data: npt.NDArray[np.uint8],
-) -> None:
+def _write(slots: U64, arena: Bytes, there: I64, offsets: I64, data: Bytes) -> None:
     """The bytes of each pretoken, one after the other."""
     for row in range(len(there)):
         at, position, length = there[row] * WIDTH, offsets[row], offsets[row + 1] - offsets[row]

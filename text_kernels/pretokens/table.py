@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.hashing import SEED, finish, mix
 from eyas.text_kernels.jit import part
+from eyas.text_kernels.types import U64, Bytes
 from eyas.text_kernels.wide_loads import load, load_16
 
 WIDTH: Final = 4
@@ -29,18 +29,18 @@ _32: Final = np.uint64(32)
 _29: Final = np.uint64(29)
 
 
-def new_slots(power: int) -> npt.NDArray[np.uint64]:
+def new_slots(power: int) -> U64:
     """2**power free slots."""
     return np.zeros(WIDTH << power, np.uint64)
 
 
-def room(slots: npt.NDArray[np.uint64]) -> int:
+def room(slots: U64) -> int:
     """How many pretokens the table takes before it must grow."""
     return len(slots) // WIDTH * 5 // 8
 
 
 @part
-def keys(data: npt.NDArray[np.uint8], start: int, length: int) -> tuple[np.uint64, np.uint64, np.uint64]:
+def keys(data: Bytes, start: int, length: int) -> tuple[np.uint64, np.uint64, np.uint64]:
     """The two words of key, and the hash that says where to look for them."""
     if length <= IN_SLOT:
         first, second = load_16(data, start, length)
@@ -60,21 +60,14 @@ def _spread(first: np.uint64, second: np.uint64) -> np.uint64:
 
 
 @part
-def place(slots: npt.NDArray[np.uint64], hashed: np.uint64) -> int:
+def place(slots: U64, hashed: np.uint64) -> int:
     """The index in `slots` of the slot where the search for a pretoken begins."""
     return (int(np.int64(hashed)) << 2) & (len(slots) - 1)
 
 
 @part
 def find(
-    slots: npt.NDArray[np.uint64],
-    arena: npt.NDArray[np.uint8],
-    data: npt.NDArray[np.uint8],
-    start: int,
-    length: int,
-    first: np.uint64,
-    second: np.uint64,
-    at: int,
+    slots: U64, arena: Bytes, data: Bytes, start: int, length: int, first: np.uint64, second: np.uint64, at: int
 ) -> int:
     """The index of the pretoken's slot in `slots`, `at` or after; of a free slot, where it belongs, if there is none."""
     mask = len(slots) - 1
@@ -92,7 +85,7 @@ def find(
 
 
 @part
-def _same(arena: npt.NDArray[np.uint8], here: int, data: npt.NDArray[np.uint8], there: int, length: int) -> bool:
+def _same(arena: Bytes, here: int, data: Bytes, there: int, length: int) -> bool:
     same = 0
     while same < length and arena[here + same] == data[there + same]:
         same += 1
@@ -101,11 +94,11 @@ def _same(arena: npt.NDArray[np.uint8], here: int, data: npt.NDArray[np.uint8], 
 
 @part
 def fill(
-    slots: npt.NDArray[np.uint64],
+    slots: U64,
     at: int,
-    arena: npt.NDArray[np.uint8],
+    arena: Bytes,
     used: int,
-    data: npt.NDArray[np.uint8],
+    data: Bytes,
     start: int,
     length: int,
     first: np.uint64,
@@ -127,7 +120,7 @@ def fill(
 
 
 @part
-def rehash(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
+def rehash(old: U64, new: U64) -> None:
     """Moves all slots into a larger, empty table."""
     mask = len(new) - 1
     for before in range(0, len(old), WIDTH):

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.jit import helper, kernel
@@ -21,38 +20,37 @@ from eyas.text_kernels.statistics import code_grammar as at
 from eyas.text_kernels.statistics import code_scan as scanner
 from eyas.text_kernels.statistics import code_syntax as syntax
 from eyas.text_kernels.statistics.code_scan import (
-    BASE64,
-    BREAK,
-    HEX,
-    LETTER,
-    NEEDLE,
-    NUMBER,
-    SPACE,
-    WORD,
-    Bytes,
-    Numbers,
+    CODE_BASE64,
+    CODE_BREAK,
+    CODE_HEX,
+    CODE_LETTER,
+    CODE_NEEDLE,
+    CODE_NUMBER,
+    CODE_SPACE,
+    CODE_WORD,
 )
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 
 # Columns of the kernel's result, in the order of `CodeStatistics`; those before are the scanner's.
-CODE_LINES: Final = 6
-ASSERT_LINES: Final = 7
-TODO_LINES: Final = 8
-CHARACTERS: Final = 9
-LINES: Final = 10
-LINE_CHARACTERS: Final = 11
-LONGEST_LINE: Final = 12
-LETTERS: Final = 13
-NUMBERS: Final = 14
-SPACES: Final = 15
-REPLACEMENTS: Final = 16
-HEX_CHARACTERS: Final = 17
-ENCODED: Final = 18
-LONGEST_ENCODED: Final = 19
-LONGEST_RUN: Final = 20
-HEADER: Final = 21
-COLUMNS: Final = 22
+CODE_COLUMN_CODE_LINES: Final = 6
+CODE_COLUMN_ASSERT_LINES: Final = 7
+CODE_COLUMN_TODO_LINES: Final = 8
+CODE_COLUMN_CHARACTERS: Final = 9
+CODE_COLUMN_LINES: Final = 10
+CODE_COLUMN_LINE_CHARACTERS: Final = 11
+CODE_COLUMN_LONGEST_LINE: Final = 12
+CODE_COLUMN_LETTERS: Final = 13
+CODE_COLUMN_NUMBERS: Final = 14
+CODE_COLUMN_SPACES: Final = 15
+CODE_COLUMN_REPLACEMENTS: Final = 16
+CODE_COLUMN_HEX_CHARACTERS: Final = 17
+CODE_COLUMN_ENCODED: Final = 18
+CODE_COLUMN_LONGEST_ENCODED: Final = 19
+CODE_COLUMN_LONGEST_RUN: Final = 20
+CODE_COLUMN_HEADER: Final = 21
+CODE_COLUMNS: Final = 22
 
 _BASE64_CHARACTERS: Final = 64
 _GROUPS: Final = 8
@@ -64,42 +62,42 @@ _REPLACEMENT: Final = 0xFFFD
 class CodeStatistics:
     """Counts per document; each array is int64[documents]. Characters are code points."""
 
-    comments: npt.NDArray[np.int64]
+    comments: I64
     """Characters in comments and documentation strings, delimiters counted, line ends not."""
-    strings: npt.NDArray[np.int64]
+    strings: I64
     """Characters in string literals, delimiters not counted."""
-    longest_string: npt.NDArray[np.int64]
-    long_words: npt.NDArray[np.int64]
+    longest_string: I64
+    long_words: I64
     """Characters in words of string literals that are longer than 20, those with `://` left out."""
-    long_string_lines: npt.NDArray[np.int64]
+    long_string_lines: I64
     """Lines within string literals of more than 20 tokens (runs of word characters, and runs of other ones)."""
-    markup: npt.NDArray[np.int64]
+    markup: I64
     """Characters in tags, scripts and style sheets of HTML."""
-    code_lines: npt.NDArray[np.int64]
+    code_lines: I64
     """Lines with something that is neither comment nor white space."""
-    assert_lines: npt.NDArray[np.int64]
+    assert_lines: I64
     """Lines with `assert` outside comments, whatever the case."""
-    todo_lines: npt.NDArray[np.int64]
+    todo_lines: I64
     """Lines with `todo`, `fixme` or `your code here` in a comment, whatever the case."""
-    characters: npt.NDArray[np.int64]
-    lines: npt.NDArray[np.int64]
-    line_characters: npt.NDArray[np.int64]
+    characters: I64
+    lines: I64
+    line_characters: I64
     """Characters that do not end lines."""
-    longest_line: npt.NDArray[np.int64]
-    letters: npt.NDArray[np.int64]
-    numbers: npt.NDArray[np.int64]
-    spaces: npt.NDArray[np.int64]
+    longest_line: I64
+    letters: I64
+    numbers: I64
+    spaces: I64
     """White space, line ends included."""
-    replacements: npt.NDArray[np.int64]
+    replacements: I64
     """U+FFFD, left by a wrong decoding."""
-    hex_characters: npt.NDArray[np.int64]
+    hex_characters: I64
     """Characters of hexadecimal literals: `\\b0[xX][0-9a-fA-F]+\\b`."""
-    encoded: npt.NDArray[np.int64]
+    encoded: I64
     """Characters of encoded data: runs that StarCoder2's patterns of base64, hexadecimal bytes and `\\uXXXX` match."""
-    longest_encoded: npt.NDArray[np.int64]
-    longest_run: npt.NDArray[np.int64]
+    longest_encoded: I64
+    longest_run: I64
     """The longest run without white space."""
-    header: npt.NDArray[np.int64]
+    header: I64
     """Characters in comments before the first code: a licence, as a rule. All of them if there is no code."""
 
 
@@ -119,26 +117,26 @@ def code_statistics(text: pa.LargeStringArray | pa.ChunkedArray, syntaxes: Seque
     if len(syntaxes) != len(offsets) - 1:
         raise ValueError(f"{len(syntaxes)} syntaxes for {len(offsets) - 1} documents: name one for each")
     which = np.array([numbers[name] for name in syntaxes], np.int64)
-    counts = np.zeros((len(offsets) - 1, COLUMNS), np.int64)
+    counts = np.zeros((len(offsets) - 1, CODE_COLUMNS), np.int64)
     _count(data, offsets, which, *at.tables(), _traits(), counts)
-    return CodeStatistics(*(np.ascontiguousarray(counts[:, column]) for column in range(COLUMNS)))
+    return CodeStatistics(*(np.ascontiguousarray(counts[:, column]) for column in range(CODE_COLUMNS)))
 
 
 @lru_cache(maxsize=1)
-def _traits() -> npt.NDArray[np.uint8]:
+def _traits() -> Bytes:
     """uint8[0x110000], read-only: the traits of each code point."""
     classes = unicode_classes.classes()
     table = np.zeros(unicode_classes.CODE_POINTS, np.uint8)
-    table[classes == unicode_classes.LETTER] |= np.uint8(LETTER | WORD)
-    table[classes == unicode_classes.NUMBER] |= np.uint8(NUMBER | WORD)
-    table[classes == unicode_classes.SPACE] |= np.uint8(SPACE)
-    table[0x1C:0x20] |= np.uint8(SPACE)  # Python's white space, which the engine's \s does not know
+    table[classes == unicode_classes.CLASS_LETTER] |= np.uint8(CODE_LETTER | CODE_WORD)
+    table[classes == unicode_classes.CLASS_NUMBER] |= np.uint8(CODE_NUMBER | CODE_WORD)
+    table[classes == unicode_classes.CLASS_SPACE] |= np.uint8(CODE_SPACE)
+    table[0x1C:0x20] |= np.uint8(CODE_SPACE)  # Python's white space, which the engine's \s does not know
     for characters, trait in (
-        ("_", WORD),
-        (syntax.LINE_BREAKS, BREAK),
-        ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/\n=", BASE64),
-        ("0123456789abcdefABCDEF", HEX),
-        ("aAtTfFyY", NEEDLE),
+        ("_", CODE_WORD),
+        (syntax.LINE_BREAKS, CODE_BREAK),
+        ("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/\n=", CODE_BASE64),
+        ("0123456789abcdefABCDEF", CODE_HEX),
+        ("aAtTfFyY", CODE_NEEDLE),
     ):
         table[[ord(character) for character in characters]] |= np.uint8(trait)
     table.setflags(write=False)
@@ -151,7 +149,7 @@ def _hex_digits(data: Bytes, position: int, stop: int, wanted: int, table: Bytes
         return False
     found = True
     for i in range(position, position + wanted):
-        found = found and table[data[i]] & HEX != 0
+        found = found and table[data[i]] & CODE_HEX != 0
     return found
 
 
@@ -178,9 +176,9 @@ def _hex_run(data: Bytes, position: int, stop: int, after_word: bool, table: Byt
             end, length, after_word = end + 1, length + 1, False
         elif end < stop:
             code, width = decode(data, end)
-            if table[code] & WORD:
+            if table[code] & CODE_WORD:
                 break
-            while table[code] & SPACE:
+            while table[code] & CODE_SPACE:
                 end, length, after_word = end + width, length + 1, False
                 if end >= stop:
                     break
@@ -195,13 +193,13 @@ def _hex_literal(data: Bytes, position: int, stop: int, table: Bytes) -> int:
     if position + 2 >= stop or data[position] != 0x30 or data[position + 1] | 0x20 != 0x78:
         return 0
     end = position + 2
-    while end < stop and data[end] < 128 and table[data[end]] & HEX:
+    while end < stop and data[end] < 128 and table[data[end]] & CODE_HEX:
         end += 1
     if end == position + 2:
         return 0
     if end < stop:
         code, _ = decode(data, end)
-        if table[code] & WORD:
+        if table[code] & CODE_WORD:
             return 0
     return end - position
 
@@ -221,31 +219,29 @@ def _escapes(data: Bytes, position: int, stop: int, table: Bytes) -> int:
 
 
 @helper
-def _encoded(counts: Numbers, characters: int) -> None:
-    counts[ENCODED] += characters
-    counts[LONGEST_ENCODED] = max(counts[LONGEST_ENCODED], characters)
+def _encoded(counts: I64, characters: int) -> None:
+    counts[CODE_COLUMN_ENCODED] += characters
+    counts[CODE_COLUMN_LONGEST_ENCODED] = max(counts[CODE_COLUMN_LONGEST_ENCODED], characters)
 
 
 @helper
 def _may_be_data(data: Bytes, position: int, stop: int, table: Bytes) -> bool:
     """Whether a word may be a hexadecimal number: most are not, and a look at two bytes says so."""
-    if position + 1 >= stop or not (table[data[position + 1]] & HEX or data[position + 1] | 0x20 == 0x78):
+    if position + 1 >= stop or not (table[data[position + 1]] & CODE_HEX or data[position + 1] | 0x20 == 0x78):
         return False
     return (
         position + 2 >= stop
         or data[position + 1] | 0x20 == 0x78
         or data[position + 2] >= 128
-        or not table[data[position + 2]] & WORD
+        or not table[data[position + 2]] & CODE_WORD
     )
 
 
 @kernel
-def _data_at(
-    data: Bytes, position: int, stop: int, after_word: bool, table: Bytes, counts: Numbers, taken: Numbers
-) -> None:
+def _data_at(data: Bytes, position: int, stop: int, after_word: bool, table: Bytes, counts: I64, taken: I64) -> None:
     """Counts hexadecimal literals, bytes and `\\u` escapes that begin here; `taken`: where earlier runs ended."""
     if data[position] != _BACKSLASH:
-        counts[HEX_CHARACTERS] += _hex_literal(data, position, stop, table)
+        counts[CODE_COLUMN_HEX_CHARACTERS] += _hex_literal(data, position, stop, table)
     elif position >= taken[1]:
         groups = _escapes(data, position, stop, table)
         taken[1] = position + 6 * groups
@@ -264,18 +260,18 @@ def _walk(
     start: int,
     stop: int,
     number: int,
-    grammar: Numbers,
+    grammar: I64,
     paces: Bytes,
     seconds: Bytes,
     table: Bytes,
-    scan: Numbers,
-    taken: Numbers,
-    counts: Numbers,
+    scan: I64,
+    taken: I64,
+    counts: I64,
 ) -> None:
     """One document, of syntax `number`."""
     scanner.begin(scan, number, start)
     taken[0], taken[1] = start, start
-    position, index, before, carriage = start, 0, BREAK | SPACE, False
+    position, index, before, carriage = start, 0, CODE_BREAK | CODE_SPACE, False
     letters, numbers, spaces, breaks = 0, 0, 0, 0
     state, busy, quiet, is_code, in_string = 256 * number, start, start, True, False
     in_word, seen = 0, False
@@ -286,14 +282,14 @@ def _walk(
         if pace <= in_word and position >= quiet:
             # A letter like any other: most are, and all that they change is put down at the next byte that is not.
             run = position
-            while position < stop and paces[state + data[position]] <= at.IN_WORD:
+            while position < stop and paces[state + data[position]] <= at.PACE_IN_WORD:
                 position += 1
-            if in_string and run >= scan[scanner.CONTENT]:
+            if in_string and run >= scan[scanner.SCAN_CONTENT]:
                 scanner.in_word(scan)
             letters, index = letters + position - run, index + position - run
-            before, in_word, carriage, seen = LETTER | WORD, 1, False, True
+            before, in_word, carriage, seen = CODE_LETTER | CODE_WORD, 1, False, True
             continue
-        if pace == at.POINT and position >= quiet:
+        if pace == at.PACE_POINT and position >= quiet:
             if index - base64_start >= _BASE64_CHARACTERS:
                 _encoded(counts, index - base64_start)
             position, index = position + 1, index + 1
@@ -304,14 +300,14 @@ def _walk(
             if is_code:
                 code_line = True
                 if not has_code:
-                    has_code, counts[HEADER] = True, scan[scanner.COMMENTS]
-        if pace == at.BLANK:
+                    has_code, counts[CODE_COLUMN_HEADER] = True, scan[scanner.SCAN_COMMENTS]
+        if pace == at.PACE_BLANK:
             run = position
             while position < stop and data[position] == 0x20:
                 position += 1
             if index - base64_start >= _BASE64_CHARACTERS:
                 _encoded(counts, index - base64_start)
-            longest_run, before, carriage, in_word = max(longest_run, index - run_start), SPACE, False, 0
+            longest_run, before, carriage, in_word = max(longest_run, index - run_start), CODE_SPACE, False, 0
             spaces, index = spaces + position - run, index + position - run
             run_start, base64_start = index, index
             continue
@@ -319,24 +315,26 @@ def _walk(
         if code >= 0x80:
             code, width = decode(data, position)
         trait = int(table[code])
-        letters += trait & LETTER
-        numbers += (trait & NUMBER) >> 1
-        hot = pace == at.HOT or (pace == at.PAIR and position + 1 < stop and seconds[state + data[position + 1]] != 0)
+        letters += trait & CODE_LETTER
+        numbers += (trait & CODE_NUMBER) >> 1
+        hot = pace == at.PACE_HOT or (
+            pace == at.PACE_PAIR and position + 1 < stop and seconds[state + data[position + 1]] != 0
+        )
         if hot and position >= busy:
             scanner.step(data, position, start, stop, grammar, trait, before, blank, index, scan)
-            state, busy, quiet = scan[scanner.STATE], scan[scanner.BUSY], scan[scanner.QUIET]
-            is_code, in_string = scan[scanner.IS_CODE] != 0, scan[scanner.IN_STRING] != 0
-        if in_string and position >= scan[scanner.CONTENT]:
+            state, busy, quiet = scan[scanner.SCAN_STATE], scan[scanner.SCAN_BUSY], scan[scanner.SCAN_QUIET]
+            is_code, in_string = scan[scanner.SCAN_IS_CODE] != 0, scan[scanner.SCAN_IN_STRING] != 0
+        if in_string and position >= scan[scanner.SCAN_CONTENT]:
             scanner.in_string(data, position, stop, trait, index, scan)
-        if not trait & BASE64:
+        if not trait & CODE_BASE64:
             if index - base64_start >= _BASE64_CHARACTERS:
                 _encoded(counts, index - base64_start)
             base64_start = index + 1
-        if trait & SPACE:
+        if trait & CODE_SPACE:
             spaces += 1
             longest_run = max(longest_run, index - run_start)
             run_start = index + 1
-            if trait & BREAK:
+            if trait & CODE_BREAK:
                 breaks += 1
                 if code != 0x0A or not carriage:  # CR LF is one break
                     _end_line(counts, index - line_start, code_line, assert_line, todo_line)
@@ -347,57 +345,52 @@ def _walk(
             in_code = is_code and position >= quiet
             code_line = code_line or in_code
             if in_code and not has_code:
-                has_code, counts[HEADER] = True, scan[scanner.COMMENTS]
-            if trait & NEEDLE and position + 1 < stop:
+                has_code, counts[CODE_COLUMN_HEADER] = True, scan[scanner.SCAN_COMMENTS]
+            if trait & CODE_NEEDLE and position + 1 < stop:
                 if in_code:
                     assert_line = assert_line or scanner.is_assert(data, position, stop)
                 else:
                     todo_line = todo_line or scanner.is_todo(data, position, stop)
-            if code == _BACKSLASH or (trait & HEX and not before & WORD and _may_be_data(data, position, stop, table)):
-                _data_at(data, position, stop, (before & WORD) != 0, table, counts, taken)
+            if code == _BACKSLASH or (
+                trait & CODE_HEX and not before & CODE_WORD and _may_be_data(data, position, stop, table)
+            ):
+                _data_at(data, position, stop, (before & CODE_WORD) != 0, table, counts, taken)
             if code == _REPLACEMENT:
-                counts[REPLACEMENTS] += 1
-        before, carriage, in_word = trait, code == 0x0D, int(trait & WORD != 0)
+                counts[CODE_COLUMN_REPLACEMENTS] += 1
+        before, carriage, in_word = trait, code == 0x0D, int(trait & CODE_WORD != 0)
         position, index = position + width, index + 1
     if seen and is_code:
         code_line = True
         if not has_code:
-            has_code, counts[HEADER] = True, scan[scanner.COMMENTS]
+            has_code, counts[CODE_COLUMN_HEADER] = True, scan[scanner.SCAN_COMMENTS]
     scanner.finish(scan, grammar, index)
     if not has_code:
-        counts[HEADER] = scan[scanner.COMMENTS]
+        counts[CODE_COLUMN_HEADER] = scan[scanner.SCAN_COMMENTS]
     if index - base64_start >= _BASE64_CHARACTERS:
         _encoded(counts, index - base64_start)
     if line_start < index:
         _end_line(counts, index - line_start, code_line, assert_line, todo_line)
-    for column in range(CODE_LINES):
-        counts[column] = scan[scanner.COUNTS + column]
-    counts[LONGEST_RUN] = max(longest_run, index - run_start)
-    counts[CHARACTERS], counts[LINE_CHARACTERS] = index, index - breaks
-    counts[LETTERS], counts[NUMBERS], counts[SPACES] = letters, numbers, spaces
+    for column in range(CODE_COLUMN_CODE_LINES):
+        counts[column] = scan[scanner.SCAN_COUNTS + column]
+    counts[CODE_COLUMN_LONGEST_RUN] = max(longest_run, index - run_start)
+    counts[CODE_COLUMN_CHARACTERS], counts[CODE_COLUMN_LINE_CHARACTERS] = index, index - breaks
+    counts[CODE_COLUMN_LETTERS], counts[CODE_COLUMN_NUMBERS], counts[CODE_COLUMN_SPACES] = letters, numbers, spaces
 
 
 @helper
-def _end_line(counts: Numbers, length: int, code: bool, has_assert: bool, has_todo: bool) -> None:
-    counts[LINES] += 1
-    counts[LONGEST_LINE] = max(counts[LONGEST_LINE], length)
-    counts[CODE_LINES] += code
-    counts[ASSERT_LINES] += has_assert
-    counts[TODO_LINES] += has_todo
+def _end_line(counts: I64, length: int, code: bool, has_assert: bool, has_todo: bool) -> None:
+    counts[CODE_COLUMN_LINES] += 1
+    counts[CODE_COLUMN_LONGEST_LINE] = max(counts[CODE_COLUMN_LONGEST_LINE], length)
+    counts[CODE_COLUMN_CODE_LINES] += code
+    counts[CODE_COLUMN_ASSERT_LINES] += has_assert
+    counts[CODE_COLUMN_TODO_LINES] += has_todo
 
 
 @kernel
 def _count(
-    data: Bytes,
-    offsets: Numbers,
-    syntaxes: Numbers,
-    grammar: Numbers,
-    paces: Bytes,
-    seconds: Bytes,
-    table: Bytes,
-    out: Numbers,
+    data: Bytes, offsets: I64, syntaxes: I64, grammar: I64, paces: Bytes, seconds: Bytes, table: Bytes, out: I64
 ) -> None:
-    scan = np.zeros(scanner.FIELDS, np.int64)
+    scan = np.zeros(scanner.SCAN_FIELDS, np.int64)
     taken = np.zeros(2, np.int64)
     for document in range(len(offsets) - 1):
         start, stop = offsets[document], offsets[document + 1]

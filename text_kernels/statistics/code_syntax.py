@@ -25,7 +25,7 @@ REGEX: Final = 3
 """A regular expression between slashes: code, but its quotes are none."""
 CHARACTER: Final = 4
 """A quoted character, if it closes after one; else (a lifetime, a transpose) nothing."""
-SKIP: Final = 5
+NO_OPENER: Final = 5
 """Not an opener at all, nor is the next byte."""
 
 # Conditions, as bits.
@@ -99,7 +99,7 @@ _QUOTES = (quote('"'), quote("'"))
 _CHARACTER = Opener("'", "", CHARACTER)
 _LETTER = Opener("'", "", CHARACTER, NOT_AFTER_WORD)
 _REGEX = Opener("/", "/", REGEX, 0, "\\")
-_ESCAPE = Opener("\\", "", SKIP)
+_ESCAPE = Opener("\\", "", NO_OPENER)
 _HASH = line("#")
 _XML = (block("<!--", "-->"),)
 _LISP = (line(";"), wide('"'), _ESCAPE)
@@ -147,7 +147,7 @@ SYNTAXES: Final[dict[str, tuple[Opener, ...]]] = {
         quote("'", _NO_WORD),
     ),
     "erb": (block("<%#", "%>"), *_XML),
-    "erlang": (line("%"), wide('"'), quote("'", _NO_WORD), Opener("$", "", SKIP)),
+    "erlang": (line("%"), wide('"'), quote("'", _NO_WORD), Opener("$", "", NO_OPENER)),
     "forth": (line("\\ ", AFTER_SPACE), block("( ", ")", AFTER_SPACE), quote('" ', 0, "", '"')),
     "fortran": (
         line("!"),
@@ -201,7 +201,7 @@ SYNTAXES: Final[dict[str, tuple[Opener, ...]]] = {
     "nix": (_HASH, block("/*", "*/"), wide('"'), wide("''", "", "")),
     "pascal": (line("//"), block("{", "}"), block("(*", "*)"), quote("'", 0, "")),
     "perl": (*_POD, line("#", AFTER_SPACE), quote('"', _NO_WORD), quote("'", _NO_WORD), _REGEX, _ESCAPE),
-    "php": (Opener("#[", "", SKIP), *_SLASHES, line("#", AFTER_SPACE), *_XML, quote('"'), quote("'", _NO_WORD)),
+    "php": (Opener("#[", "", NO_OPENER), *_SLASHES, line("#", AFTER_SPACE), *_XML, quote('"'), quote("'", _NO_WORD)),
     "pov": (*_NESTED_SLASHES, quote('"')),
     "powershell": (
         block("<#", "#>"),

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
 from eyas.text_kernels.jit import helper
+from eyas.text_kernels.types import U64
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 BASE: Final = np.uint64(0x1B6F_3A7C_95D2_E48B % ((1 << 61) - 1))
@@ -69,7 +69,7 @@ def stretch(before: np.uint64, after: np.uint64, power: np.uint64) -> np.uint64:
 
 
 @helper
-def power_of(length: int, powers: npt.NDArray[np.uint64]) -> np.uint64:
+def power_of(length: int, powers: U64) -> np.uint64:
     """BASE to `length`; `powers` is `first_powers()`."""
     result: np.uint64 = powers[length % POWERS]
     rest = length // POWERS
@@ -82,7 +82,7 @@ def power_of(length: int, powers: npt.NDArray[np.uint64]) -> np.uint64:
     return result
 
 
-def first_powers() -> npt.NDArray[np.uint64]:
+def first_powers() -> U64:
     """uint64[POWERS + 1]: BASE to 0, 1 … POWERS."""
     powers, value = np.empty(POWERS + 1, np.uint64), 1
     for exponent in range(POWERS + 1):

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.hashing import SEED, mix
 from eyas.text_kernels.jit import helper, kernel
 from eyas.text_kernels.statistics.modular import power_of, stretch
+from eyas.text_kernels.types import I64, U64, Bools, Bytes
 
 HEAD: Final = 16
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -34,7 +34,7 @@ def mask_for(items: int) -> int:
 
 
 @helper
-def _cleared(keys: npt.NDArray[np.uint64], items: int) -> int:
+def _cleared(keys: U64, items: int) -> int:
     """Empties as much of the table as `items` need; its mask."""
     mask = mask_for(items)
     keys[: mask + 1] = 0
@@ -42,7 +42,7 @@ def _cleared(keys: npt.NDArray[np.uint64], items: int) -> int:
 
 
 @helper
-def _slot_of(key: np.uint64, mask: int, keys: npt.NDArray[np.uint64]) -> int:
+def _slot_of(key: np.uint64, mask: int, keys: U64) -> int:
     """The slot that holds the key, which is not 0, or the empty one where it belongs."""
     slot = int((key * _SPREAD) >> _32) & mask
     while keys[slot] != 0 and keys[slot] != key:
@@ -51,9 +51,7 @@ def _slot_of(key: np.uint64, mask: int, keys: npt.NDArray[np.uint64]) -> int:
 
 
 @kernel
-def duplicates(
-    hashes: npt.NDArray[np.uint64], count: int, keys: npt.NDArray[np.uint64], repeated: npt.NDArray[np.bool_]
-) -> None:
+def duplicates(hashes: U64, count: int, keys: U64, repeated: Bools) -> None:
     """Fills `repeated`: which of the first `count` hashes occurred before. Tables: at least `mask_for(count) + 1`."""
     mask = _cleared(keys, count)
     for i in range(count):
@@ -64,9 +62,7 @@ def duplicates(
 
 
 @kernel
-def maybe_repeated(
-    hashes: npt.NDArray[np.uint64], count: int, sketch: npt.NDArray[np.uint8], marks: npt.NDArray[np.bool_]
-) -> None:
+def maybe_repeated(hashes: U64, count: int, sketch: Bytes, marks: Bools) -> None:
     """Fills `marks`: false for those of the first `count` hashes that surely occur only once.
 
     A sketch of one counter for many hashes, up to 2, needs neither keys nor branches. `sketch`: 4 * (mask + 1) bytes.
@@ -81,13 +77,7 @@ def maybe_repeated(
 
 
 @kernel
-def _compact(
-    candidates: npt.NDArray[np.int64],
-    grams: npt.NDArray[np.uint64],
-    count: int,
-    sketch: npt.NDArray[np.uint8],
-    marks: npt.NDArray[np.bool_],
-) -> int:
+def _compact(candidates: I64, grams: U64, count: int, sketch: Bytes, marks: Bools) -> int:
     """Moves those of the first `count` n-grams that may occur more than once to the front; how many they are."""
     maybe_repeated(grams, count, sketch, marks)
     left = 0
@@ -98,7 +88,7 @@ def _compact(
 
 
 @helper
-def _gram(word_hashes: npt.NDArray[np.uint64], first: int, n: int) -> np.uint64:
+def _gram(word_hashes: U64, first: int, n: int) -> np.uint64:
     key = SEED
     for i in range(first, first + n):
         key = mix(key, word_hashes[i])
@@ -107,17 +97,17 @@ def _gram(word_hashes: npt.NDArray[np.uint64], first: int, n: int) -> np.uint64:
 
 @kernel
 def top_n_gram(
-    word_hashes: npt.NDArray[np.uint64],
-    lengths: npt.NDArray[np.int64],
+    word_hashes: U64,
+    lengths: I64,
     words: int,
     n: int,
-    candidates: npt.NDArray[np.int64],
+    candidates: I64,
     count: int,
-    grams: npt.NDArray[np.uint64],
-    marks: npt.NDArray[np.bool_],
-    sketch: npt.NDArray[np.uint8],
-    keys: npt.NDArray[np.uint64],
-    tally: npt.NDArray[np.int64],
+    grams: U64,
+    marks: Bools,
+    sketch: Bytes,
+    keys: U64,
+    tally: I64,
 ) -> tuple[int, int]:
     """Code points of the most frequent n-gram, words joined by one space, times its count; 0 without n-grams.
 
@@ -146,17 +136,17 @@ def top_n_gram(
 
 @kernel
 def repeated_n_grams(
-    prefixes: npt.NDArray[np.uint64],
-    lengths: npt.NDArray[np.int64],
+    prefixes: U64,
+    lengths: I64,
     words: int,
     n: int,
-    heads_repeated: npt.NDArray[np.bool_],
-    powers: npt.NDArray[np.uint64],
-    candidates: npt.NDArray[np.int64],
-    grams: npt.NDArray[np.uint64],
-    marks: npt.NDArray[np.bool_],
-    sketch: npt.NDArray[np.uint8],
-    keys: npt.NDArray[np.uint64],
+    heads_repeated: Bools,
+    powers: U64,
+    candidates: I64,
+    grams: U64,
+    marks: Bools,
+    sketch: Bytes,
+    keys: U64,
 ) -> int:
     """Code points in n-grams that occurred before, words joined by nothing; none is counted twice.
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.hashing import SEED, mix
@@ -28,18 +27,19 @@ from eyas.text_kernels.statistics.repetition import (
     repeated_n_grams,
     top_n_gram,
 )
+from eyas.text_kernels.types import I64, U16, U64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 from eyas.text_kernels.words.rules import ACTION, OUTSIDE, START, STATE, actions, step
 
 # Traits of a code point, above the four bits of its action.
-PLAIN: Final = 1 << 4
-LETTER: Final = 1 << 5
-SPACE: Final = 1 << 6
-BREAK: Final = 1 << 7
-TERMINAL: Final = 1 << 8
-NUMBER: Final = 1 << 9
-UPPER: Final = 1 << 10
+TEXT_PLAIN: Final = 1 << 4
+TEXT_LETTER: Final = 1 << 5
+TEXT_SPACE: Final = 1 << 6
+TEXT_BREAK: Final = 1 << 7
+TEXT_TERMINAL: Final = 1 << 8
+TEXT_NUMBER: Final = 1 << 9
+TEXT_UPPER: Final = 1 << 10
 LINE_BREAKS: Final = "\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"
 
 NAMES: Final = (
@@ -111,7 +111,7 @@ C: Final = {name: column for column, name in enumerate(NAMES)}
 
 _LF: Final = 0x0A
 _CR: Final = 0x0D
-_HASH: Final = 0x23
+_HASH_SIGN: Final = 0x23
 _HYPHEN: Final = 0x2D
 _DOT: Final = 0x2E
 _BULLET: Final = 0x2022
@@ -144,7 +144,7 @@ class Counted:
 
 def text_statistics(
     text: pa.LargeStringArray | pa.ChunkedArray, counted: Counted, which: Sequence[int] | None = None
-) -> npt.NDArray[np.int64]:
+) -> I64:
     """int64[documents, len(counted.names)]: the counts of each document.
 
     `which`: for each document the number of its list of stop words, or -1 for none; without it, the first list serves
@@ -161,31 +161,31 @@ def text_statistics(
 
 
 @lru_cache(maxsize=1)
-def _powers() -> npt.NDArray[np.uint64]:
+def _powers() -> U64:
     return first_powers()
 
 
 @lru_cache(maxsize=8)
-def _traits(symbols: str, terminals: str) -> npt.NDArray[np.uint16]:
+def _traits(symbols: str, terminals: str) -> U16:
     """uint16[0x110000], read-only: action and traits of each code point."""
     classes = unicode_classes.classes()
-    table = actions().astype(np.uint16) | np.uint16(PLAIN)
-    table[[ord(character) for character in symbols]] &= np.uint16(0xFFFF - PLAIN)
-    table[classes == unicode_classes.LETTER] |= np.uint16(LETTER)
-    table[classes == unicode_classes.NUMBER] |= np.uint16(NUMBER)
-    table[classes == unicode_classes.SPACE] |= np.uint16(SPACE)
+    table = actions().astype(np.uint16) | np.uint16(TEXT_PLAIN)
+    table[[ord(character) for character in symbols]] &= np.uint16(0xFFFF - TEXT_PLAIN)
+    table[classes == unicode_classes.CLASS_LETTER] |= np.uint16(TEXT_LETTER)
+    table[classes == unicode_classes.CLASS_NUMBER] |= np.uint16(TEXT_NUMBER)
+    table[classes == unicode_classes.CLASS_SPACE] |= np.uint16(TEXT_SPACE)
     # Python strips the four information separators, which the engine's \s does not know.
-    table[0x1C:0x20] |= np.uint16(SPACE)
-    table[[ord(character) for character in LINE_BREAKS]] |= np.uint16(BREAK)
-    table[[ord(character) for character in terminals]] |= np.uint16(TERMINAL)
+    table[0x1C:0x20] |= np.uint16(TEXT_SPACE)
+    table[[ord(character) for character in LINE_BREAKS]] |= np.uint16(TEXT_BREAK)
+    table[[ord(character) for character in terminals]] |= np.uint16(TEXT_TERMINAL)
     lowered = unicode_classes.lower_case() != np.arange(unicode_classes.CODE_POINTS)
-    table[lowered & (classes == unicode_classes.LETTER)] |= np.uint16(UPPER)
+    table[lowered & (classes == unicode_classes.CLASS_LETTER)] |= np.uint16(TEXT_UPPER)
     table.setflags(write=False)
     return table
 
 
 @lru_cache(maxsize=64)
-def _stop_table(lists: tuple[tuple[str, ...], ...]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], int]:
+def _stop_table(lists: tuple[tuple[str, ...], ...]) -> tuple[U64, U64, int]:
     """An open-addressing table of the words' hashes (0: empty), mostly empty; a bit for each list that has the word;
     the longest word's code points. Raises ValueError for more than 64 lists."""
     if len(lists) > MAX_LISTS:
@@ -202,9 +202,7 @@ def _stop_table(lists: tuple[tuple[str, ...], ...]) -> tuple[npt.NDArray[np.uint
 
 
 @kernel
-def _insert(
-    keys: npt.NDArray[np.uint64], members: npt.NDArray[np.uint64], codes: npt.NDArray[np.int64], bits: np.uint64
-) -> None:
+def _insert(keys: U64, members: U64, codes: I64, bits: np.uint64) -> None:
     value = SEED
     for i in range(len(codes)):
         value = mix(value, np.uint64(codes[i]))
@@ -216,22 +214,22 @@ def _insert(
 
 @helper
 def _end_word(
-    counts: npt.NDArray[np.int64],
+    counts: I64,
     length: int,
     traits: int,
     value: np.uint64,
-    keys: npt.NDArray[np.uint64],
-    members: npt.NDArray[np.uint64],
+    keys: U64,
+    members: U64,
     longest: int,
     which: int,
-    seen: npt.NDArray[np.int64],
+    seen: I64,
     document: int,
 ) -> None:
     """Adds a word of `length` code points to the counts; one of length 0 (there was none yet) adds nothing."""
-    plain = (traits & PLAIN) != 0
+    plain = (traits & TEXT_PLAIN) != 0
     counts[_PLAIN_WORDS] += plain
     counts[_PLAIN_CHARACTERS] += length if plain else 0
-    counts[_ALPHABETIC_WORDS] += (traits & LETTER) != 0
+    counts[_ALPHABETIC_WORDS] += (traits & TEXT_LETTER) != 0
     if 0 < length <= longest and which >= 0:
         slot = np.int64(value & np.uint64(len(keys) - 1))
         while keys[slot] != 0:
@@ -243,18 +241,18 @@ def _end_word(
 
 @kernel
 def _count(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint16],
-    stop_keys: npt.NDArray[np.uint64],
-    members: npt.NDArray[np.uint64],
+    data: Bytes,
+    offsets: I64,
+    table: U16,
+    stop_keys: U64,
+    members: U64,
     longest: int,
-    which: npt.NDArray[np.int64],
+    which: I64,
     short_line: int,
-    top: npt.NDArray[np.int64],
-    repeated: npt.NDArray[np.int64],
-    powers: npt.NDArray[np.uint64],
-    out: npt.NDArray[np.int64],
+    top: I64,
+    repeated: I64,
+    powers: U64,
+    out: I64,
 ) -> None:
     largest = 0
     for document in range(len(offsets) - 1):
@@ -312,22 +310,22 @@ def _count(
 
 @kernel
 def _walk_words(
-    data: npt.NDArray[np.uint8],
+    data: Bytes,
     position: int,
     stop: int,
-    table: npt.NDArray[np.uint16],
-    stop_keys: npt.NDArray[np.uint64],
-    members: npt.NDArray[np.uint64],
+    table: U16,
+    stop_keys: U64,
+    members: U64,
     longest: int,
     which: int,
-    seen: npt.NDArray[np.int64],
+    seen: I64,
     document: int,
-    counts: npt.NDArray[np.int64],
-    hashes: npt.NDArray[np.uint64],
-    lengths: npt.NDArray[np.int64],
+    counts: I64,
+    hashes: U64,
+    lengths: I64,
     prefixed: bool,
-    prefixes: npt.NDArray[np.uint64],
-    heads: npt.NDArray[np.uint64],
+    prefixes: U64,
+    heads: U64,
     head_power: np.uint64,
 ) -> None:
     """Counts characters, words, and lines by any line break.
@@ -366,27 +364,27 @@ def _walk_words(
                     heads[headed] = stretch(prefixes[headed], prefix, head_power)
                     headed += 1
                     next_head = lengths[headed] + HEAD if headed < words else -1
-        if traits & LETTER:
+        if traits & TEXT_LETTER:
             letters += 1
-            uppercase += (traits & UPPER) != 0
+            uppercase += (traits & TEXT_UPPER) != 0
             blank, dots, trailing = False, 0, False
-        elif traits & BREAK:
+        elif traits & TEXT_BREAK:
             spaces += 1
             if code != _LF or previous != _CR:  # CR LF is one break
                 counts[_LINES] += 1
                 counts[_ELLIPSIS_LINES] += trailing
             blank, dots, trailing = True, 0, False
             line_start = position
-        elif traits & SPACE:
+        elif traits & TEXT_SPACE:
             spaces += 1
             dots = 0
         else:
-            counts[_NUMBERS] += (traits & NUMBER) != 0
+            counts[_NUMBERS] += (traits & TEXT_NUMBER) != 0
             counts[_BULLET_LINES] += blank and code in (_HYPHEN, _BULLET)
             dots = dots + 1 if code == _DOT else 0
             trailing = dots >= 3 or code == _ELLIPSIS
             blank = False
-            counts[_HASHES] += code == _HASH
+            counts[_HASHES] += code == _HASH_SIGN
             counts[_ELLIPSES] += code == _ELLIPSIS or (dots > 0 and dots % 3 == 0)
         previous = code
     _end_word(counts, length, word_traits, value, stop_keys, members, longest, which, seen, document)
@@ -401,16 +399,16 @@ def _walk_words(
 
 @kernel
 def _walk_lines(
-    data: npt.NDArray[np.uint8],
+    data: Bytes,
     start: int,
     stop: int,
-    table: npt.NDArray[np.uint16],
+    table: U16,
     short_line: int,
-    counts: npt.NDArray[np.int64],
-    hashes: npt.NDArray[np.uint64],
-    lengths: npt.NDArray[np.int64],
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
+    counts: I64,
+    hashes: U64,
+    lengths: I64,
+    starts: I64,
+    ends: I64,
 ) -> int:
     """Counts the pieces between line feeds, and leaves of each its hash, its code points (negative for one of white
     space alone), and where it lies; how many there are."""
@@ -430,7 +428,9 @@ def _walk_lines(
             counts[_LONGEST_LINE] = max(counts[_LONGEST_LINE], characters)
             if begin < end:
                 counts[_TEXT_LINES] += 1
-                counts[_TERMINAL_LINES] += (int(table[decode(data, _last(data, first, position))[0]]) & TERMINAL) != 0
+                counts[_TERMINAL_LINES] += (
+                    int(table[decode(data, _last(data, first, position))[0]]) & TEXT_TERMINAL
+                ) != 0
                 counts[_SHORT_LINES] += characters <= short_line
             hashes[found], lengths[found] = value, characters if begin < end else -characters
             starts[found], ends[found] = first, position
@@ -446,15 +446,7 @@ def _walk_lines(
 
 @kernel
 def _join_paragraphs(
-    data: npt.NDArray[np.uint8],
-    start: int,
-    stop: int,
-    table: npt.NDArray[np.uint16],
-    pieces: int,
-    hashes: npt.NDArray[np.uint64],
-    lengths: npt.NDArray[np.int64],
-    starts: npt.NDArray[np.int64],
-    ends: npt.NDArray[np.int64],
+    data: Bytes, start: int, stop: int, table: U16, pieces: int, hashes: U64, lengths: I64, starts: I64, ends: I64
 ) -> int:
     """Puts paragraphs, hash and code points, in the place of the pieces they are made of; how many there are."""
     begin, end = _stripped(data, start, stop, table)
@@ -477,7 +469,7 @@ def _join_paragraphs(
 
 
 @kernel
-def _hash(data: npt.NDArray[np.uint8], first: int, last: int) -> tuple[np.uint64, int]:
+def _hash(data: Bytes, first: int, last: int) -> tuple[np.uint64, int]:
     """Hash and code points of a stretch of bytes."""
     value, characters = SEED, 0
     for position in range(first, last):
@@ -487,7 +479,7 @@ def _hash(data: npt.NDArray[np.uint8], first: int, last: int) -> tuple[np.uint64
 
 
 @helper
-def _last(data: npt.NDArray[np.uint8], start: int, stop: int) -> int:
+def _last(data: Bytes, start: int, stop: int) -> int:
     """Where the last code point before `stop` begins."""
     position = stop - 1
     while position > start and int(data[position]) & 0xC0 == 0x80:
@@ -496,16 +488,16 @@ def _last(data: npt.NDArray[np.uint8], start: int, stop: int) -> int:
 
 
 @kernel
-def _stripped(data: npt.NDArray[np.uint8], start: int, stop: int, table: npt.NDArray[np.uint16]) -> tuple[int, int]:
+def _stripped(data: Bytes, start: int, stop: int, table: U16) -> tuple[int, int]:
     """Where the text without the white space around it begins and ends; (stop, stop) if there is nothing else."""
     while start < stop:
         code, width = decode(data, start)
-        if not int(table[code]) & SPACE:
+        if not int(table[code]) & TEXT_SPACE:
             break
         start += width
     while stop > start:
         last = _last(data, start, stop)
-        if not int(table[decode(data, last)[0]]) & SPACE:
+        if not int(table[decode(data, last)[0]]) & TEXT_SPACE:
             break
         stop = last
     return start, stop

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from eyas.text_kernels.types import I64, U16, U64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 
 T = TypeVar("T", bound=np.generic)
@@ -24,12 +25,12 @@ MAX_PHRASES: Final = 64
 class Automaton:
     """State 0 is the start; from state s, a code point c leads to `next[s * classes + kinds[c]]`."""
 
-    kinds: npt.NDArray[np.uint8]
+    kinds: Bytes
     """uint8[0x110000]: the class of each code point; 0 for one that is in no phrase."""
-    next: npt.NDArray[np.uint16]
-    found: npt.NDArray[np.uint64]
+    next: U16
+    found: U64
     """Per state: a bit for each phrase that ends here."""
-    lengths: npt.NDArray[np.int64]
+    lengths: I64
     """Per phrase: its code points."""
 
 
@@ -65,7 +66,7 @@ def automaton(phrases: tuple[str, ...]) -> Automaton:
     )
 
 
-def _complete(trees: list[dict[int, int]], found: list[int], classes: int) -> npt.NDArray[np.uint16]:
+def _complete(trees: list[dict[int, int]], found: list[int], classes: int) -> U16:
     """Every transition, breadth first; a state also finds what its longest proper suffix finds."""
     table = np.zeros((len(trees), classes), np.uint16)
     suffix = [0] * len(trees)

@@ -6,14 +6,14 @@ import random
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.pretokens.blocks import BLOCK, ascii_starts
 from eyas.text_kernels.pretokens.pretokens import pretoken_end, pretokens
-from eyas.text_kernels.pretokens.rules import ANY, NOTHING, NUMBER, ONE_SPACE, SPACE, Rules, kinds
+from eyas.text_kernels.pretokens.rules import ANY, KIND_NUMBER, KIND_SPACE, NOTHING, ONE_SPACE, Rules, kinds
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.utf8 import buffers
 
 ASCII = ["a", "Bc", "word", " the", " ", "  ", "\n", "\r\n", "\n\n", "\t", "\v", "\x1c", "\0", "1", "22", "333", "4444",
@@ -58,13 +58,7 @@ EVERY = [Rules(*values) for values in product(*FIELDS.values())]
 
 
 @kernel
-def one_by_one(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    rules: Rules,
-    ends: npt.NDArray[np.int64],
-) -> int:
+def one_by_one(data: Bytes, offsets: I64, table: Bytes, rules: Rules, ends: I64) -> int:
     count = 0
     for document in range(len(offsets) - 1):
         position = offsets[document]
@@ -105,12 +99,12 @@ def test_bytes_that_are_no_text_lead_nowhere_else() -> None:
 
 def test_classes_of_ascii_are_those_of_the_table() -> None:
     table = kinds(1, 0)[:128]
-    assert np.flatnonzero(table == SPACE).tolist() == [9, 11, 12, 32]
-    assert np.flatnonzero(table == NUMBER).tolist() == list(range(48, 58))
+    assert np.flatnonzero(table == KIND_SPACE).tolist() == [9, 11, 12, 32]
+    assert np.flatnonzero(table == KIND_NUMBER).tolist() == list(range(48, 58))
 
 
 @kernel
-def _of_block(data: npt.NDArray[np.uint8], start: int, stop: int, rules: Rules) -> np.uint64:
+def _of_block(data: Bytes, start: int, stop: int, rules: Rules) -> np.uint64:
     return ascii_starts(data, start, stop, rules)
 
 
