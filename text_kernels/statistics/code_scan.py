@@ -10,22 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.jit import helper, kernel, part
 from eyas.text_kernels.statistics import code_grammar as at
 from eyas.text_kernels.statistics import code_syntax as syntax
+from eyas.text_kernels.statistics.code_columns import CODE_BREAK, CODE_SPACE, CODE_WORD
 from eyas.text_kernels.types import I64, Bytes
-
-# Traits of a code point.
-CODE_LETTER: Final = 1
-CODE_NUMBER: Final = 2
-CODE_SPACE: Final = 4
-CODE_BREAK: Final = 8
-CODE_WORD: Final = 16
-"""Letter, number or underscore, as `\\w`."""
-CODE_BASE64: Final = 32
-CODE_HEX: Final = 64
-CODE_NEEDLE: Final = 128
-"""May begin a word that is looked for in code or comments."""
 
 # What the scanner remembers between its steps.
 SCAN_STATE: Final = 0
@@ -275,13 +264,20 @@ def step(
         _within(data, position, stop, grammar, before, index, scan)
 
 
-@helper
-def begin(scan: I64, number: int, start: int) -> None:
-    """A document of syntax `number` that begins at byte `start`."""
+@part
+def summary(scan: I64) -> tuple[int, int, int, bool, bool]:
+    """`(state, busy, quiet, is code, in string)`: what the walk asks for at every byte, and keeps in registers."""
+    return scan[SCAN_STATE], scan[SCAN_BUSY], scan[SCAN_QUIET], scan[SCAN_IS_CODE] != 0, scan[SCAN_IN_STRING] != 0
+
+
+@part
+def begin(scan: I64, number: int, start: int) -> tuple[int, int, int, bool, bool]:
+    """Begins a document of syntax `number` at byte `start`; the summary."""
     for field in range(SCAN_FIELDS):
         scan[field] = 0
     scan[SCAN_STATE], scan[SCAN_SYNTAX], scan[SCAN_IS_CODE] = 256 * number, 256 * number, 1
     scan[SCAN_BUSY], scan[SCAN_QUIET] = start, start
+    return summary(scan)
 
 
 @helper
