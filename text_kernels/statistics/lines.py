@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from eyas.text_kernels.jit import helper, kernel
-from eyas.text_kernels.statistics.text import LINE_BREAKS
+from eyas.text_kernels.statistics.text_columns import LINE_BREAKS
 from eyas.text_kernels.types import I32, I64, U16, U64, Bools, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode

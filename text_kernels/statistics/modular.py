@@ -62,7 +62,7 @@ def append(state: np.uint64, item: np.uint64) -> np.uint64:
 
 
 @helper
-def stretch(before: np.uint64, after: np.uint64, power: np.uint64) -> np.uint64:
+def span(before: np.uint64, after: np.uint64, power: np.uint64) -> np.uint64:
     """The hash of what was appended between two prefix hashes; `power`: BASE to its length."""
     taken = multiply(before, power)
     return after - taken if after >= taken else after + PRIME - taken

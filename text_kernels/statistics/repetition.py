@@ -15,7 +15,7 @@ import numpy as np
 
 from eyas.text_kernels.hashing import SEED, mix
 from eyas.text_kernels.jit import helper, kernel
-from eyas.text_kernels.statistics.modular import power_of, stretch
+from eyas.text_kernels.statistics.modular import power_of, span
 from eyas.text_kernels.types import I64, U64, Bools, Bytes
 
 HEAD: Final = 16
@@ -162,7 +162,7 @@ def repeated_n_grams(
         first, last = candidates[c], candidates[c] + n
         power = power_of(lengths[last] - lengths[first], powers)
         # 61 bits of hash, and one that tells them from an empty slot.
-        grams[c] = (stretch(prefixes[first], prefixes[last], power) << _1) | _1
+        grams[c] = (span(prefixes[first], prefixes[last], power) << _1) | _1
     left = _compact(candidates, grams, count, sketch, marks)
     mask = _cleared(keys, left)
     total, after = 0, 0
