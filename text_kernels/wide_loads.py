@@ -1,8 +1,8 @@
-"""Eight bytes of text at a time, from any position: what makes hashing a pretoken two or three instructions.
+"""Loads and comparisons of 8, 16 or 64 bytes at a time, from any position in a text.
 
-The trade: the result depends on byte order, so nothing that is stored may be made of it on a big-endian machine; numba
-runs on little-endian ones only (x86-64, arm64), and the module says so when it is loaded elsewhere. A pretoken of up to
-16 bytes, 99 % of them, *is* its two words: comparing it needs no look at the text.
+With them a pretoken is hashed in two or three instructions. The trade: the result depends on byte order. Numba runs on
+little-endian machines only (x86-64, arm64), and importing this module elsewhere raises ImportError. A pretoken of up to 16
+bytes (99 % of them are) *is* its two words: comparing it needs no look at the text.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def _mask_64(_context: Any, data: Any, position: Any, fold: Any, low: Any, count
         load.align = 1
 
         def all_lanes(value: Any) -> Any:
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.trunc(value, byte), number(0))
+            single = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.trunc(value, byte), number(0))
             lanes = ir.Constant(ir.VectorType(number, 64), [number(0)] * 64)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lanes)
+            return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
 
         moved = builder.sub(builder.or_(load, all_lanes(arguments[2])), all_lanes(arguments[3]))
         below = builder.icmp_unsigned("<", moved, all_lanes(arguments[4]))
@@ -135,7 +135,7 @@ def highest(mask: np.uint64) -> int:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, data: Any, position: Any) -> Any:
-    """Asks for the cache line of `data[position]`; changes nothing."""
+    """Starts loading the cache line of `data[position]`; changes nothing."""
     signature = types.void(data, position)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

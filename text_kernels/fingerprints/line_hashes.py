@@ -1,7 +1,7 @@
-"""Lines or paragraphs of texts as spans, each with a 128-bit hash of its normalised content: what line deduplication counts.
+"""Spans of lines or paragraphs, each with a 128-bit hash of its normalised content, for line deduplication.
 
-Content is what stands between the white space at both ends, with every run of white space inside counted as one space; case
-and digits are folded on request. The trade: two independent 64-bit hashes in one walk, 16 bytes for a line, so that a
+Content is the text between the white space at both ends. Every run of white space inside counts as one space; case and
+digits are folded on request. The trade: two independent 64-bit hashes in one walk, 16 bytes for a line, so that a
 trillion different lines meet none of another by chance.
 """
 
@@ -57,6 +57,7 @@ def lines(
 def _lines(
     data: Bytes, offsets: I64, spaces: Bools, normal: I32, paragraphs: bool, numbers: I64, hashes: U64, doc_offsets: I64
 ) -> int:
+    """Fills `numbers` (start, end, characters) and `hashes`; how many lines there are."""
     used = 0
     for document in range(len(offsets) - 1):
         begin, stop = offsets[document], offsets[document + 1]
@@ -72,6 +73,7 @@ def _lines(
             else:
                 code, width = decode(data, position)
                 blank = spaces[code] or normal[code] == SKIP
+            # The first content behind a closed line: only now is it sure where a paragraph ends.
             if closed and not blank and count > 0:
                 numbers[0, used], numbers[1, used], numbers[2, used] = start - begin, end - begin, count
                 hashes[0, used], hashes[1, used] = finish(high), finish(low)

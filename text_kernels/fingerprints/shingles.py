@@ -1,4 +1,4 @@
-"""Sets of word n-grams, and how alike two of them are: what near-duplicates are verified by.
+"""Sets of hashed word n-grams, and the Jaccard similarity of two sets, which verifies near-duplicates.
 
 A document's shingles are sorted and without repetition, so Jaccard similarity is one merge. The trade: sorting costs
 more than hashing (19 million shingles of 5 words a second together, on one core), and pays back at every comparison.
@@ -31,10 +31,11 @@ def shingles(hashes: U64, doc_offsets: I64, n: int) -> tuple[U64, I64]:
 
 @kernel
 def _shingles(hashes: U64, doc_offsets: I64, n: int, out: U64, offsets: I64) -> None:
+    """Fills `out` document by document, and `offsets`."""
     used = 0
     for document in range(len(doc_offsets) - 1):
         first, last = doc_offsets[document], doc_offsets[document + 1]
-        width = min(n, last - first)
+        width = min(n, last - first)  # a short document has one shingle of all its words
         if width > 0:
             count = last - first - width + 1
             for i in range(count):

@@ -1,11 +1,13 @@
-"""Pretokens: the pieces that byte-pair encoding works within, found in one walk over Arrow's bytes.
+"""Pretokens, the pieces that byte-pair encoding works within, cut in one walk over Arrow's bytes.
 
-A kernel form of the Split patterns that GPT-2, Llama-3, Qwen and Falcon-H1 use, all of one family: a LaTeX command |
-a contraction | something before letters, letters | digits | a space, symbols, newlines | white space. `Rules` says which
-members of the family are there; `eyas.tokenizer_train.pretokenizer` writes the same as a regular expression, and a test
-compares both on every code point. The trade: a pattern outside the family has no kernel. 550 MB/s on one core, where
-the regular-expression engine of `tokenizers` does 5.
+This is a kernel form of the Split patterns of GPT-2, Llama-3, Qwen and Falcon-H1, which are one family: a LaTeX command |
+a contraction | something before letters, letters | digits | a space, symbols, newlines | white space. `Rules` selects the
+alternatives. `eyas.tokenizer_train.pretokenizer` writes the same as a regular expression, and a test compares both on every
+code point. The trade: a pattern outside the family has no kernel. It runs at 550 MB/s on one core, where the
+regular-expression engine of `tokenizers` does 5.
 """
+
+# Tested in tests/text_kernels/pretokens/test_blocks.py.
 
 from __future__ import annotations
 
@@ -56,6 +58,7 @@ def pretokens(text: pa.LargeStringArray | pa.ChunkedArray, rules: Rules) -> tupl
 
 @kernel
 def _pretokens(data: Bytes, offsets: I64, table: Bytes, rules: Rules, ends: I64, doc_offsets: I64) -> int:
+    """Fills `ends` and `doc_offsets`; the number of pretokens."""
     count = 0
     scratch = np.empty(SCRATCH, np.uint8)
     for document in range(len(offsets) - 1):
@@ -76,6 +79,7 @@ def next_ends(
     `start` is before `stop`, where the document ends, and a pretoken begins there; `table` as `kinds` gives it. Of `ends`
     MOST_ENDS may be written over, of `scratch` all SCRATCH.
     """
+    # First a block of ASCII, then one of any characters; if neither decides anything, one pretoken by itself.
     starts = ascii_starts(data, start, stop, rules)
     if starts:
         while starts:
@@ -159,6 +163,7 @@ def _letters_end(data: Bytes, position: int, stop: int, table: Bytes, first: int
 
 @part
 def _digits_end(data: Bytes, position: int, stop: int, table: Bytes, most: int) -> int:
+    """The first digit is before `position`; at most `most` belong together, 0 for any number."""
     count = 1
     while position < stop and count != most:
         code, width = code_at(data, position)
@@ -171,6 +176,7 @@ def _digits_end(data: Bytes, position: int, stop: int, table: Bytes, most: int) 
 
 @part
 def _symbols_end(data: Bytes, position: int, stop: int, table: Bytes, rules: Rules) -> int:
+    """The first symbol is before `position`."""
     if rules.symbol_runs:
         while position < stop:
             code, width = code_at(data, position)
@@ -217,6 +223,7 @@ def _is_command(data: Bytes, position: int, stop: int) -> bool:
 
 @part
 def _command_end(data: Bytes, position: int, stop: int) -> int:
+    """The command's backslash is before `position`."""
     while position < stop and _is_letter(int(data[position])):
         position += 1
     return position

@@ -1,4 +1,6 @@
-"""What the pretoken walks share: the rules of the pattern family, the kind of every code point, contractions."""
+"""The rules of the family of pretoken patterns, the kind of every code point under them, and contractions."""
+
+# Tested in tests/text_kernels/pretokens/test_blocks.py.
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ APOSTROPHE: Final = 0x27
 BACKSLASH: Final = 0x5C
 BLANK: Final = 0x20
 LONG_S: Final = 0x17F
-"""`(?i:s)` matches it too: it is what s folds from."""
+"""`(?i:s)` matches it too, because it folds to s."""
 
 
 class Rules(NamedTuple):

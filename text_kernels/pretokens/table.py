@@ -1,10 +1,12 @@
-"""A hash table whose keys are pretokens and whose values are numbers: counting them, and finding what they encode to.
+"""A hash table from pretokens to numbers, with which they are counted and encoded.
 
 A slot is 32 bytes, half a cache line: two words of key, a length, a value. A pretoken of at most 16 bytes lies in the
 slot itself, so finding it compares two numbers; a longer one has its hash there and its bytes in `arena`. Nothing is
 approximate. The trade: open addressing at most 5/8 full, 51 to 102 bytes a pretoken, and no deletion. Counting walks
 text at 150 MB/s on one core.
 """
+
+# Tested in tests/text_kernels/pretokens/test_counts.py.
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def room(slots: U64) -> int:
 
 @part
 def keys(data: Bytes, start: int, length: int) -> tuple[np.uint64, np.uint64, np.uint64]:
-    """The two words of key, and the hash that says where to look for them."""
+    """The two words of the key, and the hash from which `place` finds where the search begins."""
     if length <= IN_SLOT:
         first, second = load_16(data, start, length)
         return first, second, _spread(first, second + np.uint64(length))
@@ -54,6 +56,7 @@ def keys(data: Bytes, start: int, length: int) -> tuple[np.uint64, np.uint64, np
 
 @part
 def _spread(first: np.uint64, second: np.uint64) -> np.uint64:
+    """A hash of both numbers whose low bits depend on all of theirs."""
     mixed = (first ^ (first >> _29)) * _MULTIPLIER_1 + second * _MULTIPLIER_2
     mixed = (mixed ^ (mixed >> _32)) * _MULTIPLIER_1
     return mixed ^ (mixed >> _32)
@@ -69,13 +72,13 @@ def place(slots: U64, hashed: np.uint64) -> int:
 def find(
     slots: U64, arena: Bytes, data: Bytes, start: int, length: int, first: np.uint64, second: np.uint64, at: int
 ) -> int:
-    """The index of the pretoken's slot in `slots`, `at` or after; of a free slot, where it belongs, if there is none."""
+    """The index in `slots` of the pretoken's slot, searched from `at` on; if it has none, of the free slot for it."""
     mask = len(slots) - 1
     while True:
-        found = int(np.int64(slots[at + LENGTH]))
-        if found == 0:
+        slot_length = int(np.int64(slots[at + LENGTH]))
+        if slot_length == 0:
             return at
-        if found == length and slots[at] == first:
+        if slot_length == length and slots[at] == first:
             if length <= IN_SLOT:
                 if slots[at + 1] == second:
                     return at
@@ -85,9 +88,10 @@ def find(
 
 
 @part
-def _same(arena: Bytes, here: int, data: Bytes, there: int, length: int) -> bool:
+def _same(arena: Bytes, place: int, data: Bytes, start: int, length: int) -> bool:
+    """Whether the `length` bytes at `arena[place]` are those at `data[start]`."""
     same = 0
-    while same < length and arena[here + same] == data[there + same]:
+    while same < length and arena[place + same] == data[start + same]:
         same += 1
     return same == length
 

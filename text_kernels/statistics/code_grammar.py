@@ -1,8 +1,10 @@
-"""The openers of `code_syntax` as arrays that a kernel reads: what may begin at a byte, and which bytes may be passed by.
+"""The openers of `code_syntax` as arrays for a kernel: what may begin at a byte, and which bytes it may pass over.
 
 The trade: a table of 256 entries for each syntax and each opener, 230 KB in all, so that a kernel passes most bytes of
 code after one look at it. Making them takes 30 ms, once per process.
 """
+
+# Tested in tests/text_kernels/statistics/test_code.py.
 
 from __future__ import annotations
 
@@ -68,8 +70,8 @@ def tables() -> tuple[I64, Bytes, Bytes]:
     first = np.zeros((len(SYNTAXES), 256), np.int64)
     for number, openers in enumerate(SYNTAXES.values()):
         by_byte: dict[int, list[int]] = {}
-        # Python sorts stably: of two openers alike, the one written first is asked first.
-        for opener in sorted(dict.fromkeys(openers), key=lambda found: -len(found.opens.encode())):
+        # Python sorts stably: of two openers of one length, the one written first is tried first.
+        for opener in sorted(dict.fromkeys(openers), key=lambda each: -len(each.opens.encode())):
             for byte in sorted(_starts(opener.opens, opener.flags)):
                 by_byte.setdefault(byte, []).append(len(rows))
                 rows.append([*_row(opener, pool), 0, 256 * (len(SYNTAXES) + len(rows))])
@@ -84,8 +86,8 @@ def tables() -> tuple[I64, Bytes, Bytes]:
         rows[row][OPENER_CLOSE] += bytes_at
     grammar = np.concatenate((first.ravel(), np.array(rows, np.int64).ravel(), np.array(list(pool), np.int64)))
     starts = [{opener.opens for opener in openers} for openers in SYNTAXES.values()]
-    pace = [_pace(found, -1) for found in starts] + [_pace(_ends(o), o.kind) for o in written]
-    second = [_second(found) for found in starts] + [_second(_ends(o)) for o in written]
+    pace = [_pace(marks, -1) for marks in starts] + [_pace(_ends(o), o.kind) for o in written]
+    second = [_second(marks) for marks in starts] + [_second(_ends(o)) for o in written]
     frozen = (grammar, np.array(pace, np.uint8).ravel(), np.array(second, np.uint8).ravel())
     for table in frozen:
         table.setflags(write=False)
@@ -99,11 +101,11 @@ def _starts(mark: str, flags: int) -> set[int]:
 
 
 def _ends(opener: Opener) -> set[str]:
-    """What something may happen at in the opener's region."""
-    found = {opener.closes} if opener.flags & MULTILINE else {opener.closes, *LINE_BREAKS}
-    found |= {opener.opens} if opener.flags & NESTED else set()
-    found |= {"[", "]"} if opener.kind == REGEX else set()
-    return (found | {opener.escape}) - {""}
+    """The marks at which the scanner has to look in the opener's region."""
+    marks = {opener.closes} if opener.flags & MULTILINE else {opener.closes, *LINE_BREAKS}
+    marks |= {opener.opens} if opener.flags & NESTED else set()
+    marks |= {"[", "]"} if opener.kind == REGEX else set()
+    return (marks | {opener.escape}) - {""}
 
 
 def _bytes_at(marks: set[str], position: int) -> set[int]:
@@ -129,11 +131,13 @@ def _pace(marks: set[str], kind: int) -> list[int]:
 
 
 def _second(marks: set[str]) -> list[bool]:
-    found = _bytes_at(marks, 1)
-    return [byte in found for byte in range(256)]
+    """For each byte, whether it is the second one of a mark."""
+    seconds = _bytes_at(marks, 1)
+    return [byte in seconds for byte in range(256)]
 
 
 def _row(opener: Opener, pool: bytearray) -> list[int]:
+    """The opener's numbers but for the last two; its bytes are added to `pool`."""
     opens, closes = opener.opens.encode(), opener.closes.encode()
     start = len(pool)
     pool += opens + closes

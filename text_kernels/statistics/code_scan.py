@@ -1,7 +1,18 @@
-"""The scanner behind `code_statistics`: which bytes are comment, string, tag or code, by the openers of `code_syntax`.
+"""The scanner that divides source code into comments, strings, tags and code, by the openers of `code_syntax`.
 
-It keeps one region at a time and the counts that need it. A string that is still open at the end of the text counts as
-code: an apostrophe that was none must not turn a file into one long string.
+It keeps one region at a time and the counts that depend on it. `code` calls it at hot bytes only: those at which something
+may begin or end in the region at hand. A string that is still open at the end of the text counts as code: a stray
+apostrophe must not turn a file into one long string.
+
+An example of 12 bytes of Python (`·` is a space):
+
+    byte      0  1  2  3  4  5  6  7  8  9 10 11
+    text      s  ·  =  ·  "  #  "  ·  ·  #  ·  a
+    hot       .  .  .  .  *  .  *  .  .  *  .  .
+    region    -  -  -  -  S  S  -  -  -  C  C  C
+
+At byte 4 `_open` enters a string (S), whose content begins at 5. `#` is not hot in it. At byte 6 `_within` finds the closer:
+one character of string. At byte 9 `_open` enters a comment (C). At the end `finish` closes it: three characters of comment.
 """
 
 from __future__ import annotations
@@ -144,23 +155,25 @@ def _open(
     data: Bytes, position: int, start: int, stop: int, grammar: I64, before: int, blank: bool, index: int, scan: I64
 ) -> None:
     """Enters the region of the first candidate that opens at `position`, if one does; `index` counts characters."""
+    # Candidates are a chained list, longest first: the first that opens wins.
     candidate = int(grammar[scan[SCAN_SYNTAX] + data[position]])
     byte = int(data[position - 1]) if position > start else 0x0A
     while candidate > 0:
         flags, kind = grammar[candidate + at.OPENER_FLAGS], grammar[candidate + at.OPENER_KIND]
         length, end = grammar[candidate + at.OPENER_OPEN_BYTES], position + grammar[candidate + at.OPENER_OPEN_BYTES]
         ignore_case = (flags & syntax.IGNORE_CASE) != 0
-        found = matches(data, position, stop, grammar, grammar[candidate + at.OPENER_OPEN], length, ignore_case)
-        found = found and _allowed(flags, data, end, stop, before, byte, blank)
-        if found and kind == syntax.CHARACTER:
+        opens = matches(data, position, stop, grammar, grammar[candidate + at.OPENER_OPEN], length, ignore_case)
+        opens = opens and _allowed(flags, data, end, stop, before, byte, blank)
+        if opens and kind == syntax.CHARACTER:
             end = _character_end(data, position, stop)
-            found = end >= 0
-        if found and kind == syntax.REGEX:
-            found = _REGEX_MAY_FOLLOW[_significant(data, position, start)] != 0
-        if found and flags & syntax.STATEMENT:
-            found = _EXPRESSION_GOES_ON[_significant(data, position, start)] == 0
-        if found:
+            opens = end >= 0
+        if opens and kind == syntax.REGEX:
+            opens = _REGEX_MAY_FOLLOW[_significant(data, position, start)] != 0
+        if opens and flags & syntax.STATEMENT:
+            opens = _EXPRESSION_GOES_ON[_significant(data, position, start)] == 0
+        if opens:
             scan[SCAN_BUSY] = end + (kind == syntax.NO_OPENER)
+            # A quoted character and an escape are passed over; anything else is a region to enter.
             if kind < syntax.CHARACTER:
                 string = kind == syntax.STRING
                 scan[SCAN_REGION], scan[SCAN_DEPTH], scan[SCAN_IN_CLASS], scan[SCAN_CONTENT] = candidate, 1, 0, end
@@ -189,6 +202,7 @@ def end_word(scan: I64, index: int) -> None:
 
 @helper
 def end_string_line(scan: I64) -> None:
+    """Counts a line of a string, if it is long."""
     scan[SCAN_LINES_HERE] += scan[SCAN_TOKENS] > LONG_STRING
     scan[SCAN_TOKENS], scan[SCAN_TOKEN_CLASS] = 0, 0
 
@@ -217,10 +231,12 @@ def _within(data: Bytes, position: int, stop: int, grammar: I64, before: int, in
     region, byte = scan[SCAN_REGION], int(data[position])
     flags, kind = grammar[region + at.OPENER_FLAGS], grammar[region + at.OPENER_KIND]
     close, length = grammar[region + at.OPENER_CLOSE], grammar[region + at.OPENER_CLOSE_BYTES]
+    # An escape takes the next byte with it, or a whole CR LF.
     if byte == grammar[region + at.OPENER_ESCAPE] and byte != 0:
         crlf = position + 2 < stop and data[position + 1] == 0x0D and data[position + 2] == 0x0A
         scan[SCAN_BUSY] = position + (3 if crlf else 2)
         return
+    # In `[/]` the slash ends no regular expression.
     if kind == syntax.REGEX and byte in (0x5B, 0x5D):
         scan[SCAN_IN_CLASS] = byte == 0x5B
         return
@@ -266,7 +282,7 @@ def step(
 
 @part
 def summary(scan: I64) -> tuple[int, int, int, bool, bool]:
-    """`(state, busy, quiet, is code, in string)`: what the walk asks for at every byte, and keeps in registers."""
+    """`(state, busy, quiet, is code, in string)`: what the walk needs at every byte, and keeps in registers."""
     return scan[SCAN_STATE], scan[SCAN_BUSY], scan[SCAN_QUIET], scan[SCAN_IS_CODE] != 0, scan[SCAN_IN_STRING] != 0
 
 
@@ -316,13 +332,13 @@ def is_assert(data: Bytes, position: int, stop: int) -> bool:
 
 @helper
 def is_todo(data: Bytes, position: int, stop: int) -> bool:
-    """Whether a word begins here that says the code is unfinished; `position` is not the last byte."""
+    """Whether a word begins here that marks unfinished code; `position` is not the last byte."""
     return (data[position + 1] | 0x20 == 0x6F or data[position + 1] | 0x20 == 0x69) and _is_todo(data, position, stop)
 
 
 @kernel
 def _is_todo(data: Bytes, position: int, stop: int) -> bool:
-    """OpenCoder's three words."""
+    """Whether one of OpenCoder's three words begins here."""
     return (
         matches(data, position, stop, _TODO, 0, 4, True)
         or matches(data, position, stop, _FIXME, 0, 5, True)

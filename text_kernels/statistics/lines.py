@@ -1,4 +1,4 @@
-"""What rules about lines ask of each line: words, letters, phrases, sentences, and how it ends.
+"""Counts of each line, for rules about lines: words, letters, phrases, sentences, and how it ends.
 
 A line is what `str.splitlines` gives, or a sentence, without the white space around it. Marks of citations (`[12]`,
 `[edit]`, `[citation needed]`) can be looked through, as if they were not there. The trade: ten numbers and three sets
@@ -100,12 +100,12 @@ def line_statistics(
         _find_lines(data, offsets, _traits(), start, end, doc_offsets)
     whole = start.copy()
     counts = np.empty((LINE_COLUMNS, len(start)), np.int32)
-    found = np.zeros((3, len(start)), np.uint64)
-    words = automaton(phrases)
-    classes = len(words.next) // len(words.found)
-    tables = words.kinds, words.next, words.found, words.lengths
-    _describe(data, start, end, _traits(), kinds(terminals), *tables, classes, citations, counts, found)
-    return LineStatistics(whole, start, end, doc_offsets, counts, *found)
+    hits = np.zeros((3, len(start)), np.uint64)
+    search = automaton(phrases)
+    classes = len(search.next) // len(search.endings)
+    tables = search.kinds, search.next, search.endings, search.lengths
+    _describe(data, start, end, _traits(), kinds(terminals), *tables, classes, citations, counts, hits)
+    return LineStatistics(whole, start, end, doc_offsets, counts, *hits)
 
 
 def keep_lines(text: pa.LargeStringArray | pa.ChunkedArray, lines: LineStatistics, keep: Bools) -> pa.LargeStringArray:
@@ -187,6 +187,7 @@ def _find_lines(data: Bytes, offsets: I64, table: Bytes, start: I64, end: I64, d
 
 @helper
 def _follows(data: Bytes, position: int, stop: int, wanted: Bytes) -> bool:
+    """Whether the bytes from `position` on are `wanted`."""
     same = stop - position >= len(wanted)
     for i in range(len(wanted)):
         same = same and data[position + i] == wanted[i]
@@ -225,7 +226,7 @@ def _describe(
     classes: int,
     citations: bool,
     counts: I32,
-    found: U64,
+    hits: U64,
 ) -> None:
     """Moves `start` and `end` past white space, and fills the rest."""
     for line in range(len(start)):
@@ -237,15 +238,18 @@ def _describe(
         while position < stop:
             code, width = decode(data, position)
             traits = int(table[code])
+            # Phase 1: words, which are what stands between white space, citations included.
             if traits & _LINE_SPACE:
                 word = 0
             else:
                 words += word == 0
                 word += 1
                 longest = max(longest, word)
+            # Phase 2: the mark of a citation is looked through, up to `skip`.
             if code == _OPEN and not citations and position >= skip:
                 skip = citation_end(data, position, stop, table)
             if position >= skip:
+                # Phase 3: characters, sentences and phrases of what is left.
                 characters += 1
                 last = code
                 letters += (traits & _LINE_LETTER) != 0
@@ -269,7 +273,7 @@ def _describe(
         counts[UPPERCASE, line], counts[NUMBERS, line] = uppercase, numbers
         counts[SENTENCES, line], counts[LAST, line] = sentence_count, last
         counts[DOTS, line], counts[BRACES, line] = dots, braces
-        found[0, line], found[1, line], found[2, line] = anywhere, at_start, at_end
+        hits[0, line], hits[1, line], hits[2, line] = anywhere, at_start, at_end
 
 
 @helper

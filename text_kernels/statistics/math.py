@@ -1,9 +1,9 @@
-"""What heuristics ask of mathematical text, all counted in one walk over its bytes.
+"""Counts for rules about mathematical text: formulas, TeX commands, symbols, keywords, all in one walk over the bytes.
 
 Formulas are those of TeX (`$…$`, `$$…$$`, `\\(…\\)`, `\\[…\\]`, and environments such as `equation`) and of
-reStructuredText (the role and the directive `math`). A dollar begins and ends a formula by pandoc's rule, which lets prices
-be: no white space inside of either, no digit after the last. The trade: no TeX parser, so a formula within a `verbatim`
-environment is one, too. 127 MB/s on one core, on text of all kinds.
+reStructuredText (the role and the directive `math`). A dollar begins and ends a formula by pandoc's rule, which spares
+prices: no white space inside of either, no digit after the last. The trade: no TeX parser, so a formula within a `verbatim`
+environment is one, too. It runs at 127 MB/s on one core, on text of all kinds.
 """
 
 from __future__ import annotations
@@ -46,29 +46,18 @@ MODE_ROLE: Final = 6
 MODE_DIRECTIVE: Final = 7
 
 # Columns of the kernel's result, in the order of `MathStatistics`.
-MATH_COLUMN_CHARACTERS: Final = 0
-MATH_COLUMN_JUNK_CHARACTERS: Final = 1
-MATH_COLUMN_WORDS: Final = 2
-MATH_COLUMN_COMMANDS: Final = 3
-MATH_COLUMN_MATH_COMMANDS: Final = 4
-MATH_COLUMN_DEFINITIONS: Final = 5
-MATH_COLUMN_FORMULAS: Final = 6
-MATH_COLUMN_FORMULA_CHARACTERS: Final = 7
-MATH_COLUMN_BROKEN: Final = 8
-MATH_COLUMN_SYMBOLS: Final = 9
-MATH_COLUMN_KEYWORDS: Final = 10
 MATH_COLUMNS: Final = 11
+(
+    MATH_COLUMN_CHARACTERS, MATH_COLUMN_JUNK_CHARACTERS, MATH_COLUMN_WORDS, MATH_COLUMN_COMMANDS,
+    MATH_COLUMN_MATH_COMMANDS, MATH_COLUMN_DEFINITIONS, MATH_COLUMN_FORMULAS, MATH_COLUMN_FORMULA_CHARACTERS,
+    MATH_COLUMN_BROKEN, MATH_COLUMN_SYMBOLS, MATH_COLUMN_KEYWORDS,
+) = range(MATH_COLUMNS)  # fmt: skip
 
 # What the walk remembers, besides its place.
-WALK_MODE: Final = 0
-WALK_START: Final = 1
-WALK_BRACES: Final = 2
-WALK_DEPTH: Final = 3
-WALK_FILLED: Final = 4
-WALK_TEX: Final = 5
-WALK_HELD_WORDS: Final = 6
-WALK_HELD_KEYWORDS: Final = 7
 WALK_FIELDS: Final = 8
+(
+    WALK_MODE, WALK_START, WALK_BRACES, WALK_DEPTH, WALK_FILLED, WALK_TEX, WALK_HELD_WORDS, WALK_HELD_KEYWORDS,
+) = range(WALK_FIELDS)  # fmt: skip
 
 ENVIRONMENTS: Final = (
     *("math", "displaymath", "equation", "align", "alignat", "flalign", "gather", "multline", "eqnarray"),
@@ -100,9 +89,9 @@ class MathStatistics:
     commands: I64
     """`\\` and ASCII letters, anywhere."""
     math_commands: I64
-    """Those among the `commands` asked for."""
+    """Those among the argument `commands`."""
     definitions: I64
-    """Those among the `definitions` asked for."""
+    """Those among the argument `definitions`."""
     formulas: I64
     """Formulas that are closed."""
     formula_characters: I64
@@ -113,7 +102,7 @@ class MathStatistics:
     symbols: I64
     """Mathematical symbols of Unicode, anywhere."""
     keywords: I64
-    """Words among the `keywords` asked for, whatever the case of ASCII letters."""
+    """Words among the argument `keywords`, whatever the case of ASCII letters."""
 
 
 def math_statistics(
@@ -152,13 +141,14 @@ def _traits() -> Bytes:
 @lru_cache(maxsize=16)
 def _names(commands: tuple[str, ...], definitions: tuple[str, ...], keywords: tuple[str, ...]) -> tuple[U64, Bytes]:
     """An open-addressing table of the names' hashes (0: empty), mostly empty; what each name is."""
-    found = dict.fromkeys((f"\\{name}" for name in commands), NAME_COMMAND)
-    found |= dict.fromkeys((f"\\{name}" for name in definitions), NAME_DEFINITION)
-    found |= dict.fromkeys((f"{{{name}" for name in ENVIRONMENTS), NAME_ENVIRONMENT)
-    found |= dict.fromkeys((f" {name}" for name in keywords), NAME_KEYWORD)
-    keys = np.zeros(1 << (4 * len(found)).bit_length(), np.uint64)
+    # The first character keeps the groups apart: a backslash, a brace, a space.
+    names = dict.fromkeys((f"\\{name}" for name in commands), NAME_COMMAND)
+    names |= dict.fromkeys((f"\\{name}" for name in definitions), NAME_DEFINITION)
+    names |= dict.fromkeys((f"{{{name}" for name in ENVIRONMENTS), NAME_ENVIRONMENT)
+    names |= dict.fromkeys((f" {name}" for name in keywords), NAME_KEYWORD)
+    keys = np.zeros(1 << (4 * len(names)).bit_length(), np.uint64)
     kinds = np.zeros(len(keys), np.uint8)
-    for name, kind in found.items():
+    for name, kind in names.items():
         _insert(keys, kinds, np.array([ord(character) for character in name], np.int64), kind)
     keys.setflags(write=False)
     kinds.setflags(write=False)
@@ -197,15 +187,8 @@ def _starts(data: Bytes, position: int, stop: int, mark: Bytes) -> bool:
 @helper
 def _begin(walk: I64, mode: int, index: int) -> None:
     """Enters a formula at character `index`."""
-    walk[WALK_MODE], walk[WALK_START], walk[WALK_BRACES], walk[WALK_DEPTH], walk[WALK_FILLED], walk[WALK_TEX] = (
-        mode,
-        index,
-        0,
-        1,
-        0,
-        0,
-    )
-    walk[WALK_HELD_WORDS], walk[WALK_HELD_KEYWORDS] = 0, 0
+    walk[:] = 0
+    walk[WALK_MODE], walk[WALK_START], walk[WALK_DEPTH] = mode, index, 1
 
 
 @helper
@@ -357,12 +340,14 @@ def _walk(data: Bytes, start: int, stop: int, table: Bytes, keys: U64, kinds: By
         trait = int(table[code])
         if trait & MATH_SYMBOL:
             counts[MATH_COLUMN_SYMBOLS] += 1
+        # Phase 1: a letter goes on a word, and its hash.
         if trait & MATH_LETTER:
             if length == 0:
                 value = mix(SEED, np.uint64(0x20))
             value = mix(value, np.uint64(code + 32 if 65 <= code <= 90 else code))
             length, position, index, line_blank, after_space = length + 1, position + width, index + 1, False, False
             continue
+        # Phase 2: anything else ends the word. White space may end a formula: a blank line does.
         if length > 0:
             _end_word(length, value, keys, kinds, walk, counts)
             length = 0
@@ -373,6 +358,7 @@ def _walk(data: Bytes, start: int, stop: int, table: Bytes, keys: U64, kinds: By
                 line_blank = True
             position, index, after_space = position + width, index + 1, True
             continue
+        # Phase 3: what may begin or end a formula.
         if walk[WALK_MODE] == MODE_DIRECTIVE:
             walk[WALK_FILLED] = 1
         if trait & MATH_JUNK:

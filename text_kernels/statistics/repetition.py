@@ -1,11 +1,13 @@
-"""How much of a document is said twice: lines, paragraphs and word n-grams, from their hashes.
+"""How much of a document is repeated: lines, paragraphs and word n-grams, by their hashes.
 
-One open-addressing table serves all questions about all documents of a batch. Of it each question clears, and uses,
-as much as it needs, so the 900 words of a usual document stay in the processor's first cache.
+One open-addressing table serves all counts of all documents of a batch. Each count clears, and uses, as much of it as it
+needs, so the 900 words of a usual document stay in the processor's first cache.
 
-Most n-grams occur once, and most questions are answered without the table: an n-gram can be no more frequent than its
+Most n-grams occur once, and most are counted without the table: an n-gram can be no more frequent than its
 first n - 1 words, and a string cannot be repeated if its first `HEAD` code points are not.
 """
+
+# Tested in tests/text_kernels/statistics/test_text.py.
 
 from __future__ import annotations
 
@@ -65,7 +67,8 @@ def duplicates(hashes: U64, count: int, keys: U64, repeated: Bools) -> None:
 def maybe_repeated(hashes: U64, count: int, sketch: Bytes, marks: Bools) -> None:
     """Fills `marks`: false for those of the first `count` hashes that surely occur only once.
 
-    A sketch of one counter for many hashes, up to 2, needs neither keys nor branches. `sketch`: 4 * (mask + 1) bytes.
+    The sketch counts up to 2, with one counter for many hashes, so it needs neither keys nor branches. It has
+    4 * (mask + 1) bytes.
     """
     mask = 4 * mask_for(count) + 3
     sketch[: mask + 1] = 0
@@ -89,6 +92,7 @@ def _compact(candidates: I64, grams: U64, count: int, sketch: Bytes, marks: Bool
 
 @helper
 def _gram(word_hashes: U64, first: int, n: int) -> np.uint64:
+    """The hash of n words; not 0, which is an empty slot."""
     key = SEED
     for i in range(first, first + n):
         key = mix(key, word_hashes[i])
@@ -112,11 +116,12 @@ def top_n_gram(
     """Code points of the most frequent n-gram, words joined by one space, times its count; 0 without n-grams.
 
     Of several that are as frequent, the one that occurs first. `lengths`: prefix sums over the words' lengths.
-    `candidates`: the first `count` say, ascending, where n-grams begin that may occur more than once. Those that may
-    still are left there, for a longer n-gram can be no more frequent; the second result is their number.
+    `candidates`: the first `count` of them are, ascending, the words at which n-grams begin that may occur more than once.
+    The call leaves only those that still may, for a longer n-gram can be no more frequent; the second result is their number.
     """
     if words < n:
         return 0, 0
+    # The last n - 1 words begin no n-gram.
     while count > 0 and candidates[count - 1] > words - n:
         count -= 1
     for c in range(count):
@@ -126,6 +131,7 @@ def top_n_gram(
     best, best_first = 1, 0
     for c in range(left):
         slot = _slot_of(grams[c], mask, keys)
+        # Upper half: the word at which the n-gram occurs first; lower half: how often it does.
         tally[slot] = (tally[slot] if keys[slot] == grams[c] else candidates[c] << 32) + 1
         keys[slot] = grams[c]
         occurrences, first = tally[slot] & 0xFFFFFFFF, tally[slot] >> 32

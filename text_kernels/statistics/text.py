@@ -1,9 +1,9 @@
-"""Everything that heuristic filters ask of a document, counted in one walk over its bytes.
+"""All counts that heuristic filters need of a document: characters, words, lines, paragraphs and what is repeated.
 
-Words are those of `word_rules`; white space and lines are Python's. The walk leaves the hashes of words, lines and
-paragraphs behind, and what is repeated is then read off those (`repetition`), not off the text. The trade: every count
-is made whether or not a rule asks for it, which is still less than a second walk; only n-grams, which cost as much as
-all the rest, are counted by request.
+Words are those of `eyas.text_kernels.words.rules`; white space and lines are Python's. Two walks over the bytes
+(`text_lines`, `text_words`) leave the hashes of words, lines and paragraphs behind, from which `repetition` counts what is
+repeated. The trade: every count is made whether or not a rule needs it, which is still cheaper than another walk; only
+n-grams, which cost as much as all the rest, are counted by request.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Counted:
     symbols: str = ""
     """Characters that do not make a word plain."""
     stop_words: tuple[tuple[str, ...], ...] = ((),)
-    """Lists of stop words, at most 64; each document is asked about one of them."""
+    """Lists of stop words, at most 64; one of them is counted in each document."""
     terminals: str = ".!?"
     """Characters that end a sentence."""
     short_line: int = 30
@@ -113,7 +113,7 @@ def _traits(symbols: str, terminals: str) -> U16:
     table[classes == unicode_classes.CLASS_LETTER] |= np.uint16(TEXT_LETTER)
     table[classes == unicode_classes.CLASS_NUMBER] |= np.uint16(TEXT_NUMBER)
     table[classes == unicode_classes.CLASS_SPACE] |= np.uint16(TEXT_SPACE)
-    # Python strips the four information separators, which the engine's \s does not know.
+    # Python strips the four information separators, which are no \s to the engine.
     table[0x1C:0x20] |= np.uint16(TEXT_SPACE)
     table[[ord(character) for character in LINE_BREAKS]] |= np.uint16(TEXT_BREAK)
     table[[ord(character) for character in terminals]] |= np.uint16(TEXT_TERMINAL)
@@ -128,7 +128,7 @@ def _stop_table(lists: tuple[tuple[str, ...], ...]) -> tuple[U64, U64, int]:
     """An open-addressing table of the words' hashes (0: empty), mostly empty; a bit for each list that has the word;
     the longest word's code points. Raises ValueError for more than 64 lists."""
     if len(lists) > MAX_LISTS:
-        raise ValueError(f"{len(lists)} lists of stop words, at most {MAX_LISTS} can be told apart")
+        raise ValueError(f"{len(lists)} lists of stop words, at most {MAX_LISTS} are possible")
     distinct = sorted({word for words in lists for word in words} - {""})
     size = 1 << (8 * len(distinct)).bit_length()
     keys, members = np.zeros(size, np.uint64), np.zeros(size, np.uint64)

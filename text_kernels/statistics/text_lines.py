@@ -45,8 +45,9 @@ def walk_lines(
 ) -> int:
     """Counts the pieces between line feeds, and leaves of each its hash, its code points (negative for one of white
     space alone), and where it lies; how many there are."""
-    found, position = 0, start
+    pieces, position = 0, start
     while position < stop:
+        # Phase 1: the piece up to the next line feed: its hash, its code points, whether it has visible ASCII.
         first, characters, not_blank, value = position, 0, False, SEED
         while position < stop and data[position] != _LF:
             byte = int(data[position])
@@ -54,6 +55,7 @@ def walk_lines(
             characters += byte & 0xC0 != 0x80
             not_blank |= 0x20 < byte < 0x80
             position += 1
+        # Phase 2: put the piece down, unless it is empty. Only one without visible ASCII may be white space alone.
         if position > first:
             begin, end = first, position
             if not not_blank:
@@ -65,16 +67,16 @@ def walk_lines(
                     int(table[decode(data, _last(data, first, position))[0]]) & TEXT_TERMINAL
                 ) != 0
                 counts[TEXT_COLUMN_SHORT_LINES] += characters <= short_line
-            hashes[found], lengths[found] = value, characters if begin < end else -characters
-            starts[found], ends[found] = first, position
-            found += 1
+            hashes[pieces], lengths[pieces] = value, characters if begin < end else -characters
+            starts[pieces], ends[pieces] = first, position
+            pieces += 1
         counts[TEXT_COLUMN_NEWLINES] += position < stop
         position += 1
     # What lies before a first and after a last line feed is an empty piece.
     outer = 1 if start == stop else np.int64(data[start] == _LF) + np.int64(data[stop - 1] == _LF)
-    counts[TEXT_COLUMN_PIECES] = found + outer
+    counts[TEXT_COLUMN_PIECES] = pieces + outer
     counts[TEXT_COLUMN_REPEATED_PIECES] = outer == 2
-    return found
+    return pieces
 
 
 @kernel
@@ -83,27 +85,29 @@ def join_paragraphs(
 ) -> int:
     """Puts paragraphs, hash and code points, in the place of the pieces they are made of; how many there are."""
     begin, end = _stripped(data, start, stop, table)
-    found, last_end = 0, -1
+    paragraphs, last_end = 0, -1
     for i in range(pieces):
         first, last = max(starts[i], begin), min(ends[i], end)
         if first >= last:
             continue
+        # The first and the last piece may have lost white space: their hash and length are counted anew.
         value, characters = hashes[i], abs(lengths[i])
         if first != starts[i] or last != ends[i]:
             value, characters = _hash(data, first, last)
-        if found > 0 and first == last_end + 1:
-            hashes[found - 1] = mix(hashes[found - 1], value)
-            lengths[found - 1] += characters + 1
+        # One line feed between two pieces: they are of one paragraph.
+        if paragraphs > 0 and first == last_end + 1:
+            hashes[paragraphs - 1] = mix(hashes[paragraphs - 1], value)
+            lengths[paragraphs - 1] += characters + 1
         else:
-            hashes[found], lengths[found] = mix(SEED, value), characters
-            found += 1
+            hashes[paragraphs], lengths[paragraphs] = mix(SEED, value), characters
+            paragraphs += 1
         last_end = last
-    return found
+    return paragraphs
 
 
 @kernel
 def _hash(data: Bytes, first: int, last: int) -> tuple[np.uint64, int]:
-    """Hash and code points of a stretch of bytes."""
+    """Hash and code points of a span of bytes."""
     value, characters = SEED, 0
     for position in range(first, last):
         value = mix(value, np.uint64(data[position]))

@@ -1,8 +1,8 @@
-"""What every code point is: its class, its script where words need it, its lower case.
+"""Tables of all code points: the class of each, the flags that words need, the lower case.
 
-The tables come from `table.json`, which `python -m eyas.text_kernels.unicode.make_table` writes by asking the
-`tokenizers` engine, so that pretokens and words agree with it whatever `unicodedata` or `regex` think (they differ
-by thousands of letters); a test asks again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
+The tables come from `table.json`, which `python -m eyas.text_kernels.unicode.make_table` writes from the answers of the
+`tokenizers` engine, so that pretokens and words agree with it (`unicodedata` and `regex` differ by thousands of letters).
+A test compares both again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
 text touches a few pages. Loading takes 8 ms, once per process.
 """
 
@@ -38,7 +38,7 @@ CLASSES: Final = {
     "punctuation": CLASS_PUNCTUATION,
     "symbol": CLASS_SYMBOL,
 }
-"""Names in the file, and the uint8 that stands for each; what is in none (control, format, unassigned) is OTHER."""
+"""Names in the file, and the uint8 for each. A code point in none of them (control, format, unassigned) is CLASS_OTHER."""
 
 FLAG_IDEOGRAPH: Final = 1
 FLAG_DIGIT: Final = 2

@@ -1,4 +1,4 @@
-"""Where sentences begin: at what follows the marks that end one. After UAX #29, without its dictionaries.
+"""Where sentences begin: behind the marks that end the one before. After UAX #29, without its dictionaries.
 
 * A sentence ends with terminal marks (`.`, `!`, `?`, `。`, `।` …: datatrove's set, or the caller's) and what closes it:
   quotation marks and brackets. The next one begins at the next character that is not white space.
@@ -8,6 +8,8 @@
 
 Sentences tile the text: each reaches to where the next begins, and a text of white space alone is one.
 """
+
+# Tested in tests/text_kernels/statistics/test_lines.py.
 
 from __future__ import annotations
 

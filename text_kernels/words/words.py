@@ -1,4 +1,4 @@
-"""Words of documents, as positions or as hashes, in one walk over Arrow's bytes. The rule is in `word_rules`.
+"""Words of documents, as positions or as hashes, straight from Arrow's bytes. The rule is in `eyas.text_kernels.words.rules`.
 
 Arrays are of exact size: a first walk counts, a second fills. The trade: the count costs a third of the time, and
 spares an upper bound of 8 bytes for every byte of text. Both walks together hash 155 MB/s of source code on one core.
@@ -75,9 +75,9 @@ def normalising(lower: bool, fold_digits: bool) -> I32:
 
 @kernel
 def _count_words(data: Bytes, offsets: I64, table: Bytes, needed: int, doc_offsets: I64) -> int:
-    """Fills `doc_offsets`; how many words there are in all that have one of the actions in the bit set `needed`.
+    """Fills `doc_offsets`; the number of words that have one of the actions in the bit set `needed`.
 
-    Without branches on the text, here and below: a word ends every five bytes, and a wrong guess costs as much as ten.
+    Here and below no branch depends on the text: a word ends every five bytes, and a wrong guess costs as much as ten.
     """
     count = 0
     for document in range(len(offsets) - 1):
@@ -111,6 +111,7 @@ def _fill_words(data: Bytes, offsets: I64, table: Bytes, start: I64, end: I64) -
             new = step(state, int(table[code]) & ACTION, data, after, stop, table)
             count += new >> START_BIT
             state = new & STATE
+            # Written at every code point: the last one of a word is right, and no branch decides when.
             start[count] = position if new & START else start[count]
             last = after if state != OUTSIDE else last
             end[count] = last
