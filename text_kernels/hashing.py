@@ -7,8 +7,6 @@ Each step is a bijection of the state, so words of one length that differ in one
 distinct short words gave no collision. It is not cryptographic: an attacker can construct a collision.
 """
 
-# Tested in tests/text_kernels/words/test_words.py.
-
 from __future__ import annotations
 
 from typing import Final

@@ -124,7 +124,7 @@ def _count(
     used: I64,
     reached: I64,
 ) -> bool:
-    """Goes on at `reached` (document, byte); False if it stopped slots_used for want of room."""
+    """Goes on at `reached` (document, byte); False if it stops for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
     ends, scratch = np.empty(MOST_ENDS, np.int64), np.empty(SCRATCH, np.uint8)
@@ -160,7 +160,7 @@ def _count(
 
 @kernel
 def _add_counted(data: Bytes, offsets: I64, counts: U64, slots: U64, arena: Bytes, used: I64, reached: I64) -> bool:
-    """Goes on at row `reached[0]`; False if it stopped slots_used for want of room."""
+    """Goes on at row `reached[0]`; False if it stops for want of room."""
     most = len(slots) // WIDTH * 5 // 8
     count, filled = used[0], used[1]
     row = reached[0]

@@ -36,14 +36,9 @@ NAME_ENVIRONMENT: Final = 3
 NAME_KEYWORD: Final = 4
 
 # Where the walk is.
-MODE_PROSE: Final = 0
-MODE_DOLLAR: Final = 1
-MODE_DOLLARS: Final = 2
-MODE_PAREN: Final = 3
-MODE_BRACKET: Final = 4
-MODE_ENVIRONMENT: Final = 5
-MODE_ROLE: Final = 6
-MODE_DIRECTIVE: Final = 7
+(
+    MODE_PROSE, MODE_DOLLAR, MODE_DOLLARS, MODE_PAREN, MODE_BRACKET, MODE_ENVIRONMENT, MODE_ROLE, MODE_DIRECTIVE,
+) = range(8)  # fmt: skip
 
 # Columns of the kernel's result, in the order of `MathStatistics`.
 MATH_COLUMNS: Final = 11
@@ -187,8 +182,9 @@ def _starts(data: Bytes, position: int, stop: int, mark: Bytes) -> bool:
 @helper
 def _begin(walk: I64, mode: int, index: int) -> None:
     """Enters a formula at character `index`."""
-    walk[:] = 0
     walk[WALK_MODE], walk[WALK_START], walk[WALK_DEPTH] = mode, index, 1
+    walk[WALK_BRACES], walk[WALK_FILLED], walk[WALK_TEX] = 0, 0, 0
+    walk[WALK_HELD_WORDS], walk[WALK_HELD_KEYWORDS] = 0, 0
 
 
 @helper

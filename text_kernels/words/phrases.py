@@ -4,8 +4,6 @@ It costs one table look-up per code point, however many phrases there are. Case 
 `eyas.text_kernels.unicode.classes.lower_case`.
 """
 
-# Tested in tests/text_kernels/statistics/test_lines.py.
-
 from __future__ import annotations
 
 from dataclasses import dataclass

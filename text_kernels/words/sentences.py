@@ -9,8 +9,6 @@
 Sentences tile the text: each reaches to where the next begins, and a text of white space alone is one.
 """
 
-# Tested in tests/text_kernels/statistics/test_lines.py.
-
 from __future__ import annotations
 
 from functools import lru_cache

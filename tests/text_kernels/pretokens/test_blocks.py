@@ -8,8 +8,10 @@ from itertools import product
 import numpy as np
 import pyarrow as pa
 import pytest
+from drawings import drawing
 
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretokens import blocks
 from eyas.text_kernels.pretokens.blocks import BLOCK, ascii_starts
 from eyas.text_kernels.pretokens.pretokens import pretoken_end, pretokens
 from eyas.text_kernels.pretokens.rules import ANY, KIND_NUMBER, KIND_SPACE, NOTHING, ONE_SPACE, Rules, kinds
@@ -115,3 +117,28 @@ def test_a_block_decides_most_of_its_text() -> None:
     starts = int(_of_block(data, 0, len(data), EVERY[0]._replace(before_letters=ONE_SPACE, symbol_runs=1)))
     assert starts.bit_length() > BLOCK - 10
     assert starts.bit_count() == 20
+
+
+@kernel
+def _of_masks(
+    lead: Bytes, known: int, letters: np.uint64, numbers: np.uint64, white: np.uint64, newlines: np.uint64, rules: Rules
+) -> np.uint64:
+    return blocks._starts(lead, 0, known, known, letters, numbers, white, newlines, rules)
+
+
+def test_the_example_of_the_module_is_true() -> None:
+    rows = drawing(blocks.__doc__, "text", "letters", "numbers", "white", "symbols", "alone", "starts")
+    text = "".join(rows["text"]).replace("·", " ")
+    masks = {name: sum(1 << i for i, bit in enumerate(row) if bit == "1") for name, row in rows.items()}
+    assert len(text) == 12
+    for name, is_of in (("letters", str.isalpha), ("numbers", str.isdigit), ("white", str.isspace)):
+        assert masks[name] == sum(1 << i for i, character in enumerate(text) if is_of(character))
+    assert masks["symbols"] == (1 << 12) - 1 - masks["letters"] - masks["numbers"] - masks["white"]
+    assert masks["alone"] == masks["symbols"] & ~(masks["white"] << 1) & ~(masks["symbols"] << 1)
+    lead = np.zeros(BLOCK, np.uint8)
+    lead[:12] = np.frombuffer(text.encode(), np.uint8)
+    given = [np.uint64(masks[name]) for name in ("letters", "numbers", "white")]
+    gpt_2 = Rules(0, 1, ONE_SPACE, 0, 1, 1, 0, 0, 1, 0, 0)
+    assert int(_of_masks(lead, 12, *given, np.uint64(0), gpt_2)) == masks["starts"]
+    ends = pretokens(pa.array([text], pa.large_string()), gpt_2)[0].tolist()
+    assert ends == [*(i for i in range(12) if masks["starts"] >> i & 1), 12]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import line_twins as twin
 import numpy as np
 import pyarrow as pa
-import pytest
 import word_twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.text_kernels.statistics.lines import join_lines, keep_lines, line_statistics
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words.phrases import automaton
-from eyas.text_kernels.words.sentences import sentences
 
 TERMINALS = ".!?。।؟"
 PHRASES = ("javascript", "use cookies", "uses cookies", "Σας", "a", "aa", "read more...")
@@ -42,33 +39,6 @@ NAMES = (
 def text_of(column: pa.Array | pa.ChunkedArray, start: np.ndarray, end: np.ndarray) -> list[str]:
     data = buffers(column)[0].tobytes()
     return [data[i:j].decode() for i, j in zip(start.tolist(), end.tolist(), strict=True)]
-
-
-@settings(max_examples=500, deadline=None)
-@given(word_twins.columns())
-def test_sentences_are_those_of_the_twin(case: tuple[list[str], pa.Array]) -> None:
-    documents, column = case
-    start, doc_offsets = sentences(column, TERMINALS)
-    offsets = buffers(column)[1]
-    for number, text in enumerate(documents):
-        mine = start[doc_offsets[number] : doc_offsets[number + 1]] - offsets[number]
-        assert [len(text.encode()[:place].decode()) for place in mine.tolist()] == twin.sentences(text, TERMINALS)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 1),
-        ("One. Two! Three? Four", 4),
-        ("He said “no.” Then he left.", 2),
-        ("It is 3.14 in os.path, e.g. this, wait... what.", 1),
-        ("一。二。三", 3),
-        ("यह एक है। यह दो है।", 2),
-        ("Dr. Smith", 2),
-    ],
-)
-def test_sentences_of_known_texts(text: str, count: int) -> None:
-    assert len(sentences(pa.array([text], pa.large_string()), TERMINALS)[0]) == count
 
 
 @settings(max_examples=500, deadline=None)
@@ -107,10 +77,3 @@ def test_lines_are_kept_and_joined(documents: list[str], citations: bool, random
     found = join_lines(column, lines, keep, citations=citations).to_pylist()
     # A first line that is empty takes no separator, and the result is stripped either way.
     assert found == joined
-
-
-def test_phrases_that_cannot_be_told_apart_are_refused() -> None:
-    with pytest.raises(ValueError, match="at most 64 phrases"):
-        automaton(("",))
-    with pytest.raises(ValueError, match="at most 64 phrases"):
-        automaton(tuple(str(number) for number in range(65)))

@@ -8,7 +8,6 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyas.text_kernels.statistics.modular import BASE, PRIME, first_powers
 from eyas.text_kernels.statistics.text import MEANING, NAMES, Counted, text_statistics
 
 COUNTED = Counted(
@@ -75,10 +74,6 @@ def test_a_thue_morse_text_does_not_fool_the_hash() -> None:
     counted = Counted(repeated=(1,))
     column = counted.names.index("repeated_1_grams")
     assert text_statistics(text, counted)[:, column].tolist() == [0, len(word)]
-
-
-def test_powers() -> None:
-    assert [int(power) for power in first_powers()[:3]] == [1, int(BASE), int(BASE) ** 2 % int(PRIME)]
 
 
 def test_words_longer_than_the_table_of_powers() -> None:
