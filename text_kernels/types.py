@@ -3,8 +3,6 @@
 Kernels name their arguments with these. The names are for people and for mypy; numba looks at the arrays themselves.
 """
 
-# Tested in tests/text_kernels/test_types.py.
-
 from __future__ import annotations
 
 from typing import TypeAlias

@@ -74,17 +74,17 @@ def one_by_one(data: Bytes, offsets: I64, table: Bytes, rules: Rules, ends: I64)
 def texts(seed: int) -> pa.LargeStringArray:
     """Long ones and short ones; some of ASCII only, some of long runs of one thing."""
     chance = random.Random(seed)
-    found = []
+    documents = []
     for _ in range(40):
         among = chance.choice([ASCII, ASCII + OTHER, OTHER, chance.sample(ASCII + OTHER, 3), chance.sample(ASCII, 2)])
-        found.append("".join(chance.choices(among, k=chance.choice([0, 1, 7, 40, 400]))))
-    return pa.array(found, pa.large_string())
+        documents.append("".join(chance.choices(among, k=chance.choice([0, 1, 7, 40, 400]))))
+    return pa.array(documents, pa.large_string())
 
 
 @pytest.mark.parametrize("latex", FIELDS["latex"])
 @pytest.mark.parametrize("before_letters", FIELDS["before_letters"])
 def test_blocks_cut_as_single_steps_do(latex: int, before_letters: int) -> None:
-    rules_of = [one for one in EVERY if (one.latex, one.before_letters) == (latex, before_letters)]
+    rules_of = [rules for rules in EVERY if (rules.latex, rules.before_letters) == (latex, before_letters)]
     for number, rules in enumerate(rules_of):
         column = texts(number)
         data, offsets = buffers(column)

@@ -45,14 +45,14 @@ def text_of(column: pa.Array | pa.ChunkedArray, start: np.ndarray, end: np.ndarr
 @given(st.lists(MARKED | word_twins.HOSTILE, max_size=4), st.booleans(), st.booleans())
 def test_lines_are_those_of_the_twin(documents: list[str], citations: bool, by_sentence: bool) -> None:
     column = pa.array(documents, pa.large_string())
-    found = line_statistics(column, PHRASES, TERMINALS, by_sentence=by_sentence, citations=citations)
+    lines = line_statistics(column, PHRASES, TERMINALS, by_sentence=by_sentence, citations=citations)
     expected: list[str] = []
     for text in documents:
         starts = [*twin.sentences(text, TERMINALS), len(text)]
         pieces = [text[i:j] for i, j in zip(starts, starts[1:], strict=False)] if by_sentence else text.splitlines()
         expected += pieces
-    assert text_of(column, found.start, found.end) == [line.strip() for line in expected]
-    rows = [*found.counts.tolist(), found.anywhere.tolist(), found.at_start.tolist(), found.at_end.tolist()]
+    assert text_of(column, lines.start, lines.end) == [line.strip() for line in expected]
+    rows = [*lines.counts.tolist(), lines.anywhere.tolist(), lines.at_start.tolist(), lines.at_end.tolist()]
     names = (*NAMES, "anywhere", "at_start", "at_end")
     for line, values in zip(expected, zip(*rows, strict=True), strict=True):
         assert dict(zip(names, values, strict=True)) == twin.line(line, PHRASES, TERMINALS, citations)
@@ -67,13 +67,15 @@ def test_lines_are_kept_and_joined(documents: list[str], citations: bool, random
     kept, joined, number = [], [], 0
     for text in documents:
         pieces = text.splitlines(keepends=True)
-        mine = [piece for piece, wanted in zip(pieces, keep[number : number + len(pieces)], strict=True) if wanted]
+        kept_pieces = [
+            piece for piece, wanted in zip(pieces, keep[number : number + len(pieces)], strict=True) if wanted
+        ]
         number += len(pieces)
-        kept.append("".join(mine))
-        stripped = [piece.strip() for piece in mine]
+        kept.append("".join(kept_pieces))
+        stripped = [piece.strip() for piece in kept_pieces]
         stripped = stripped if citations else [twin.CITATION.sub("", piece) for piece in stripped]
         joined.append("\n".join(stripped).strip())
     assert keep_lines(column, lines, keep).to_pylist() == kept
-    found = join_lines(column, lines, keep, citations=citations).to_pylist()
+    joined_lines = join_lines(column, lines, keep, citations=citations).to_pylist()
     # A first line that is empty takes no separator, and the result is stripped either way.
-    assert found == joined
+    assert joined_lines == joined
