@@ -242,16 +242,14 @@ def _describe(
             if traits & _LINE_SPACE:
                 word = 0
             else:
-                words += word == 0
-                word += 1
+                words, word = words + (word == 0), word + 1
                 longest = max(longest, word)
             # Phase 2: the mark of a citation is looked through, up to `skip`.
             if code == _OPEN and not citations and position >= skip:
                 skip = citation_end(data, position, stop, table)
             if position >= skip:
                 # Phase 3: characters, sentences and phrases of what is left.
-                characters += 1
-                last = code
+                characters, last = characters + 1, code
                 letters += (traits & _LINE_LETTER) != 0
                 uppercase += (traits & _LINE_UPPER) != 0
                 numbers += (traits & _LINE_NUMBER) != 0
