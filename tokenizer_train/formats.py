@@ -21,48 +21,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from eyas.errors import InputError
 from eyas.tokenizer_train.alphabet import to_bytes, to_characters
+from eyas.tokenizer_train.patterns import PUBLISHED, detect, expression_of
 
-_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-
-
-def _by_number(digits: str) -> str:
-    """The pattern that Llama 3 and Qwen share but for `digits`."""
-    return rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
-
-
-def _by_case(contractions: str, digits: str) -> str:
-    """The pattern of o200k: a word is capitals, then small letters."""
-    lead = r"[^\r\n\p{L}\p{N}]?"
-    words = rf"{lead}{_UPPER}*{_LOWER}+{contractions}|{lead}{_UPPER}+{_LOWER}*{contractions}"
-    return rf"{words}|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
-
-
-PATTERNS = {
-    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    # White space at the very end is one piece, line breaks and all (\z: `$` is the end of a line in Oniguruma).
-    "cl100k": (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s+\z|\s*[\r\n]|\s+(?!\S)|\s"
-    ),
-    "llama3": _by_number(r"\p{N}{1,3}"),
-    "qwen": _by_number(r"\p{N}"),
-    "o200k": _by_case(rf"{_CONTRACTIONS}?", r"\p{N}{1,3}"),
-}
-"""How each family cuts text before BPE: tiktoken 0.14 (`openai_public`), llama-models 0.3.0, Qwen's `tokenization_qwen`."""
-
-_BY_RANKS = {
-    50_256: "gpt2",  # r50k
-    50_280: "gpt2",  # p50k
-    100_256: "cl100k",
-    128_000: "llama3",
-    151_643: "qwen",
-    199_998: "o200k",
-    200_000: "o200k",  # Llama 4
-}
-_BY_NAME = (("r50k", "gpt2"), ("p50k", "gpt2"), ("gpt2", "gpt2"), ("cl100k", "cl100k"), ("o200k", "o200k"),
-            ("llama3", "llama3"), ("llama4", "o200k"), ("qwen", "qwen"))  # fmt: skip
 _KINDS = "tokenizer.json, tekken*.json, *.tiktoken or tokenizer.model"
 _RANK_LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\s*")
 _TEKKEN_CONTROL = [
@@ -154,17 +114,15 @@ def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:
 
 def _pattern(given: str | None, ranks: int, file: Path) -> str:
     if given is not None:
-        return PATTERNS.get(given, given)
-    if ranks in _BY_RANKS:
-        return PATTERNS[_BY_RANKS[ranks]]
+        return expression_of(given)
     # Llama's tokenizer.model is called after its folder.
-    called = file.parent.name if file.name.startswith("tokenizer.model") else file.name
-    for part, name in _BY_NAME:
-        if part in called.lower().replace("-", "").replace("_", ""):
-            return PATTERNS[name]
+    name = file.parent.name if file.name.startswith("tokenizer.model") else file.name
+    published = detect(ranks, name)
+    if published is not None:
+        return published.expression
     raise InputError(
         f"{file}: {ranks:,} ranks of no known family, so how it cuts text is unknown. "
-        f"Give `pattern`: one of {', '.join(PATTERNS)}, or its regular expression"
+        f"Give `pattern`: one of {', '.join(PUBLISHED)}, or its regular expression"
     )
 
 
@@ -180,7 +138,7 @@ def _from_tekken(content: dict[str, Any], file: Path, pattern: str | None) -> To
         raise InputError(f"{file}: not a Tekken file as Mistral publishes them: {error!r}") from error
     named = [names.get(number, f"<SPECIAL_{number}>") for number in range(control)]
     return byte_level(
-        dict(enumerate(tokens, control)), PATTERNS.get(pattern, pattern) if pattern else cut, dict(enumerate(named))
+        dict(enumerate(tokens, control)), expression_of(pattern) if pattern else cut, dict(enumerate(named))
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
+from pydantic import AfterValidator, ByteSize, Field, model_validator
 
 from eyas.corpus.options import Options
 from eyas.errors import InputError
+from eyas.tokenizer_train.latex_commands import LatexOptions, named
+from eyas.tokenizer_train.patterns import PatternName
 
 SPECIAL_TOKENS = [
     "<|pad|>",
@@ -26,26 +28,6 @@ SPECIAL_TOKENS = [
 """pad, bos and eos at ids 0, 1 and 11: where Falcon-H1 has them."""
 
 PAD, BOS, EOS = "<|pad|>", "<|begin_of_text|>", "<|end_of_text|>"
-
-
-class LatexOptions(Options):
-    """LaTeX commands as single tokens: `latex: {inject: builtin}`."""
-
-    inject: Literal["builtin", "corpus"] | list[str] = "builtin"
-    """`builtin`: the common commands of mathematics and documents; `corpus`: the most frequent ones of the text; or a
-    list such as [\\frac, \\sqrt]."""
-    max_commands: int = Field(default=300, ge=1)
-    """Of `corpus`: at most so many."""
-    min_count: int = Field(default=100, ge=1)
-    """Of `corpus`: commands that occur so often at least."""
-
-    @field_validator("inject")
-    @classmethod
-    def _commands(cls, value: str | list[str]) -> str | list[str]:
-        for command in [] if isinstance(value, str) else value:
-            if not (command.startswith("\\") and command[1:].isascii() and command[1:].isalpha()):
-                raise InputError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
-        return value
 
 
 def _in_thousandths(weight: float) -> float:
@@ -69,7 +51,7 @@ class TokenizerOptions(Options):
     vocab_sizes: list[Annotated[int, Field(ge=300, le=1_000_000)]] = Field(default=[32768], min_length=1)
     """Sizes to make, exact, special tokens and LaTeX commands included. One training to the largest gives them all:
     merges nest. The largest is the one that shards use (Falcon-H1: 32K to 261K)."""
-    pretokenizer: Literal["falcon-h1", "llama-3", "qwen", "cl100k", "gpt-2"] | None = None
+    pretokenizer: PatternName | None = None
     """How text is cut, as a published model does it, instead of by the four options that follow."""
     split_digits: Literal["each", "groups_of_3", "none"] = "each"
     """`each`: one digit, one pretoken (Falcon-H1). `groups_of_3`: up to three (Llama-3)."""
@@ -113,8 +95,6 @@ class TokenizerOptions(Options):
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
                 raise InputError(f"special_tokens must hold {token}: shards and trainer rely on it")
-        from eyas.tokenizer_train.latex_commands import named
-
         commands = len(named(self.latex) or ())  # those found in the text are not known yet: `bpe.learn` looks again
         control = len(self.special_tokens) + self.reserved_tokens
         if min(self.vocab_sizes) < 256 + control + commands:

@@ -17,8 +17,8 @@ from eyas.tokenizer_train.report.comparison import ALL, TokenizerFigures
 from eyas.tokenizer_train.report.digit_groups import LONGEST, DigitGroups, describe
 from eyas.tokenizer_train.report.examples import examples, tokens
 from eyas.tokenizer_train.report.latex_cuts import LatexCuts
+from eyas.tokenizer_train.report.measured import Measured, middle
 from eyas.tokenizer_train.report.price import FALCON_H1, Price, prices
-from eyas.tokenizer_train.report.report import Measured, middle
 from eyas.tokenizer_train.report.tables import MEASURES, Measure, heat, tables
 
 TEMPLATE = "tokenizer.html.jinja"

@@ -21,9 +21,9 @@ from tokenizers import Tokenizer, decoders, models
 from eyas.errors import InputError
 from eyas.text_kernels.pretokens.counts import PretokenCounts
 from eyas.tokenizer_train.alphabet import BYTE_ORDER, to_characters
-from eyas.tokenizer_train.latex_commands import chosen, without_commands
 from eyas.tokenizer_train.options import BOS, EOS, PAD, TokenizerOptions
 from eyas.tokenizer_train.pretokenizer import Pretokenizer
+from eyas.tokenizer_train.training.injection import chosen, without_commands
 from eyas.tokenizer_train.training.merging import Learned, learn_merges
 
 _BATCH_CHARACTERS = 4_000_000

@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from eyas.pipelines.cli import tokenizer_report as tokenizer_report_cli
 from eyas.tokenizer_train.report import sample as tokenizer_corpus
 from eyas.tokenizer_train.report.examples import visible
-from eyas.tokenizer_train.report.report import measure, report
+from eyas.tokenizer_train.report.measured import measure
+from eyas.tokenizer_train.report.report import report
 from eyas.tokenizer_train.report.sample import LONGEST, Limits, Sample, sample_corpus
 from eyas.tokenizer_train.report.tables import MEASURES, heat
 
