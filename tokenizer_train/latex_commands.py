@@ -46,12 +46,12 @@ class LatexOptions(Options):
     """LaTeX commands as single tokens: `latex: {inject: builtin}`."""
 
     inject: Literal["builtin", "corpus"] | list[str] = "builtin"
-    """`builtin`: the common commands of mathematics and documents; `corpus`: the most frequent ones of the text; or a
+    """`builtin`: the common commands of mathematics and documents. `corpus`: the most frequent commands of the text. Or a
     list such as [\\frac, \\sqrt]."""
     max_commands: int = Field(default=300, ge=1)
-    """Of `corpus`: at most so many."""
+    """The largest number of commands to take from the text (`corpus`)."""
     min_count: int = Field(default=100, ge=1)
-    """Of `corpus`: commands that occur so often at least."""
+    """The least number of times that a command of the text must occur (`corpus`)."""
 
     @field_validator("inject")
     @classmethod
@@ -63,7 +63,7 @@ class LatexOptions(Options):
 
 
 def named(options: LatexOptions | None) -> list[str] | None:
-    """The commands that the options name, without repetition; None if they are to be found in the text."""
+    """The commands that the options name, each once; None if training must look for them in the text."""
     if options is None:
         return []
     if options.inject == "corpus":

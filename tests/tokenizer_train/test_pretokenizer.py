@@ -120,7 +120,7 @@ def test_a_preset_is_recognised_by_its_expression(preset: str) -> None:
 
 
 def test_a_preset_and_options_exclude_each_other() -> None:
-    with pytest.raises(ValueError, match="pretokenizer: qwen says how text is cut: leave out split_digits"):
+    with pytest.raises(ValueError, match="pretokenizer: qwen decides how text is cut: leave out split_digits"):
         TokenizerOptions(pretokenizer="qwen", split_digits="each")
 
 

@@ -162,8 +162,8 @@ def _measure(
             counts += np.bincount(ids.values.to_numpy(zero_copy_only=False), minlength=size)
             pairs.append(_add(figures, loaded, text, ids))
             if group.kind == "math":
-                commands = command_spans(text)
-                latex.add(loaded, ids, commands, cut(loaded, text, ids, commands[1]))
+                names, spans = command_spans(text)
+                latex.add(loaded, ids, names, cut(loaded, text, ids, spans))
             progress(loaded.label, int(pairs[-1][0].sum()))
         figures.renyi = renyi_efficiency(counts, loaded.vocab_size)
         figures.squares = _squares(pairs, figures.bytes_per_token)

@@ -22,7 +22,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Measured:
-    """All that page and JSON show."""
+    """Everything that the page and the JSON show."""
 
     comparison: Comparison
     sample: Sample
@@ -31,7 +31,7 @@ class Measured:
     limits: Limits
 
     def summary(self) -> list[dict[str, Any]]:
-        """One row per tokenizer: vocabulary size, bytes per token by kind of text, relative price at the middle width."""
+        """A row for each tokenizer: vocabulary size, bytes per token by kind of text, relative price at the middle width."""
         width = middle(self.widths)
         price = {one.label: one.relative for one in self.prices if one.width == width}
         return [
@@ -48,12 +48,12 @@ class Measured:
 
     @property
     def widths(self) -> list[int]:
-        """Those of the prices, in the order asked for."""
+        """The widths of the prices, in the caller's order."""
         return list(dict.fromkeys(one.width for one in self.prices))
 
     def to_json(self) -> dict[str, Any]:
         """Everything, with keys that stay."""
-        sample, found = self.sample, self.comparison
+        sample, comparison = self.sample, self.comparison
         return {
             "version": VERSION,
             "corpus": {
@@ -67,34 +67,34 @@ class Measured:
                         "bytes": sample.bytes[group.name],
                         "of_bytes": sample.of_bytes[group.name],
                     }
-                    for group in found.groups
+                    for group in comparison.groups
                 ],
             },
             "summary": self.summary(),
-            "tokenizers": [one.to_json() for one in found.tokenizers],
-            "overlap": [asdict(one) for one in found.overlap],
+            "tokenizers": [one.to_json() for one in comparison.tokenizers],
+            "overlap": [asdict(one) for one in comparison.overlap],
             "price": [asdict(one) for one in self.prices],
         }
 
 
 def middle(widths: Sequence[int]) -> int:
-    """The width whose price stands in the summary."""
+    """The width whose price the summary shows."""
     return widths[(len(widths) - 1) // 2]
 
 
 def is_english(group: Group) -> bool:
-    """Whether a group is English, labelled as en, eng, en-GB, eng_Latn."""
+    """Whether a group is English: its label is en, eng, en-GB, eng_Latn or the like."""
     label = group.name.removeprefix("language: ").lower().replace("-", "_").split("_")[0]
     return group.kind == "language" and label in ("en", "eng")
 
 
 def _by_kind(one: TokenizerFigures, groups: Sequence[Group]) -> dict[str, float | None]:
-    own = [group for group in groups if not group.rest]
+    labelled = [group for group in groups if not group.rest]
     kinds = {
-        "english": [group.name for group in own if is_english(group)],
-        "other_languages": [group.name for group in own if group.kind == "language" and not is_english(group)],
-        "code": [group.name for group in own if group.kind == "code"],
-        "mathematics": [group.name for group in own if group.kind == "math"],
+        "english": [group.name for group in labelled if is_english(group)],
+        "other_languages": [group.name for group in labelled if group.kind == "language" and not is_english(group)],
+        "code": [group.name for group in labelled if group.kind == "code"],
+        "mathematics": [group.name for group in labelled if group.kind == "math"],
     }
     return {kind: mean_ratio(one.groups, names) for kind, names in kinds.items()}
 
@@ -108,9 +108,9 @@ def measure(
     limits: Limits | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Measured:
-    """Measures `tokenizers` (paths) on `corpora` (paths); the caller closes the sample.
+    """Measures `tokenizers` (paths) on `corpora` (paths). The caller must close the sample.
 
-    `progress` hears what is done, and how much of how much. Raises ValueError for what cannot be read, in words.
+    `progress` gets the current step, how much of it is done, and its total. Raises InputError for what cannot be read.
     """
     if not 1 <= len(tokenizers) <= MOST:
         raise InputError(f"{len(tokenizers)} tokenizers to compare; name 1 to {MOST}")
@@ -119,7 +119,7 @@ def measure(
     if not widths:
         raise InputError("no width to compute prices for: name one by --width, or leave the option out")
     limits = limits or Limits()
-    prices([("", 1, 1.0)], widths, parameters)  # what is wrong with them is said before the long work
+    prices([("", 1, 1.0)], widths, parameters)  # raises for wrong widths before the long work
     loaded = []
     for number, (path, label) in enumerate(zip(tokenizers, labels(tokenizers), strict=True)):
         progress("reading tokenizers", number, len(tokenizers))
@@ -133,9 +133,9 @@ def measure(
             done += size
             progress(f"measuring {label}", done, total)
 
-        found = compare(loaded, sample.groups, sample.texts, encoded)
+        comparison = compare(loaded, sample.groups, sample.texts, encoded)
     except BaseException:
         sample.close()
         raise
-    costs = [(one.loaded.label, one.loaded.vocab_size, one.groups[ALL].bytes_per_token) for one in found.tokenizers]
-    return Measured(found, sample, prices(costs, widths, parameters), list(corpora), limits)
+    ratios = [(t.loaded.label, t.loaded.vocab_size, t.groups[ALL].bytes_per_token) for t in comparison.tokenizers]
+    return Measured(comparison, sample, prices(ratios, widths, parameters), list(corpora), limits)

@@ -30,20 +30,20 @@ def report(
     limits: Limits | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[dict[str, Any]]:
-    """Compares tokenizers, and writes the page to `out` and the numbers to `json_out`, where these are not None.
+    """Compares tokenizers. Writes the page to `out` and the numbers to `json_out`, unless they are None.
 
-    Returns the rows of the summary. Raises ValueError for paths that cannot be read.
+    Returns the rows of the summary. Raises InputError for paths that cannot be read.
     """
-    found = measure(tokenizers, corpora, widths=widths, parameters=parameters, limits=limits, progress=progress)
+    measured = measure(tokenizers, corpora, widths=widths, parameters=parameters, limits=limits, progress=progress)
     try:
         if out is not None:
             progress("writing the page", 1, 1)
-            _write(out, render(found).encode())
+            _write(out, render(measured).encode())
         if json_out is not None:
-            _write(json_out, json.dumps(found.to_json(), indent=1, ensure_ascii=False).encode())
-        return found.summary()
+            _write(json_out, json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode())
+        return measured.summary()
     finally:
-        found.sample.close()
+        measured.sample.close()
 
 
 def _write(path: str, content: bytes) -> None:

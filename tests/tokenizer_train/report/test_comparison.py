@@ -234,9 +234,9 @@ LATEX = with_tokens(
 
 def latex_of(texts: list[str], one: LoadedTokenizer) -> LatexCuts:
     text, found = column(texts), LatexCuts()
-    commands = command_spans(text)
+    names, spans = command_spans(text)
     ids = one.encoder.encode(text)
-    found.add(one, ids, commands, cut(one, text, ids, commands[1]))
+    found.add(one, ids, names, cut(one, text, ids, spans))
     return found
 
 
