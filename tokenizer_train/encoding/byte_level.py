@@ -4,6 +4,7 @@ If a part that changes ids is not understood, the file is refused with the reaso
 parts are a pattern outside our family, a normaliser other than NFC, and a model that is not byte-level BPE. Reading
 Llama-3's 128,000 tokens takes 0.6 s.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 

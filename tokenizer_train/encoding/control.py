@@ -4,6 +4,7 @@ The encoder takes every text as characters. The text of a document with the colu
 the pieces are encoded like any text, and the tokens' ids are put between the pieces' ids. The trade: cutting is Python,
 1 µs a token, and costs nothing for documents without the column.
 """
+# Tested in tests/synthetic/test_control_tokens.py.
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Encodes files of text to Parquet files of ids, and shows the tokens of one text: `eyas tokenizer encode`."""
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ prefetched a batch ahead, because each is elsewhere in memory. New pretokens are
 merge table is in the cache. The trade: working memory of 24 bytes for each byte of a chunk, of which a fifth is ever
 touched.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 

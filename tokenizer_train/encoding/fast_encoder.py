@@ -3,6 +3,7 @@
 The cache grows with the text up to a million pretokens, about 130 MB. Then it is emptied, so memory is bounded. Results
 never depend on it.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 

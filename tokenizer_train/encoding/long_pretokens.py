@@ -3,6 +3,7 @@
 The pair of lowest rank, leftmost first, is merged until no pair has a rank. `short_pretokens` does the same by looking at
 all places each time, which is faster up to 64 bytes.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 

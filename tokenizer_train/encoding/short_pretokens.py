@@ -6,6 +6,7 @@ but the one that ends a pretoken, because both its ends have a symbol that merge
 for among all places, 16 at a time, so lanes of one round should have one width. A pretoken of up to 16 bytes takes 0.2 µs;
 one after the other they take 0.5 each.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 

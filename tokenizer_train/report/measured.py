@@ -1,4 +1,5 @@
 """Measures tokenizers on a sample of a corpus: everything that the page and the JSON file show."""
+# Tested in tests/tokenizer_train/report/test_report.py.
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 The page answers in this order: which tokenizer needs fewer tokens, in which language; how it cuts numbers and LaTeX; which
 tokens it wastes; what it costs in a model. About 400 KB for four tokenizers and 43 groups.
 """
+# Tested in tests/tokenizer_train/report/test_report.py.
 
 from __future__ import annotations
 

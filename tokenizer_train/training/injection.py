@@ -1,4 +1,5 @@
 """Injection of LaTeX commands: which commands become tokens, and what is left of the counts to learn merges from."""
+# Tested in tests/tokenizer_train/training/test_bpe.py.
 
 from __future__ import annotations
 

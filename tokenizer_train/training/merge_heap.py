@@ -1,4 +1,5 @@
 """The heap of pairs: largest count first, then the smaller pair, then the older entry, as `tokenizers` orders them."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 

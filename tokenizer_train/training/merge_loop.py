@@ -9,6 +9,7 @@ few letters it happens all the time. Counts are 64-bit.
 The trade: heap keys are upper bounds. An entry at the top is counted anew from its places; it is merged if it is still
 the largest, otherwise put back with its new count. Method: Sennrich et al. 2016, made incremental.
 """
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 

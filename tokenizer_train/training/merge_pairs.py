@@ -1,4 +1,5 @@
 """Pairs during merging: how a pair is packed into a number, where it stands, and its residual count."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 

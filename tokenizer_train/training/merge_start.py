@@ -1,4 +1,5 @@
 """Makes the state that the merge loop starts from: words as bytes, and every pair of bytes with its places."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 

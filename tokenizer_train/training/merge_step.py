@@ -4,6 +4,7 @@ A merge costs as much as the pair has places, and a little for each different ne
 have lost is not written down anywhere (`eyas.tokenizer_train.training.merge_state`, with an example). 8 million places
 take 1.3 s on one core.
 """
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 
