@@ -42,7 +42,7 @@ def learned(pattern: str) -> dict[bytes, int]:
 
 
 def naive_ids(text: str, pattern: str, ranks: dict[bytes, int]) -> list[int]:
-    """What tiktoken does, said plainly: a piece that is a token, else the lowest pair again and again."""
+    """tiktoken's method in plain Python: a piece that is a token, else the lowest pair again and again."""
     ids: list[int] = []
     for piece in pieces(pattern, text):
         data = piece.encode()

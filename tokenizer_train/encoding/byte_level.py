@@ -42,8 +42,8 @@ class Model(NamedTuple):
     pairs: npt.NDArray[np.uint64]
     moves: npt.NDArray[np.uint16]
     """`pairs` and `moves` are a `pair_table`."""
-    made: npt.NDArray[np.int32]
-    """By rank: the id of the token that is made."""
+    merged_ids: npt.NDArray[np.int32]
+    """By rank: the id of the token that the merge makes."""
     slots: npt.NDArray[np.uint64]
     """A hash table of the vocabulary, if pretokens are looked up in it before merging (`ignore_merges`); else empty."""
     data: npt.NDArray[np.uint8]
@@ -112,16 +112,16 @@ def _pretokenizer(content: dict[str, Any] | None) -> Pretokenizer:
 def _pair_tables(
     merges: list[Any], vocab: dict[str, int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
-    """`byte_pairs`, `pairs`, `moves` and `made` of a `Model`."""
-    left, right, made = (np.empty(len(merges), np.int32) for _ in range(3))
+    """`byte_pairs`, `pairs`, `moves` and `merged_ids` of a `Model`."""
+    left, right, merged_ids = (np.empty(len(merges), np.int32) for _ in range(3))
     for rank, merge in enumerate(merges):
         first, second = merge.split(" ") if isinstance(merge, str) else merge
-        left[rank], right[rank], made[rank] = vocab[first], vocab[second], vocab[first + second]
+        left[rank], right[rank], merged_ids[rank] = vocab[first], vocab[second], vocab[first + second]
     pairs, moves = pair_table(left, right)
     byte_ids = np.array([vocab[character] for character in CHARACTERS], np.int32)
     byte_pairs = np.empty(1 << 16, np.int32)
     _fill_byte_pairs(byte_ids, pairs, moves, byte_pairs)
-    return byte_pairs, pairs, moves, made
+    return byte_pairs, pairs, moves, merged_ids
 
 
 @kernel

@@ -175,7 +175,8 @@ def _encode_queue(
     width: int,
 ) -> None:
     """Encodes the pretokens of these numbers, which have at most `width` bytes: 16, 32 or 64."""
-    byte_ids, byte_pairs, pairs, moves, made = model.byte_ids, model.byte_pairs, model.pairs, model.moves, model.made
+    byte_ids, byte_pairs, merged_ids = model.byte_ids, model.byte_pairs, model.merged_ids
+    pairs, moves = model.pairs, model.moves
     values, ids, used = known.values, known.ids, known.used
     new_start, new_length = chunk.new_start, chunk.new_length
     symbols, lasts, firsts, keys = np.empty((4, LANES * STRIDE), np.int32)
@@ -188,7 +189,7 @@ def _encode_queue(
             base = lane * STRIDE
             key = lowest_key(keys, base, width)
             if key != NO_KEY:
-                advance_lane(pairs, moves, made, key, base, symbols, keys, lasts, firsts)
+                advance_lane(pairs, moves, merged_ids, key, base, symbols, keys, lasts, firsts)
                 continue
             if inside[lane] >= 0:
                 many = read_lane(lengths[lane], base, symbols, firsts, encoded)

@@ -43,7 +43,7 @@ def encode_long(model: Model, data: npt.NDArray[np.uint8], start: int, length: i
         right = after[i]
         if ids[i] < 0 or right >= length or rank_of(model.pairs, model.moves, ids[i], ids[right]) != rank:
             continue
-        ids[i], ids[right] = model.made[rank], -1
+        ids[i], ids[right] = model.merged_ids[rank], -1
         after[i] = after[right]
         if after[i] < length:
             before[after[i]] = i

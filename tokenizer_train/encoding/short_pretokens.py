@@ -70,7 +70,7 @@ def lowest_key(keys: npt.NDArray[np.int32], base: int, width: int) -> int:
 def advance_lane(
     pairs: npt.NDArray[np.uint64],
     moves: npt.NDArray[np.uint16],
-    made: npt.NDArray[np.int32],
+    merged_ids: npt.NDArray[np.int32],
     key: int,
     base: int,
     symbols: npt.NDArray[np.int32],
@@ -82,7 +82,7 @@ def advance_lane(
     left = base + (key & ((1 << PLACE_BITS) - 1))
     gone = int(after[left])
     right, other = int(after[gone]), int(before[left])
-    symbol = int(made[key >> PLACE_BITS])
+    symbol = int(merged_ids[key >> PLACE_BITS])
     symbols[left] = symbol
     keys[gone] = NO_KEY
     after[left], before[right] = right, left

@@ -71,7 +71,7 @@ def test_sampling_error_is_nothing_for_texts_alike_and_falls_with_their_number()
     assert error(mixed) > 0.05
 
 
-def test_nothing_to_measure_is_said() -> None:
+def test_nothing_to_measure_is_an_error() -> None:
     group = Group("language: en", "English", "language")
     with pytest.raises(ValueError, match="no text to measure on"):
         compare([loaded("bytes")], [group], lambda _: [])

@@ -115,13 +115,13 @@ def test_errors_name_the_path_and_what_was_expected(tmp_path: Path) -> None:
     broken.write_text('{"text": \n{"txt": "a"}\n')
     (tmp_path / "notes.docx").write_text("x")
     (tmp_path / "empty").mkdir()
-    for path, told in [
+    for path, message in [
         (tmp_path / "nowhere", "nowhere: no such file or folder; expected a run's folder"),
         (tmp_path / "notes.docx", "notes.docx: cannot tell the format"),
         (tmp_path / "empty", "empty: no file there to read"),
         (broken, "no document with text to measure on; the first record: .*broken.jsonl, line 1: not valid JSON"),
     ]:
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             report([one], [str(path)], out=None)
     with pytest.raises(ValueError, match=r"nothing\.json: no such file"):
         report([str(tmp_path / "nothing.json")], [good], out=None)
@@ -131,7 +131,7 @@ def test_errors_name_the_path_and_what_was_expected(tmp_path: Path) -> None:
         report([one], [good], widths=[64], parameters=[1e6, 1e7], out=None)
 
 
-def test_records_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_the_page_counts_records_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": ENGLISH}) + '\n{"text": 3}\nnot json\n')
     (one,) = tokenizers(tmp_path, 300)
@@ -140,7 +140,7 @@ def test_records_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     assert "2 records could not be read" in out.read_text()
 
 
-def test_the_command_prints_a_summary_and_says_what_it_wrote(tmp_path: Path) -> None:
+def test_the_command_prints_a_summary_and_the_files_that_it_wrote(tmp_path: Path) -> None:
     app = typer.Typer()
     app.command()(tokenizer_report_cli.report)
     docs = jsonl(tmp_path / "a.jsonl", [{"text": ENGLISH * 1000, "lang": "en"}])

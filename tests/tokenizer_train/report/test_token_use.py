@@ -19,9 +19,9 @@ def test_tokens_that_are_rare_unused_or_out_of_reach() -> None:
     assert use.unused.tolist() == [xyz, cd]
     assert list(use.unreachable) == [xyz]
     assert (use.tokens, use.control, use.partial) == (259, 0, 128)
-    told = use.to_json(one)
-    assert told["unreachable"]["first"] == [{"id": xyz, "text": "xyz", **told["unreachable"]["first"][0]}]
-    assert told["unreachable"]["first"][0]["why"]
-    assert told["unused"]["count"] == 2
+    lists = use.to_json(one)
+    assert lists["unreachable"]["first"] == [{"id": xyz, "text": "xyz", **lists["unreachable"]["first"][0]}]
+    assert lists["unreachable"]["first"][0]["why"]
+    assert lists["unused"]["count"] == 2
     counts[ab] = RARE
     assert token_use(one, counts).rare.tolist() == []
