@@ -42,8 +42,8 @@ def hf(
     tokenizer: TokenizerOption = None,
 ) -> None:
     """A folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)` gives a FalconH1ForCausalLM."""
-    from eyas.trainer.files import load_model
     from eyas.trainer.hf import export_hf
+    from eyas.trainer.loading import load_model
 
     found = _tokenizer(model, tokenizer)
     export_hf(load_model(_model(model)), out, found)
@@ -62,8 +62,8 @@ def gguf(
     tokenizer: TokenizerOption = None,
 ) -> None:
     """A GGUF file for llama.cpp (falcon-h1), multipliers folded into the weights."""
-    from eyas.trainer.files import load_model
     from eyas.trainer.gguf_export import export_gguf
+    from eyas.trainer.loading import load_model
 
     found = _tokenizer(model, tokenizer)
     export_gguf(load_model(_model(model)), out, type_.value, found)

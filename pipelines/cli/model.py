@@ -58,7 +58,7 @@ def train(
     from eyas.pipelines.cli.shards import parsed_weights, shards_folder
     from eyas.pipelines.cli.training_view import TrainingView, told
     from eyas.pipelines.engine.executors import cores
-    from eyas.pipelines.engine.passes.model import train_on
+    from eyas.trainer.on_shards import train_on
 
     mixture = [{"weights": parsed_weights(weight)}] if weight else None
     given = {

@@ -84,9 +84,9 @@ def test_the_set_that_is_damaged_below_is_good(tmp_path: Path) -> None:
         (put("ids", (1, 7), 5), "row 1: something else in the padding at its end"),
         (put("lengths", 2, 9), "row 1: its pieces add up to 9 tokens"),
         (put("lengths", 1, 0), "row 0: a piece of 0 tokens"),
-        (put("lengths", 2, 6), "14 tokens, but index.json says 15"),
+        (put("lengths", 2, 6), "14 tokens, but index.json states 15"),
         (put("documents", 1, 5), "document 5: a piece begins at its token 0, expected 3"),
-        (put("documents", 1, 5), "2 documents, but index.json says 3"),
+        (put("documents", 1, 5), "2 documents, but index.json states 3"),
         (put("offsets", 2, 2), "document 7: a piece begins at its token 2, expected 0"),
     ],
 )
@@ -108,10 +108,10 @@ def test_a_document_that_would_fit_is_not_to_be_split(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        (lambda f: replace(f, rows=3), "2 rows, but index.json says 3"),
-        (lambda f: replace(f, documents=4), "3 documents, but index.json says 4"),
+        (lambda f: replace(f, rows=3), "2 rows, but index.json states 3"),
+        (lambda f: replace(f, documents=4), "3 documents, but index.json states 4"),
         (lambda f: replace(f, source="t"), "its metadata is not the index's: it belongs to another set"),
-        (lambda f: replace(f, bytes=f.bytes + 1), "bytes, but index.json says"),
+        (lambda f: replace(f, bytes=f.bytes + 1), "bytes, but index.json states"),
         (lambda f: replace(f, sha256="0" * 64), "damaged: its sha256 is"),
     ],
 )

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.shards.packing import Packed, cropped, fill_rows, pack, split
-from eyas.shards.packing_report import CROPPED, added, comparison, histogram
 
 CASES = st.integers(1, 40).flatmap(lambda row: st.tuples(st.just(row), st.lists(st.integers(0, 3 * row), max_size=40)))
 WAYS = ("best_fit", "first_fit", "concat")
@@ -136,24 +135,3 @@ def test_rows_are_filled_with_the_tokens_of_their_pieces(case: tuple[int, list[i
 def test_pieces_as_long_as_a_row_and_of_one_token(capacity: int) -> None:
     assert pack(np.full(5, capacity, np.int64), capacity, "best_fit").rows == 5
     assert pack(np.ones(3 * capacity, np.int64), capacity, "best_fit").rows == 3
-
-
-def test_padding_of_realistic_lengths_is_a_fraction_of_a_percent() -> None:
-    """Log-normal lengths as of web text, mean about 900 tokens, in rows of 2,048."""
-    lengths = np.random.default_rng(0).lognormal(6.3, 1.0, 20_000).astype(np.int64) + 1
-    ways = comparison(lengths, 2048)
-    assert 0 <= ways["best_fit"]["padding"] / (ways["best_fit"]["rows"] * 2048) < 0.005
-    assert ways["best_fit"]["padding"] <= ways["first_fit"]["padding"]
-    assert ways["concat"]["short_split"] > 1000
-    assert ways["best_fit"]["short_split"] == ways["first_fit"]["short_split"] == 0
-    assert [ways[how]["lost"] for how in WAYS] == [0, 0, 0]
-    assert ways[CROPPED]["lost"] > 0.2 * lengths.sum()
-
-
-def test_groups_add_up() -> None:
-    lengths = np.array([0, 1, 2, 3, 4, 900, 16], np.int64)
-    assert histogram(lengths) == [2, 2, 1, 0, 1, 0, 0, 0, 0, 1]
-    entries = [{"ways": comparison(part, 16), "histogram": histogram(part)} for part in (lengths, lengths[:3])]
-    ways, sizes = added(entries)
-    assert sizes == [4, 3, 1, 0, 1, 0, 0, 0, 0, 1]
-    assert ways["concat"]["rows"] == entries[0]["ways"]["concat"]["rows"] + 1

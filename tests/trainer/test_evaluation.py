@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import torch
+from fake_loader import OPTIONS, SMALL, FakeLoader, index_of
 from shard_sets import packed, tokenizer
-from test_training import OPTIONS, SMALL, FakeIndex, FakeLoader
 
 from eyas.shards import packing_tasks as pack
+from eyas.shards.format import HELD_OUT
 from eyas.shards.options import ShardOptions
-from eyas.shards.packing_tasks import HELD_OUT
 from eyas.tokenizer_train import Encoder
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.evaluation import HeldOut
@@ -57,7 +57,7 @@ def test_it_is_the_log_likelihood_over_the_bytes(folder: Path) -> None:
 
 def test_training_measures_it_and_resumes_with_the_same_figures(folder: Path, tmp_path: Path) -> None:
     held_out = HeldOut(str(folder / "shards" / HELD_OUT), 4)
-    loader = {"index": FakeIndex(vocab_size=300)}
+    loader = {"index": index_of(vocab_size=300)}
     options = OPTIONS.model_copy(update={"evaluate_every": 5})
     summary = train(FakeLoader(**loader), options, str(tmp_path / "whole"), seed=1, held_out=held_out)
     lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]

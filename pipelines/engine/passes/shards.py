@@ -44,8 +44,9 @@ def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: 
 
 def published(store: Store, folder: str, meta: ShardMeta, entries: list[Entry], documents: int) -> Result:
     """Writes the index of the shards in `folder`, which hold `documents` documents; RuntimeError if they do not."""
+    from eyas.shards.format import HELD_OUT
     from eyas.shards.packing_report import added
-    from eyas.shards.packing_tasks import HELD_OUT, index_of
+    from eyas.shards.packing_tasks import index_of
 
     result = Result(files=[FileEntry.from_json(file) for entry in entries for file in entry["files"]])
     packed = sum(entry["documents"] for entry in entries)
