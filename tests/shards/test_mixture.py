@@ -113,21 +113,21 @@ def test_any_ranks_any_stops_any_mixture_see_the_undisturbed_order(folder: str, 
     (alone,) = loaders(1)
     batches = iter(alone)
     wanted = [(next(batches).rows.tolist(), alone.order_hash) for _ in range(20)]
-    found: list[tuple[list[int], str]] = []
+    seen: list[tuple[list[int], str]] = []
     state = None
-    while len(found) < 20:
+    while len(seen) < 20:
         world = data.draw(st.sampled_from([1, 2, 4]))
         ranks = loaders(world)
         for rank in ranks:
             if state is not None:
                 rank.load_state_dict(state)
         streams = [iter(rank) for rank in ranks]
-        for _ in range(data.draw(st.integers(1, 20 - len(found)))):
+        for _ in range(data.draw(st.integers(1, 20 - len(seen)))):
             rows = [next(stream).rows.tolist() for stream in streams]
             assert len({rank.order_hash for rank in ranks}) == 1
-            found.append(([rows[i % world][i // world] for i in range(4)], ranks[0].order_hash))
+            seen.append(([rows[i % world][i // world] for i in range(4)], ranks[0].order_hash))
         state = data.draw(st.sampled_from(ranks)).state_dict()
-    assert found == wanted
+    assert seen == wanted
     assert len({hash_ for _, hash_ in wanted}) == 20
 
 

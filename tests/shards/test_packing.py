@@ -33,13 +33,13 @@ def naive_best_fit(pieces: list[int], capacity: int) -> list[int]:
 def naive_first_fit(pieces: list[int], capacity: int) -> list[int]:
     """The row of each piece."""
     rooms: list[int] = []
-    found = []
+    row_of = []
     for length in pieces:
         row = next((i for i, room in enumerate(rooms) if room >= length), len(rooms))
         rooms += [capacity] * (row == len(rooms))
         rooms[row] -= length
-        found.append(row)
-    return found
+        row_of.append(row)
+    return row_of
 
 
 def used(packed: Packed) -> list[int]:
@@ -52,11 +52,11 @@ def test_splitting_loses_nothing_and_leaves_short_documents_whole(case: tuple[in
     row, lengths = case
     documents, offsets, sizes = split(np.array(lengths, np.int64), row)
     for document, length in enumerate(lengths):
-        own = documents == document
-        assert sizes[own].sum() == length
-        assert offsets[own].tolist() == list(range(0, length, row))
-        assert (sizes[own][:-1] == row).all()
-        assert own.sum() == 1 or length > row or length == 0
+        of_document = documents == document
+        assert sizes[of_document].sum() == length
+        assert offsets[of_document].tolist() == list(range(0, length, row))
+        assert (sizes[of_document][:-1] == row).all()
+        assert of_document.sum() == 1 or length > row or length == 0
     assert (sizes > 0).all()
     assert (sizes <= row).all()
 
@@ -72,14 +72,14 @@ def test_every_way_keeps_every_token_and_fills_no_row_too_full(how: str, case: t
     assert packed.row.tolist() == sorted(packed.row.tolist())
     assert set(packed.row.tolist()) == set(range(packed.rows))
     for document, length in enumerate(lengths):
-        own = packed.document == document
-        mine = sorted(zip(packed.offset[own].tolist(), packed.length[own].tolist(), strict=True))
+        of_document = packed.document == document
+        pieces = sorted(zip(packed.offset[of_document].tolist(), packed.length[of_document].tolist(), strict=True))
         covered = 0
-        for offset, size in mine:
+        for offset, size in pieces:
             assert offset == covered
             covered += size
         assert covered == length
-        assert how == "concat" or len(mine) <= 1 or length > capacity
+        assert how == "concat" or len(pieces) <= 1 or length > capacity
 
 
 @settings(deadline=None, max_examples=200)

@@ -26,10 +26,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_huggingface_datasets(folder: Path, tmp_path: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets")
     files = [str(folder / f"train-{i:05d}.arrow") for i in range(2)]
-    found = datasets.load_dataset(
+    dataset = datasets.load_dataset(
         "arrow", data_files=files, split="train", streaming=streaming, cache_dir=str(tmp_path)
     )
-    rows = list(found)
+    rows = list(dataset)
     assert len(rows) == 307
     assert [row["input_ids"][0] for row in rows] == list(range(100, 407))
     assert rows[304]["documents"] == [608, 609]

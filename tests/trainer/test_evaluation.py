@@ -47,8 +47,8 @@ def test_it_is_the_log_likelihood_over_the_bytes(folder: Path) -> None:
             logp = model(whole)[0, :-1].log_softmax(-1)
         nats -= float(logp.gather(1, whole[0, 1:, None]).sum())
     want = nats / math.log(2) / sum(len(text.encode()) for text in texts)
-    found = HeldOut(str(folder / "shards" / HELD_OUT), 1000).bits_per_byte(model, nullcontext())
-    assert found == {"s": pytest.approx(want, rel=1e-5), "all": pytest.approx(want, rel=1e-5)}
+    measured = HeldOut(str(folder / "shards" / HELD_OUT), 1000).bits_per_byte(model, nullcontext())
+    assert measured == {"s": pytest.approx(want, rel=1e-5), "all": pytest.approx(want, rel=1e-5)}
     # Fewer rows stand for all of them.
     few = HeldOut(str(folder / "shards" / HELD_OUT), 3).bits_per_byte(model, nullcontext())
     assert few["s"] == pytest.approx(want, rel=0.05)

@@ -49,7 +49,7 @@ def likeliest(file: Path) -> dict[int, float]:
     with urllib.request.urlopen(request) as reply:
         answer: dict[str, Any] = json.load(reply)
     del server
-    return {one["id"]: one["logprob"] for one in answer["completion_probabilities"][0]["top_logprobs"]}
+    return {top["id"]: top["logprob"] for top in answer["completion_probabilities"][0]["top_logprobs"]}
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -74,8 +74,8 @@ def test_two_processes_equal_one_and_go_on_from_each_other(way: str, tmp_path: P
     handed = run(1, way, 12, tmp_path / "handed", tmp_path)
     assert [line["step"] for line in handed] == list(range(1, 13))
     assert [line["loss"] for line in handed] == pytest.approx([line["loss"] for line in one], rel=1e-3)
-    found = [[line["held_out"]["all"] for line in lines if "held_out" in line] for lines in (one, two, handed)]
-    assert len(found[0]) == 3 and found[1] == pytest.approx(found[0], rel=1e-3) == found[2]
+    measured = [[line["held_out"]["all"] for line in lines if "held_out" in line] for lines in (one, two, handed)]
+    assert len(measured[0]) == 3 and measured[1] == pytest.approx(measured[0], rel=1e-3) == measured[2]
 
 
 @pytest.mark.slow
