@@ -18,7 +18,7 @@ from typing import Any
 from eyas.errors import InputError, nearest
 
 FIRST_EDITION = ("corpus", "filters", "pipelines", "shards", "synthetic", "text_kernels", "tokenizer_train", "trainer")
-"""Names that were packages of their own before they were imported as `eyas.NAME`."""
+"""Names that were packages of their own before they became packages of `eyas`."""
 DICTIONARIES = ("STAGES", "SOURCES")
 
 
