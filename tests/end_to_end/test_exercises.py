@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from harness import Ran
@@ -62,3 +66,43 @@ def test_the_source_of_the_exercise_reads_csv(eyas: Eyas, tmp_path: Path, monkey
     ran = eyas("run", "recipe.yaml", "--workers", "0")
     assert ran.code == 0 and "empty 1" in ran.out and "1 documents" in ran.out, ran.err
     assert "delimiter" in eyas("sources", "csv", "--plugin", "exercise_sources").out
+
+
+def test_the_command_of_the_exercise_lists_the_longest_documents(
+    eyas: Eyas, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import eyas.pipelines.analysis as package
+
+    analysis, verb, _, test = blocks("extend/cli_verb.md", "python")
+    module = ModuleType("eyas.pipelines.analysis.longest")
+    exec(analysis, module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(package, "longest", module, raising=False)
+    command: dict[str, Any] = {"__name__": "longest_command"}
+    exec(verb, command)
+
+    def call(*args: object) -> Ran:
+        """The new verb, or any other."""
+        if args[0] != "longest":
+            return eyas(*args)
+        command["longest"](str(args[1]), top=1, as_json=True)
+        return Ran(0, *capsys.readouterr())
+
+    shown: dict[str, Any] = {}
+    exec(test, shown)
+    shown["test_the_longest_document_is_first"](call, tmp_path)
+
+
+def test_the_pattern_of_the_exercise_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    from eyas.tokenizer_train import patterns
+    from eyas.tokenizer_train.pretokenizer import Pretokenizer
+
+    entry = eval("{" + blocks("extend/tokenizer_pattern.md", "python")[0] + "}", vars(patterns))
+    (name,) = entry
+    monkeypatch.setitem(patterns.PUBLISHED, name, entry[name])
+    text = r"\frac{12345}{7}"
+    ends, _ = Pretokenizer.of_published(name).cut(pa.array([text], pa.large_string()))
+    pieces = [text[start:end] for start, end in pairwise([0, *ends.tolist()])]
+    assert pieces == ["\\frac", "{", "123", "45", "}", "{", "7", "}"]
