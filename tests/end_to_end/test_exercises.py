@@ -73,7 +73,7 @@ def test_the_command_of_the_exercise_lists_the_longest_documents(
 ) -> None:
     import eyas.pipelines.analysis as package
 
-    analysis, verb, _, test = blocks("extend/cli_verb.md", "python")
+    analysis, verb, test = blocks("extend/cli_verb.md", "python")
     module = ModuleType("eyas.pipelines.analysis.longest")
     exec(analysis, module.__dict__)
     monkeypatch.setitem(sys.modules, module.__name__, module)
