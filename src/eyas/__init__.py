@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-_rooms = lazy(
+_exported = lazy(
     __name__,
     {
         "CorpusStage": "eyas.corpus.stage",
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("eyas")
-    return _rooms(name)
+    return _exported(name)
 
 
 def __dir__() -> list[str]:

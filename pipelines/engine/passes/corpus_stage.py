@@ -15,7 +15,7 @@ from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part, cut_field
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
-from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, entries_of, in_turn, next_step
+from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, as_generator, entries_of, next_step
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
 from eyas.pipelines.engine.passes.records import CorpusSummary, DocumentsEntry
@@ -29,7 +29,7 @@ def work(state: PassState) -> Steps[Result[CorpusSummary]]:
     summary: CorpusSummary = {}
     left: list[FileEntry] = []
     inputs = tuple(state.parts)
-    plan = in_turn(stage.plan(inputs))
+    plan = as_generator(stage.plan(inputs))
     counted: list[Entry] | None = None
     while (step := next_step(plan, counted)) is not None:
         counted = yield step
