@@ -18,7 +18,7 @@ from typing import Any
 from eyas.errors import InputError, nearest
 
 FIRST_EDITION = ("corpus", "filters", "pipelines", "shards", "synthetic", "text_kernels", "tokenizer_train", "trainer")
-"""Packages that the first edition installed under these names; they are imported as `eyas.NAME` now."""
+"""Names that were packages of their own before they became packages of `eyas`."""
 DICTIONARIES = ("STAGES", "SOURCES")
 
 

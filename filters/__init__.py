@@ -1,4 +1,4 @@
-"""Decides what stays: heuristics, language, classifiers, privacy, contamination, deduplication."""
+"""Filters: stages that decide which documents stay, by heuristics, language, classifiers, privacy and deduplication."""
 
 STAGES = {
     "language": "eyas.filters.language:Language",

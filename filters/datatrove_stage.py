@@ -1,9 +1,9 @@
-"""datatrove's filters and formatters as stages, by name: for those who bring a pipeline along and compare before they move.
+"""Runs datatrove's filters and formatters as stages: for users who bring a pipeline along and compare before they move.
 
-Each document becomes a datatrove `Document`, one at a time, as in its own executor, with the same speed: some hundred
+Each document becomes a datatrove `Document`, one at a time, as in datatrove's executor, at the same speed: some hundred
 documents a second and core, where this project's own stages do thousands (GopherQuality: 44 times as many, see
-benchmarks/gopher.py). What is added is the ledger: datatrove's reasons, per document. Classes whose answer depends on
-the documents before are refused, or begin anew with each document, because results here never depend on order.
+`benchmarks/filters.py`). The stages add the ledger: datatrove's reasons, per document. Classes whose answer depends on
+earlier documents are refused, or begin anew with each document, because results here never depend on order.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OURS = {
     "FTFYFormatter": "repair",
     "C4QualityFilter": "line_cleanup",
 }
-"""Stages of this project that do the same; named in error messages."""
+"""The stages of this project that do the same, for error messages."""
 
 R = TypeVar("R")
 
@@ -49,19 +49,19 @@ class _Datatrove(Stage):
     """The options of both stages."""
 
     name: str
-    """A class of datatrove's, such as `GopherQualityFilter`, or one of your own as `module:Class`."""
+    """A class of datatrove, such as `GopherQualityFilter`, or one of your own as `module:Class`."""
     options: dict[str, Any] = {}
-    """The arguments of the class. Lists become tuples where the class asks for tuples."""
+    """The arguments of the class. Lists become tuples where the class takes tuples."""
     words: Literal["datatrove", "eyas"] = "datatrove"
-    """Whose words a class with an argument `language` counts: datatrove's (for English it needs spaCy), or those of
-    this project, which need nothing and are the same for every language; likewise sentences."""
+    """Whose words and sentences a class with an argument `language` counts: datatrove's (for English it needs spaCy), or
+    those of this project, which need nothing and are the same for every language."""
 
     @model_validator(mode="after")
     def _known(self) -> _Datatrove:
         try:
             cls = self._class()
         except StageUnavailable:
-            return self  # without datatrove nothing can be checked: `prepare` says so
+            return self  # without datatrove nothing can be checked: `prepare` raises
         known = {name: p for name, p in inspect.signature(cls.__init__).parameters.items() if name != "self"}
         if "exclusion_writer" in self.options:
             raise InputError("exclusion_writer is not needed: dropped documents and their reasons are in the ledger")
@@ -84,14 +84,14 @@ class _Datatrove(Stage):
         return self
 
     def _base(self) -> str:
-        """The class of datatrove's that `name` must be one of."""
+        """The name of the datatrove class that the class `name` must derive from."""
         raise NotImplementedError
 
     def _class(self) -> type[Any]:
         """The class called `name`. ValueError with the nearest name; `StageUnavailable` without datatrove."""
         package = "filters" if self._base() == "BaseFilter" else "formatters"
         try:
-            room = import_module(f"datatrove.pipeline.{package}")
+            classes = import_module(f"datatrove.pipeline.{package}")
             base = getattr(import_module(f"datatrove.pipeline.{package}.{_BASES[package]}"), self._base())
         except ImportError as error:
             raise StageUnavailable(f"datatrove is not installed ({error}): `pip install datatrove`") from error
@@ -100,29 +100,29 @@ class _Datatrove(Stage):
         module, colon, attribute = self.name.partition(":")
         if colon:
             try:
-                found = getattr(import_module(module), attribute)
+                cls = getattr(import_module(module), attribute)
             except (ImportError, AttributeError) as error:
                 raise InputError(f"{self.name!r} cannot be loaded: {error}; expected module:Class") from error
         else:
-            found = getattr(room, self.name, None)
-        names = [name for name, value in vars(room).items() if inspect.isclass(value) and name not in _REFUSED]
-        if found is None:
+            cls = getattr(classes, self.name, None)
+        names = [name for name, value in vars(classes).items() if inspect.isclass(value) and name not in _REFUSED]
+        if cls is None:
             raise InputError(
                 f"datatrove has no {package[:-1]} {self.name!r}{_nearest(self.name, names)}; it has {', '.join(names)}"
             )
-        if not (inspect.isclass(found) and issubclass(found, base)):
+        if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise InputError(f"{self.name} is no {self._base()} of datatrove's")
-        return found
+        return cls
 
     def fingerprint(self) -> Any:
-        """datatrove's version; for a class of your own also its module's source."""
+        """datatrove's version; for a user's class also the digest of its source file."""
         cls = self._class()
-        own = None if cls.__module__.startswith("datatrove.") else inspect.getsourcefile(cls)
-        digest = hashlib.sha256(Path(own).read_bytes()).hexdigest() if own else None
+        source = None if cls.__module__.startswith("datatrove.") else inspect.getsourcefile(cls)
+        digest = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else None
         return {"datatrove": metadata.version("datatrove"), "source": digest}
 
     def _make(self) -> Any:
-        """The object, with its options; `StageUnavailable` says what is missing or refused."""
+        """The filter or formatter, with its options; `StageUnavailable` if it cannot be made."""
         cls = self._class()
         known = inspect.signature(cls.__init__).parameters
         options = {
@@ -135,7 +135,7 @@ class _Datatrove(Stage):
             return cls(**options)
         except (ImportError, OSError) as error:
             raise self._unavailable(error) from error
-        except Exception as error:  # a class may refuse its options in any way it likes
+        except Exception as error:  # a class may refuse its options by any exception
             raise StageUnavailable(f"{self.name} refuses its options: {type(error).__name__}: {error}") from error
 
     @cached_property
@@ -149,7 +149,7 @@ class _Datatrove(Stage):
             self._guarded(lambda: tokenizers.load_word_tokenizer(language))
 
     def _guarded(self, call: Callable[[], R]) -> R:
-        """What is not there is no document's fault: the run stops, instead of setting all documents aside."""
+        """Calls datatrove; a missing package or file stops the run, instead of putting every document into quarantine."""
         try:
             return call()
         except (ImportError, OSError) as error:
@@ -163,14 +163,14 @@ class _Datatrove(Stage):
 
 
 class DatatroveFilter(_Datatrove, Filter):
-    """Keeps what a datatrove filter keeps, with its reasons; a filter that gives none has its name for a reason.
+    """Runs a datatrove filter. Its reasons go into the ledger; where it gives none, the filter's name is the reason.
 
     What a filter writes into a document's metadata is not kept.
     """
 
     edit_text: bool = False
-    """Let a filter that also changes the text (C4QualityFilter, FastTextClassifierFilter) do so. Otherwise the run
-    stops when it does: a stage that says it filters should not edit unseen."""
+    """Allow the filter to change the text, as C4QualityFilter and FastTextClassifierFilter do. false: the run stops when it
+    does, because a filter should not edit unseen."""
 
     def _base(self) -> str:
         return "BaseFilter"
@@ -199,7 +199,7 @@ class DatatroveFilter(_Datatrove, Filter):
 
 
 class DatatroveFormatter(_Datatrove, Mapper):
-    """Rewrites texts by a datatrove formatter. PIIFormatter begins its round of replacements anew with each document."""
+    """Rewrites texts by a datatrove formatter. PIIFormatter restarts its round of replacements with each document."""
 
     def _base(self) -> str:
         return "BaseFormatter"
@@ -215,17 +215,17 @@ class DatatroveFormatter(_Datatrove, Mapper):
         for part in vars(self._object).values():
             if hasattr(part, "_replace_i"):
                 part._replace_i = 0
-        found = self._guarded(lambda: self._object.format(text))
-        if not isinstance(found, str):
-            raise InputError(f"{self.name} gave {type(found).__name__} instead of a text")
-        return found
+        formatted = self._guarded(lambda: self._object.format(text))
+        if not isinstance(formatted, str):
+            raise InputError(f"{self.name} gave {type(formatted).__name__} instead of a text")
+        return formatted
 
 
 _BASES = {"filters": "base_filter", "formatters": "base"}
 
 
 def _documents(docs: pa.Table) -> Iterator[Any]:
-    """datatrove's documents: all columns but id and text are metadata, and an origin that is a URL also `url`."""
+    """The documents as datatrove's: columns other than id and text are metadata; an origin that is a URL is also `url`."""
     document = import_module("datatrove.data").Document
     others = [name for name in docs.column_names if name not in ("id", "text") and not name.startswith(HIDDEN)]
     for batch in docs.select(["id", "text", *others]).to_batches():
@@ -236,7 +236,7 @@ def _documents(docs: pa.Table) -> Iterator[Any]:
 
 
 def _tuples(value: Any) -> Any:
-    """YAML has lists only; `str.endswith`, for one, takes tuples only."""
+    """The value with tuples for lists: YAML has lists only, and `str.endswith`, for one, takes tuples only."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
 
 
@@ -247,7 +247,7 @@ def _nearest(word: str, known: list[str] | Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=1)
 def _our_words() -> Any:
-    """datatrove's hook for words and sentences, answered by the kernels."""
+    """Our words and sentences in the form of datatrove's word tokenizers."""
     tokenizers: Any = import_module("datatrove.utils.word_tokenizers")
 
     class OurWords(tokenizers.WordTokenizer):  # type: ignore[misc]

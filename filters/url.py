@@ -1,10 +1,10 @@
-"""Drops documents by where they come from: blocklists of domains, URLs and words in URLs, all from the user's files.
+"""The stage `url_filter`: drops documents by their URL, by blocklists of domains, URLs and words from the user's files.
 
-The rules, their order and their reasons are those of datatrove's `URLFilter` (FineWeb's first step), on lists of your
-own: none ships with Eyas. The public suffixes are those in the package tldextract, so a run needs no network and writes
-no cache, where datatrove downloads the list of the day. tldextract is asked only about a host that has a listed parent,
-and words are looked for in the whole column: with UT1's 4.6 million domains and datatrove's word lists 105,000 URLs/s on
-one core, against datatrove's 32,000 with equal decisions, and 36 MB of lists in memory against 500.
+The rules, their order and their reasons are those of datatrove's `URLFilter` (FineWeb's first step), on your own lists:
+none ships with Eyas. The public suffixes come from the package tldextract, so a run needs no network and writes no cache,
+where datatrove downloads the list of the day. tldextract sees only hosts that have a listed parent, and words are searched
+in the whole column: with UT1's 4.6 million domains and datatrove's word lists 105,000 URLs/s on one core, against
+datatrove's 32,000 with equal decisions, and 36 MB of lists in memory against 500.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from eyas.filters.url_lists import HashSet, entries, folder_files, is_missing, s
 
 _WORD = (string.ascii_letters + string.digits).encode()
 _AS_WRITTEN = bytes(byte if byte in _WORD else 0x20 for byte in range(256))
-"""For bytes.translate: only letters and digits are left, the rest are spaces between words."""
+"""For bytes.translate: keeps letters and digits, and turns all else into spaces between words."""
 _LOWER = _AS_WRITTEN.lower()
 _OTHERS = bytes(byte for byte in range(256) if byte not in _WORD)
 _BITS = 18
-"""Of the table that subwords' beginnings are looked up in."""
+"""Bits of an index into the table of subwords' beginnings."""
 _SCHEMES = ("http://", "https://", "ftp://")
 _DOTS = str.maketrans("。．｡", "...")
 """The full stops that host names may be written with (UTS #46), as tldextract reads them."""
 _PLAIN = re.compile(r"https?://([A-Za-z0-9._-]*)(?=[/?#]|\Z)")
-"""What nearly all URLs begin with, for speed."""
+"""The form of nearly all URLs, for speed."""
 _SCHEME_CHARACTERS = frozenset(string.ascii_letters + string.digits + "+-.")
 _LISTS = ("domains", "urls", "words", "soft_words", "subwords", "allow_domains")
 
 
 class _Hit(NamedTuple):
-    """Why a document goes, and the entry that says so."""
+    """Why a document is dropped, and the entry of a list that it matches."""
 
     reason: str
     entry: str
 
 
 class UrlFilter(Filter):
-    """Drops documents whose URL is on a blocklist. The rules are asked in the order of the options.
+    """Drops documents whose URL is on a blocklist. The rules are checked in the order of the options.
 
-    A list is a file: one entry a line, `#` comments, gzip if its name ends in `.gz`, at any fsspec URL.
+    A list is a file at any fsspec URL: one entry a line, `#` comments, gzip if its name ends in `.gz`.
     """
 
     scores_all: ClassVar[bool] = True
@@ -61,31 +61,31 @@ class UrlFilter(Filter):
     column: str = "origin"
     """The column that holds the URL."""
     domains: list[str] = []
-    """Lists of domains. Dropped: their registered domain (`example.co.uk`) is listed, or their full host name is."""
+    """Lists of domains. A document is dropped if its registered domain (`example.co.uk`) or its full host name is listed."""
     urls: list[str] = []
     """Lists of URLs, compared whole."""
     words: list[str] = []
-    """Lists of words: one of them between two characters that are no ASCII letters or digits is enough."""
+    """Lists of words. One of them in the URL, between characters other than ASCII letters and digits, is enough."""
     soft_words: list[str] = []
-    """Lists of words that are bad in company only: see `soft_word_threshold`."""
+    """Lists of words of which one is harmless and several are not: see `soft_word_threshold`."""
     soft_word_threshold: int = Field(default=2, ge=1)
-    """So many different soft words in a URL, and it is dropped (datatrove: 2)."""
+    """Fewest different soft words for which a URL is dropped (datatrove: 2)."""
     subwords: list[str] = []
-    """Lists of strings that must not occur in the URL's letters and digits, all else left out, in any case."""
+    """Lists of strings that must not occur in the URL's letters and digits, in any case, with all else left out."""
     blocklists: list[str] = []
     """Folders in the layout of UT1 (Université Toulouse Capitole): `<category>/domains` and `<category>/urls`."""
     categories: list[str] | None = None
     """The categories of `blocklists` to use; null: all."""
     allow_domains: list[str] = []
-    """Lists of domains that are kept whatever the other lists say: by registered domain or full host name."""
+    """Lists of domains that are always kept, by registered domain or full host name."""
     thorough: bool = False
-    """Also what datatrove lets pass: hosts and words in upper case; IP addresses; domains between the registered one
+    """Also match what datatrove lets pass: hosts and words in upper case; IP addresses; domains between the registered one
     and the full host; and URLs listed without `http://` or `www.`, which is how UT1 lists them."""
     require_scheme: bool = True
-    """Only what begins with `http://`, `https://` or `ftp://` is a URL: `origin` may hold a path. false: whatever is
-    not empty, as for datatrove."""
+    """Only a value that begins with `http://`, `https://` or `ftp://` is a URL: `origin` may hold a path. false: every
+    value that is not empty, as for datatrove."""
     drop_missing: bool = False
-    """Drop documents without a URL (reason `no_url`), which are kept otherwise."""
+    """Drop documents without a URL (reason `no_url`). Otherwise they are kept."""
 
     @field_validator(*_LISTS, "blocklists")
     @classmethod
@@ -117,7 +117,7 @@ class UrlFilter(Filter):
         return files
 
     def fingerprint(self) -> Any:
-        """What the lists say, and whose public suffixes are used."""
+        """The digests of all lists, and the version of tldextract with its public suffixes."""
         lists: dict[str, Any] = {name: [sha256(file) for file in self._files(name)] for name in _LISTS}
         return lists | {"tldextract": metadata.version("tldextract") if self._asks_domains and self._extract else None}
 
@@ -161,14 +161,14 @@ class UrlFilter(Filter):
 
     def _letters(self, name: str) -> frozenset[bytes]:
         """Entries as datatrove compares them: ASCII letters and digits alone, in lower case."""
-        found = (
+        letters = (
             b"".join(entry.translate(_LOWER).split()) for f in self._files(name) for b in entries(f) for entry in b
         )
-        return frozenset(found) - {b""}
+        return frozenset(letters) - {b""}
 
     @cached_property
     def _subwords(self) -> dict[bytes, list[bytes]]:
-        """The subwords by their first bytes, as many as the shortest has but at most 4; the longest first."""
+        """The subwords by their first bytes (as many as the shortest has, at most 4), the longest first."""
         words = sorted(self._letters("subwords"), key=lambda word: (-len(word), word))
         width = min([4, *map(len, words)])
         by_prefix: dict[bytes, list[bytes]] = {}
@@ -178,22 +178,22 @@ class UrlFilter(Filter):
 
     @cached_property
     def _extract(self) -> Any:
-        """tldextract with the suffixes it brought along: no download, no cache in anyone's home."""
+        """tldextract with the suffixes in its package: no download, no cache in the user's home."""
         try:
             return import_module("tldextract").TLDExtract(cache_dir=None, suffix_list_urls=())
         except ImportError as error:
             raise StageUnavailable(
-                "url_filter: lists of domains need the package tldextract, to tell a registered domain from its "
+                "url_filter: lists of domains need the package tldextract, to distinguish a registered domain and its "
                 "subdomains: `pip install tldextract`"
             ) from error
 
     def judge(self, docs: pa.Table) -> Verdict:
-        """The first rule that a URL fails gives the reason, and the entry that it hit is the detail."""
+        """The first rule that a URL fails gives the reason; the entry that it matches is the detail."""
         values = self._values(docs)
         missing = [not self._is_url(value) for value in values]
         rows = [row for row, is_missing in enumerate(missing) if not is_missing]
         urls = [values[row] or "" for row in rows]
-        found: list[_Hit | None] = [_Hit("no_url", "") if gone and self.drop_missing else None for gone in missing]
+        hits: list[_Hit | None] = [_Hit("no_url", "") if gone and self.drop_missing else None for gone in missing]
         soft = np.full(len(values), np.nan)
         by_host = self._by_host(urls) if self._asks_domains else [None] * len(urls)
         by_url = self._by_url(urls) if len(self._urls) else [None] * len(urls)
@@ -203,13 +203,13 @@ class UrlFilter(Filter):
         for at, (row, url) in enumerate(zip(rows, urls, strict=True)):
             if not allowed[at]:
                 hit = by_host[at] or by_url[at] or (self._by_words(url, row, soft) if by_words else None)
-                found[row] = hit or by_subword[at]
+                hits[row] = hit or by_subword[at]
         return Verdict(
-            kept=pa.array([hit is None for hit in found], pa.bool_()),
-            reason=pa.array([hit.reason if hit else None for hit in found], pa.string()),
+            kept=pa.array([hit is None for hit in hits], pa.bool_()),
+            reason=pa.array([hit.reason if hit else None for hit in hits], pa.string()),
             score=pa.array(soft, mask=np.isnan(soft)),
             threshold=pa.array(np.full(len(soft), float(self.soft_word_threshold)), mask=np.isnan(soft)),
-            detail=pa.array([hit.entry or None if hit else None for hit in found], pa.string()),
+            detail=pa.array([hit.entry or None if hit else None for hit in hits], pa.string()),
         )
 
     def _values(self, docs: pa.Table) -> list[str | None]:
@@ -232,15 +232,15 @@ class UrlFilter(Filter):
 
     def _by_host(self, urls: Sequence[str]) -> list[_Hit | None]:
         """The rules `domain` and `subdomain`."""
-        found: list[_Hit | None] = [None] * len(urls)
+        hits: list[_Hit | None] = [None] * len(urls)
         for at, hosts in self._listed(urls, self._domains):
             registered, full = self._names(urls[at])
-            # The registered domain is asked first, then the full host; with `thorough`, all that are left.
+            # The registered domain comes first, then the full host; with `thorough`, all others.
             for name in (registered, full, *(hosts if self.thorough else ())):
                 if name in hosts:
-                    found[at] = _Hit("domain" if name == registered else "subdomain", name)
+                    hits[at] = _Hit("domain" if name == registered else "subdomain", name)
                     break
-        return found
+        return hits
 
     def _allowed_rows(self, urls: Sequence[str]) -> list[bool]:
         stays = [False] * len(urls)
@@ -254,7 +254,7 @@ class UrlFilter(Filter):
         return parts.top_domain_under_public_suffix, parts.fqdn
 
     def _listed(self, urls: Sequence[str], listed: HashSet) -> Iterator[tuple[int, frozenset[str]]]:
-        """For each URL whose host, or a parent of it, is listed: its place, and which of them are."""
+        """Each URL whose host or one of its parents is listed: its place, and the listed ones of these names."""
         if not len(listed):
             return
         hosts = [host(url.lower() if self.thorough else url) for url in urls]
@@ -266,28 +266,27 @@ class UrlFilter(Filter):
 
     def _by_url(self, urls: Sequence[str]) -> list[_Hit | None]:
         """The rule `url`."""
-        found: list[_Hit | None] = [None] * len(urls)
+        hits: list[_Hit | None] = [None] * len(urls)
         shapes = zip(*map(_forms, urls), strict=True) if self.thorough else [urls]
         for shape in shapes:
             for at in np.flatnonzero(self._urls.contains([form.encode() for form in shape])).tolist():
-                found[at] = found[at] or _Hit("url", shape[at])
-        return found
+                hits[at] = hits[at] or _Hit("url", shape[at])
+        return hits
 
     def _by_words(self, url: str, row: int, soft: Any) -> _Hit | None:
-        """The rules over words; writes down how many soft words there are, if that rule is asked."""
+        """The rules on words; writes the number of soft words into `soft`, if that rule is reached."""
         words = url.encode().translate(_LOWER if self.thorough else _AS_WRITTEN).split()
         if not self._hard.isdisjoint(words):
             return _Hit("hard_blacklisted", next(word for word in words if word in self._hard).decode())
         if self._soft:
-            some = not self._soft.isdisjoint(words)
-            seen = [word for word in dict.fromkeys(words) if word in self._soft] if some else []
-            soft[row] = len(seen)
-            if len(seen) >= self.soft_word_threshold:
-                return _Hit("soft_blacklisted", b" ".join(seen).decode())
+            soft_words = [] if self._soft.isdisjoint(words) else [w for w in dict.fromkeys(words) if w in self._soft]
+            soft[row] = len(soft_words)
+            if len(soft_words) >= self.soft_word_threshold:
+                return _Hit("soft_blacklisted", b" ".join(soft_words).decode())
         return None
 
     def _by_subword(self, urls: Sequence[str]) -> list[_Hit | None]:
-        """The rule over subwords. NumPy looks at the beginnings of all subwords at all places of all URLs at once."""
+        """The rule on subwords. NumPy compares the beginnings of all subwords with all places of all URLs at once."""
         letters = [url.encode().translate(_LOWER, _OTHERS) for url in urls]
         width = len(next(iter(self._subwords)))
         text = np.frombuffer(b" ".join(letters) + bytes(width), np.uint8)
@@ -295,16 +294,16 @@ class UrlFilter(Filter):
         wanted = _windows(np.frombuffer(b"".join(self._subwords), np.uint8), width)[::width]
         table = np.zeros(1 << _BITS, np.bool_)
         table[_slot(wanted)] = True
-        ends = np.cumsum([len(some) + 1 for some in letters]) if letters else np.zeros(0, np.int64)
-        found: list[_Hit | None] = [None] * len(urls)
+        ends = np.cumsum([len(url) + 1 for url in letters]) if letters else np.zeros(0, np.int64)
+        hits: list[_Hit | None] = [None] * len(urls)
         for at in np.unique(np.searchsorted(ends, np.flatnonzero(table[_slot(beginnings)]), side="right")).tolist():
             if at < len(urls) and (subword := _subword(letters[at], self._subwords)):
-                found[at] = _Hit("blacklisted_subword", subword.decode())
-        return found
+                hits[at] = _Hit("blacklisted_subword", subword.decode())
+        return hits
 
 
 def host(url: str) -> str:
-    """The host of a URL, or of what is written like one, as tldextract sees it: case kept, `[…]` around IPv6."""
+    """The host of a URL, or of a text written like one, as tldextract reads it: case kept, `[…]` around IPv6."""
     if plain := _PLAIN.match(url):
         return plain[1].rstrip(".")
     slashes = url.find("//")
@@ -319,7 +318,7 @@ def host(url: str) -> str:
 
 
 def _forms(url: str) -> tuple[str, str, str]:
-    """A URL in the forms that lists write: as it is; without scheme, fragment and last slash; without `www.`."""
+    """A URL in the forms that lists use: as it is; without scheme, fragment and last slash; also without `www.`."""
     _, scheme, bare = url.partition("://")
     name, slash, rest = (bare if scheme else url).partition("#")[0].rstrip("/").partition("/")
     bare = name.lower() + slash + rest

@@ -1,8 +1,8 @@
-"""Blocklists: files of entries, one a line, kept as sorted 64-bit hashes.
+"""Reads blocklists, files of one entry a line, and holds them as sorted 64-bit hashes.
 
 The trade: 8 bytes an entry instead of Python's 110, so that UT1's 4.6 million domains take 36 MB in each worker, for a
-chance of 2.5e-13 per look-up that a stranger shares an entry's hash. Reading is by blocks of lines: 4.6 million entries
-in 2.5 s, and never more than a block of them as Python objects.
+chance of 2.5e-13 per look-up that another string shares an entry's hash. Files are read by blocks of lines: 4.6 million
+entries in 2.5 s, with never more than a block of them as Python objects.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class HashSet:
     """A set of byte strings by their hashes; empty strings are never members."""
 
     def __init__(self, blocks: Iterable[Sequence[bytes]] = ()) -> None:
-        found = [_hashes([entry for entry in block if entry]) for block in blocks]
-        hashes = np.sort(np.concatenate([*found, np.empty(0, np.uint64)]))
+        pieces = [_hashes([entry for entry in block if entry]) for block in blocks]
+        hashes = np.sort(np.concatenate([*pieces, np.empty(0, np.uint64)]))
         # Not np.unique: from NumPy 2.3 on it fills a hash table first, and takes six times as long.
         self._sorted = hashes[np.append(hashes[1:] != hashes[:-1], True)] if len(hashes) else hashes
 
@@ -41,22 +41,22 @@ class HashSet:
         return len(self._sorted)
 
     def contains(self, entries: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-        """For each of n entries, whether it is in the set: bool[n]."""
+        """Whether each of n entries is in the set: bool[n]."""
         if not len(self._sorted) or not entries:
             return np.zeros(len(entries), np.bool_)
         return self._have(_hashes(entries)) & (np.fromiter(map(len, entries), np.int64, len(entries)) > 0)
 
     def contains_parent(self, hosts: Sequence[bytes]) -> npt.NDArray[np.bool_]:
-        """For each of n host names, whether it or a domain above it is in the set: bool[n]."""
+        """Whether each of n host names, or a domain above it, is in the set: bool[n]."""
         if not len(self._sorted) or not hosts:
             return np.zeros(len(hosts), np.bool_)
         data, offsets = _joined(hosts)
         hashes = np.empty(len(hosts) + int(np.count_nonzero(data == _DOT)), np.uint64)
         row = np.empty(len(hashes), np.int64)
         _hash_parents(data, offsets, hashes, row)
-        found = np.zeros(len(hosts), np.bool_)
-        found[row[self._have(hashes)]] = True
-        return found
+        listed = np.zeros(len(hosts), np.bool_)
+        listed[row[self._have(hashes)]] = True
+        return listed
 
     def _have(self, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         order = np.argsort(hashes)
@@ -80,7 +80,7 @@ def _hashes(entries: Sequence[bytes]) -> npt.NDArray[np.uint64]:
 
 @kernel
 def _hash_rows(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], out: npt.NDArray[np.uint64]) -> None:
-    """The hash of each row's bytes; its length is hashed with it."""
+    """The hash of each row's bytes and length."""
     for row in range(len(out)):
         state = SEED
         for position in range(offsets[row], offsets[row + 1]):
@@ -95,7 +95,7 @@ def _hash_parents(
     out: npt.NDArray[np.uint64],
     row: npt.NDArray[np.int64],
 ) -> None:
-    """The hash of each host and of what follows each of its dots, and the row it belongs to."""
+    """The hashes of each host and of the domains above it, and the row that each hash belongs to."""
     used = 0
     for host in range(len(offsets) - 1):
         end = offsets[host + 1]
@@ -110,9 +110,9 @@ def _hash_parents(
 
 
 def entries(path: str) -> Iterator[list[bytes]]:
-    """The entries of a list, by blocks: lines without the white space around them, no blank ones, no `#` comments.
+    """The entries of a list, by blocks: stripped lines, without blank ones and `#` comments.
 
-    Bytes, not text: UT1's lists hold lines in Latin-1. Raises `StageUnavailable` for a file that cannot be read.
+    Entries are bytes, not text: UT1's lists hold lines in Latin-1. Raises `StageUnavailable` if the file cannot be read.
     """
     try:
         with fsspec.open(path, "rb") as raw:
@@ -128,7 +128,7 @@ def entries(path: str) -> Iterator[list[bytes]]:
 
 
 def is_missing(path: str) -> bool:
-    """Whether a local file or folder is not there. What is not local is looked at when it is read."""
+    """Whether a local file or folder does not exist. Files elsewhere are checked when they are read."""
     fs, inner = fsspec.core.url_to_fs(path)
     return "file" in _protocols(fs) and not fs.exists(inner)
 
@@ -140,11 +140,11 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 def folder_files(folder: str, name: str, categories: Sequence[str] | None) -> list[str]:
     """The lists called `name` (`domains`, `urls`; or `.gz`) of a folder in UT1's layout, one folder per category.
 
-    A folder that holds such a file itself is one category. Raises `StageUnavailable` for a category that is not there.
+    A folder that holds such a file itself is one category. Raises `StageUnavailable` for an unknown category.
     """
     fs, inner = fsspec.core.url_to_fs(folder)
     try:
-        own = [fs.unstrip_protocol(path) for path in _named(fs, inner, name)]
+        directly = [fs.unstrip_protocol(path) for path in _named(fs, inner, name)]
         children = sorted(path.rstrip("/") for path in fs.ls(inner, detail=False) if fs.isdir(path))
     except OSError as error:
         raise StageUnavailable(f"url_filter: the folder {folder} cannot be read: {error}") from error
@@ -156,7 +156,7 @@ def folder_files(folder: str, name: str, categories: Sequence[str] | None) -> li
         )
     wanted = [path for path, category in zip(children, known, strict=True) if not categories or category in categories]
     below = [fs.unstrip_protocol(path) for child in wanted for path in _named(fs, child, name)]
-    return below if categories else own + below
+    return below if categories else directly + below
 
 
 def _named(fs: Any, folder: str, name: str) -> list[str]:
@@ -164,15 +164,15 @@ def _named(fs: Any, folder: str, name: str) -> list[str]:
 
 
 def sha256(path: str) -> str:
-    """The SHA-256 of a list's entries as they lie in the file, unpacked: packing a list changes no result."""
+    """The SHA-256 of a list's file, of the unpacked content: compressing a list changes no result."""
     fs, inner = fsspec.core.url_to_fs(path)
     try:
-        facts = fs.info(inner)
+        info = fs.info(inner)
     except OSError as error:
         raise StageUnavailable(f"url_filter: the list {path} cannot be read: {error}") from error
-    # What the storage says of the file's state: where it says nothing, the file is read each time.
-    state = [facts.get(key) for key in ("mtime", "ETag", "etag", "LastModified", "md5Hash")]
-    key = repr([facts.get("size"), *state]) if any(state) else None
+    # The file's state as its storage describes it; where it does not, the file is read each time.
+    state = [info.get(key) for key in ("mtime", "ETag", "etag", "LastModified", "md5Hash")]
+    key = repr([info.get("size"), *state]) if any(state) else None
     return _sha256(path, key) if key else _sha256.__wrapped__(path, key)
 
 

@@ -1,9 +1,9 @@
-"""`where`: keeps documents for which an SQL expression is true, over their columns and the statistics of their text.
+"""The stage `where`: keeps documents for which an SQL expression on their columns and text statistics is true.
 
-The expression is Polars' SQL: `words > 100 AND letters / characters > 0.6 AND lang = 'de'`. Statistics are the names of
+The expression is Polars' SQL: `words > 100 AND letters / characters > 0.6 AND lang = 'de'`. Statistics have the names in
 `eyas.text_kernels.statistics.text.MEANING` (as floats, so that `/` divides), and `top_2_gram` or `repeated_5_grams` for any
-n; they come from the walk that all heuristic filters share. A decision must depend on its document alone, so what looks at
-several rows (`avg`, `count`, `OVER`) is refused when the recipe is read.
+n; they come from the walk that all heuristic filters share. A decision must depend on its document alone, so functions of
+several rows (`avg`, `count`, `OVER`) are refused when the recipe is read.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ _BOOLEANS: Final = {"IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsI
 
 
 class Where(Filter):
-    """Keeps documents for which an SQL expression is true; null counts as false, and so does what divides by zero."""
+    """Keeps documents for which an SQL expression is true; null and a division by zero count as false."""
 
     version: ClassVar[int] = 1
     scores_all: ClassVar[bool] = True
 
     keep: str = Field(min_length=1)
-    """The expression, over columns and statistics: `words > 100 AND repeated_5_grams / characters < 0.2`."""
+    """The expression on columns and statistics: `words > 100 AND repeated_5_grams / characters < 0.2`."""
     reason: str = Field(default="where", pattern=r"^[A-Za-z0-9_.-]+$")
     """The reason in the ledger for documents that are dropped."""
 
@@ -54,9 +54,9 @@ class Where(Filter):
             expression = pl.sql_expr(value)
         except pl.exceptions.PolarsError as error:
             raise InputError(f"not an SQL expression: {error}") from error
-        for found in _several_rows(json.loads(expression.meta.serialize(format="json"))):
+        for function in _several_rows(json.loads(expression.meta.serialize(format="json"))):
             raise InputError(
-                f"{found!r} looks at several documents at once; an expression must decide on each document by itself"
+                f"{function!r} looks at several documents at once; an expression must decide on each document by itself"
             )
         return value
 
@@ -73,14 +73,14 @@ class Where(Filter):
         return tuple(name for name in self._names if name not in COLUMNS and not _is_statistic(name))
 
     def measure(self) -> TextMeasure | None:
-        found = [name for name in self._names if _is_statistic(name)]
-        matches = [match for name in found if (match := _N_GRAMS.fullmatch(name))]
+        statistics = [name for name in self._names if _is_statistic(name)]
+        matches = [match for name in statistics if (match := _N_GRAMS.fullmatch(name))]
         top = tuple(sorted({int(match[2]) for match in matches if match[1]}))
         repeated = tuple(sorted({int(match[4]) for match in matches if match[3]}))
-        return TextMeasure(top=top, repeated=repeated) if found else None
+        return TextMeasure(top=top, repeated=repeated) if statistics else None
 
     def judge(self, docs: pa.Table) -> Verdict:
-        """A column of the documents comes before a statistic of the same name."""
+        """The verdict; a column of the documents takes precedence over a statistic of the same name."""
         measure = self.measure()
         counts = None if measure is None else measure.of(docs)
         frame = {}
@@ -105,7 +105,7 @@ def _is_statistic(name: str) -> bool:
 
 
 def _null_for_zero(node: Any) -> Any:
-    """The expression with null for every quotient by zero: Polars gives NaN for 0/0, and takes it for the greatest number."""
+    """The expression with null for every division by zero: Polars gives NaN for 0/0 and takes NaN for the greatest number."""
     if isinstance(node, list):
         return [_null_for_zero(item) for item in node]
     if not isinstance(node, dict):
@@ -121,7 +121,7 @@ def _null_for_zero(node: Any) -> Any:
 
 
 def _several_rows(node: Any) -> Iterator[str]:
-    """The parts of an expression, as Polars writes it down, that are not computed row by row."""
+    """The parts of an expression, in Polars' JSON form, that are not computed row by row."""
     if isinstance(node, str):
         if node not in _KINDS:
             yield node

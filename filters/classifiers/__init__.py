@@ -1,1 +1,1 @@
-"""Quality classifiers: trained in the recipe or made elsewhere; they score, a threshold decides, a report tells why."""
+"""Quality classifiers: stages that train a classifier, score documents by it, and decide by a threshold."""

@@ -1,8 +1,8 @@
-"""How well a classifier that learned from grades agrees with who gave them, on documents that it has not seen.
+"""How well a classifier that learned from grades agrees with them on documents that it has not seen.
 
-Three figures, because each hides something: accuracy is high where one class is rare, Cohen's kappa takes off what chance
-would reach (0: chance, 1: always agrees), Spearman's rho asks whether the order of all grades was learned, not only one cut.
-FineWeb-Edu reports F1 of 82 % at its cut; two people rarely reach a kappa above 0.8.
+There are three figures, because each hides something. Accuracy is high where one class is rare. Cohen's kappa subtracts
+what chance would reach (0: chance, 1: always agrees). Spearman's rho measures whether the order of all grades was learned,
+not only one cut. FineWeb-Edu reports F1 of 82 % at its cut; two people rarely reach a kappa above 0.8.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eyas.filters.classifiers.metrics import Bools, Floats
+from eyas.filters.classifiers.extra import load_extra
+from eyas.filters.classifiers.metrics import Bools, Floats, sklearn_metrics
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Between scores and grades of the same documents."""
+    """Figures of agreement between the scores and the grades of the same documents."""
 
     documents: int
     accuracy: float
@@ -33,41 +34,33 @@ class Agreement:
 def agreement(
     scores: npt.NDArray[np.float64], labels: Sequence[bool | None], grades: Sequence[str | None], threshold: float
 ) -> Agreement | None:
-    """Over the documents that have a label, a grade and a score (NaN: none); None if there are none.
+    """Agreement on the documents that have a label, a grade and a score (NaN: none); None if there are no such documents.
 
-    The label is which side of the cut the grade is on, so accuracy and kappa compare decisions, rho compares orders.
+    A label is the side of the cut that the grade lies on: accuracy and kappa compare decisions, rho compares orders.
     """
-    known = np.array(
-        [label is not None and grade is not None for label, grade in zip(labels, grades, strict=True)], np.bool_
-    ) & ~np.isnan(scores)
+    graded = np.array(
+        [label is not None and bool(grade) for label, grade in zip(labels, grades, strict=True)], np.bool_
+    )
+    known = graded & ~np.isnan(scores)
     if not known.any():
         return None
-    chosen = np.flatnonzero(known).tolist()
-    truth = np.array([labels[i] for i in chosen], np.bool_)
-    given = np.array([float(grades[i] or "nan") for i in chosen])
-    mine = scores[known]
-    decided = mine >= threshold
-    return Agreement(len(chosen), float((decided == truth).mean()), kappa(decided, truth), spearman(mine, given))
+    rows = np.flatnonzero(known).tolist()
+    truth = np.array([labels[row] for row in rows], np.bool_)
+    numbers = np.array([float(grades[row] or "nan") for row in rows])
+    decided = scores[known] >= threshold
+    accuracy = float((decided == truth).mean())
+    return Agreement(len(rows), accuracy, kappa(decided, truth), spearman(scores[known], numbers))
 
 
 def kappa(first: Bools, second: Bools) -> float:
-    """Cohen's kappa of two judges (Cohen 1960); 1 where both always say the same one thing."""
-    agreed = float((first == second).mean())
-    a, b = float(first.mean()), float(second.mean())
-    chance = a * b + (1 - a) * (1 - b)
-    return (agreed - chance) / (1 - chance) if chance < 1 else 1.0
+    """Cohen's kappa of two judges (Cohen 1960), by scikit-learn; 1 where both always give the same answer."""
+    if np.array_equal(first, second):
+        return 1.0  # scikit-learn divides 0 by 0 where there is only one answer
+    return float(sklearn_metrics().cohen_kappa_score(first, second))
 
 
 def spearman(first: Floats, second: Floats) -> float:
-    """Spearman's rank correlation, ties at their mean rank; 0 where one of them is constant."""
-    a, b = _ranks(first), _ranks(second)
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / scale if scale else 0.0
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    means: Floats = (ends - (counts - 1) / 2).astype(np.float64)
-    return means[place]
+    """Spearman's rank correlation by SciPy, ties at their mean rank; 0 where one of the two is constant."""
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(load_extra("scipy.stats", "the agreement of scores and grades").spearmanr(first, second).statistic)

@@ -1,8 +1,8 @@
-"""Scores documents by a classifier, and decides nothing: a threshold after it does.
+"""The stage `classify`: scores documents by a classifier and decides nothing; a `threshold` after it decides.
 
-The model is one that `train_classifier` made earlier in the same recipe, by its name, or one made elsewhere, by its path.
-It is a file, not an object: each worker loads its own. fastText scores about 6,000 documents of 6 KB a second on one busy
-core, a small transformer about 10.
+The model is named as `train_classifier` named it earlier in the same recipe, or given by its path. It is a file, not an
+object: each worker loads its own. fastText scores about 6,000 documents of 6 KB a second on one busy core, a small
+transformer about 10.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class Classify(Mapper):
     """Adds a score by a classifier; keeps every document."""
 
     model: str = Field(min_length=1)
-    """The name of an earlier `train_classifier`, or the path of a folder that one left, of a fastText file, or of a
+    """The name of an earlier `train_classifier`; or the path of a folder that one wrote, of a fastText file, or of a
     `transformers` folder with a classification head."""
     column: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
-    """The column that is added, float32; null: the model's name and `_score`."""
+    """Name of the float32 column that is added; null: the model's name and `_score`."""
     label: str | None = None
-    """For a model made elsewhere: the label whose probability is the score (transformers: by default the last)."""
+    """For a model not trained by Eyas: the label whose probability is the score (transformers: by default the last)."""
     max_tokens: int | None = Field(default=None, ge=2)
-    """For a transformers model made elsewhere: how much of a document it sees; null: as much as it takes."""
+    """For a transformers model not trained by Eyas: most tokens of a document that it sees; null: as many as it takes."""
     max_characters: int | None = Field(default=None, ge=1)
-    """For a model made elsewhere: how much of a document it sees, in code points; null: all of it."""
+    """For a model not trained by Eyas: how much of a document it sees, in code points; null: all of it."""
 
     _place: tuple[Store, str] | None = PrivateAttr(default=None)
     """Where an earlier stage of this run left the model."""
@@ -76,10 +76,9 @@ class Classify(Mapper):
 
     def open(self, context: TaskContext) -> None:
         place = context.artifacts.get(self.model)
-        found = None if place is None else (context.store, place)
-        if self._place is not None and found is not None and self._place[1] == found[1]:
+        if self._place is not None and self._place[1] == place:
             return
-        self._place = found
+        self._place = None if place is None else (context.store, place)
         self.__dict__.pop("_scorer", None)
 
     @cached_property
@@ -98,7 +97,7 @@ class Classify(Mapper):
             local = Path(copy) / Path(folder).name
             store.fs.get(store.path(folder), str(local), recursive=True)
             scorer = load(local, self.label, self.max_tokens, self.max_characters)
-            # Models are read whole here: the copy goes away with this block.
+            # One score loads the whole model: the copy goes away with this block.
             scorer.scores(pa.array(["a"], pa.large_string()))
             return scorer
 
@@ -106,7 +105,7 @@ class Classify(Mapper):
         _ = self._scorer
 
     def map(self, docs: pa.Table) -> pa.Table:
-        """`docs` with the score; null where the model has nothing to say."""
+        """`docs` with the score, null where the model gives none."""
         scores = self._scorer.scores(docs.column("text"))
         column = pa.array(scores, pa.float32(), mask=np.isnan(scores))
         name = self.score_column

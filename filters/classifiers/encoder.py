@@ -1,9 +1,11 @@
-"""Transformer classifiers by local path: a head trained on an encoder's embeddings, or an encoder that has its own head.
+"""Transformer classifiers in a local folder: a head trained on an encoder's embeddings, or an encoder with its own head.
 
-The path is how CodeBERT, a sentence encoder or an edu-classifier plugs in; nothing is ever downloaded. Documents go through
-one at a time on one thread, so that a score depends on its document alone: in batches the same document differed by 1.6e-7
-with its company, and padding ate the gain (all-MiniLM-L6-v2, 256 tokens: 10 documents/s singly, 8 in batches of 32).
+The folder may hold CodeBERT, a sentence encoder or an edu-classifier; nothing is ever downloaded. The model sees documents
+one at a time on one thread, so that a score depends on its document alone. In batches the score of one document changed by
+1.6e-7 with the others, and padding ate the gain (all-MiniLM-L6-v2, 256 tokens: 10 documents/s singly, 8 in batches of 32).
 """
+
+# Tested in tests/filters/classifiers/test_classify.py.
 
 from __future__ import annotations
 
@@ -12,7 +14,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +26,7 @@ from pydantic import Field, field_validator
 from eyas.corpus.options import Options
 from eyas.corpus.stage import StageUnavailable
 from eyas.errors import InputError
+from eyas.filters.classifiers.extra import load_extra
 
 HEAD_FILE = "head.json"
 _SUFFIXES = {".json", ".safetensors", ".bin", ".txt", ".model"}
@@ -57,7 +59,7 @@ class EncoderOptions(Options):
 
 
 def stamp(path: Path) -> str:
-    """A digest that changes with a model: of names, sizes and contents, of large files their first and last MB only."""
+    """A digest of a model's files: of their names, sizes and contents, but only the first and last MB of large files."""
     files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.is_file())
     digest = hashlib.sha256()
     for file in files:
@@ -74,7 +76,7 @@ def stamp(path: Path) -> str:
 
 
 class Encoder:
-    """A transformers model and its tokenizer; `head`: whether it is one with a classification head of its own."""
+    """A transformers model and its tokenizer; `head`: whether the model has a classification head of its own."""
 
     def __init__(self, path: Path, max_tokens: int | None, head: bool = False) -> None:
         """`max_tokens`: null for as many as the model takes."""
@@ -84,14 +86,9 @@ class Encoder:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        try:
-            # Not by `import`: an extra that need not be there, whose functions are half untyped.
-            transformers = import_module("transformers")
-            logging = import_module("transformers.utils.logging")
-        except ImportError as error:
-            raise StageUnavailable(
-                f"the classifier {self.path} needs torch and transformers: pip install torch transformers ({error})"
-            ) from error
+        purpose = f"the classifier {self.path}"
+        load_extra("torch", purpose)
+        transformers, logging = (load_extra(name, purpose) for name in ("transformers", "transformers.utils.logging"))
         kind = transformers.AutoModelForSequenceClassification if self._head else transformers.AutoModel
         bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
         logging.disable_progress_bar()
@@ -114,13 +111,13 @@ class Encoder:
 
     @cached_property
     def max_tokens(self) -> int:
-        """Most tokens that the model is given."""
+        """Most tokens that the model takes."""
         limits = [self._loaded[1].model_max_length, getattr(self.config, "max_position_embeddings", None), self._wanted]
         known = [int(limit) for limit in limits if isinstance(limit, int) and 0 < limit < 1 << 30]
         return min(known, default=512)
 
     def outputs(self, text: pa.Array | pa.ChunkedArray) -> Iterator[tuple[Any, Any] | None]:
-        """For each document the model's output and its attention mask; None for one without a token."""
+        """For each document the model's output and its attention mask; None for a document without a token."""
         import torch
 
         model, tokenizer = self._loaded
@@ -130,13 +127,13 @@ class Encoder:
                 yield (model(**tokens), tokens["attention_mask"]) if tokens["input_ids"].shape[1] else None
 
     def embed(self, text: pa.Array | pa.ChunkedArray, pooling: str) -> npt.NDArray[np.float64]:
-        """One vector of length 1 per document; NaN for one without a token."""
+        """One vector of length 1 per document; NaN for a document without a token."""
         rows: list[npt.NDArray[np.float64] | None] = []
-        for found in self.outputs(text):
-            if found is None:
+        for pair in self.outputs(text):
+            if pair is None:
                 rows.append(None)
                 continue
-            hidden, mask = found[0].last_hidden_state[0].double(), found[1][0].double()[:, None]
+            hidden, mask = pair[0].last_hidden_state[0].double(), pair[1][0].double()[:, None]
             vector = (hidden * mask).sum(0) / mask.sum() if pooling == "mean" else hidden[0]
             rows.append((vector / vector.norm().clamp_min(1e-12)).numpy())
         width = int(self.config.hidden_size)
@@ -145,7 +142,7 @@ class Encoder:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch on one thread for a while: with several, sums are added up in another order."""
+    """Runs torch on one thread: with several, sums are added up in another order."""
     import torch
 
     threads = torch.get_num_threads()
@@ -158,17 +155,14 @@ def _one_thread() -> Iterator[None]:
 
 def train_head(vectors: npt.NDArray[np.float64], labels: npt.NDArray[np.bool_], inverse_regularization: float) -> Any:
     """A logistic regression by scikit-learn as JSON data: `coefficients` (as long as a vector) and `intercept`."""
-    try:
-        linear, pools = import_module("sklearn.linear_model"), import_module("threadpoolctl")
-    except ImportError as error:
-        raise StageUnavailable("a head on embeddings needs scikit-learn: pip install scikit-learn") from error
+    linear, pools = (load_extra(name, "a head on embeddings") for name in ("sklearn.linear_model", "threadpoolctl"))
     with pools.threadpool_limits(1):
         model = linear.LogisticRegression(C=inverse_regularization, max_iter=1000, tol=1e-6).fit(vectors, labels)
     return {"coefficients": model.coef_[0].tolist(), "intercept": float(model.intercept_[0])}
 
 
 class HeadScorer:
-    """The probability by a logistic head on an encoder's embeddings."""
+    """Scores by the probability that a logistic head gives to an encoder's embedding."""
 
     def __init__(self, encoder: Encoder, head: Any, pooling: str, max_characters: int | None) -> None:
         self.encoder, self._pooling, self._max_characters = encoder, pooling, max_characters
@@ -181,7 +175,7 @@ class HeadScorer:
             )
 
     def scores(self, text: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float32]:
-        """One probability per document; NaN where the tokenizer finds no token."""
+        """One probability per document; NaN for a document without a token."""
         vectors = self.encoder.embed(beginning(text, self._max_characters), self._pooling)
         # Row by row: a matrix product may add up in an order that depends on the number of rows.
         logits = np.array([float(np.dot(row, self._coefficients)) for row in vectors]) + self._intercept
@@ -189,10 +183,10 @@ class HeadScorer:
 
 
 class SequenceScorer:
-    """The score of an encoder with a classification head: a regression's value, or the probability of one label."""
+    """Scores by an encoder with a classification head: a regression's value, or the probability of one label."""
 
     def __init__(self, encoder: Encoder, label: str | None, max_characters: int | None) -> None:
-        """`label`: by name; null is the last one. `StageUnavailable` if the model has no such label."""
+        """`label`: the name of the label, by default the last. `StageUnavailable` if the model has no such label."""
         self.encoder, self._max_characters = encoder, max_characters
         names = {int(number): str(name) for number, name in (encoder.config.id2label or {}).items()}
         self._regression = len(names) <= 1
@@ -204,11 +198,10 @@ class SequenceScorer:
         self._index = max(names, default=0) if label is None else next(i for i, n in names.items() if n == label)
 
     def scores(self, text: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float32]:
-        """One score per document; NaN where the tokenizer finds no token."""
-        found = []
-        for pair in self.encoder.outputs(beginning(text, self._max_characters)):
-            found.append(math.nan if pair is None else self._score(pair[0].logits[0].double()))
-        return np.array(found, np.float32)
+        """One score per document; NaN for a document without a token."""
+        pairs = self.encoder.outputs(beginning(text, self._max_characters))
+        scores = [math.nan if pair is None else self._score(pair[0].logits[0].double()) for pair in pairs]
+        return np.array(scores, np.float32)
 
     def _score(self, logits: Any) -> float:
         if self._regression:

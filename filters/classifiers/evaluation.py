@@ -1,8 +1,8 @@
-"""What a classifier does to documents it has not learned from: measures, scores by group, and the worst mistakes.
+"""Evaluates a classifier on documents that it has not learned from: measures, scores by group, and the worst mistakes.
 
-One number hides the usual failure. A score can separate its two classes perfectly by telling *where* a text comes from
-(marin#6849: clean code and dense mathematics in the junk bucket). So scores are shown by source, language and kind, over
-documents of every kind; with the share of their variance that the group explains; with the AUC that guessing by group
+One number hides the usual failure. A score can separate its two classes perfectly by recognising *where* a text comes from
+(marin#6849: clean code and dense mathematics in the junk bucket). So an evaluation shows scores by source, language and
+kind, over documents of every kind; the share of their variance that the group explains; the AUC that guessing by group
 alone would reach, and the AUC left within groups that hold both classes. `evaluate` works on any scorer.
 """
 
@@ -30,7 +30,7 @@ OTHERS = "(others)"
 
 
 class Scorer(Protocol):
-    """Anything that gives one score per document; NaN where it has nothing to say."""
+    """Anything that gives one score per document, NaN for a document that it cannot score."""
 
     def scores(self, text: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float32]: ...
 
@@ -43,9 +43,9 @@ class GroupRow:
     documents: int
     positives: int
     negatives: int
-    """Documents with a label; the others have none."""
+    """Positives and negatives are the documents with a label."""
     quantiles: tuple[float, ...]
-    """At `QUANTILES`."""
+    """The scores at `QUANTILES`."""
     above: float
     """Share at or above the threshold."""
 
@@ -59,9 +59,9 @@ class GroupTable:
     explained: float
     """Share of the variance of all scores that lies between the groups."""
     group_auc: float | None
-    """AUC on labelled documents of guessing by the group's share of positives alone; null without both classes."""
+    """AUC of guessing labels by the group's share of positives alone; null without both classes."""
     within_auc: float | None
-    """AUC of the score within groups that hold both classes, weighted by their pairs; null if none does."""
+    """AUC of the score within groups that hold both classes, weighted by their pairs; null if no group does."""
     mixed: int
     """Groups that hold both classes."""
 
@@ -79,12 +79,12 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that a report tells of one classifier."""
+    """Everything that a report shows of one classifier."""
 
     documents: int
     positives: int
     unscored: int
-    """Documents the classifier had nothing to say of; they count for nothing below."""
+    """Documents that the classifier could not score; nothing below counts them."""
     threshold: float
     roc_auc: float
     average_precision: float
@@ -100,7 +100,7 @@ class Evaluation:
     reliability: list[Reliability]
     scores: Floats
     labels: Bools
-    """Of the labelled documents that have a score; for histograms."""
+    """Scores and labels of the labelled documents that have a score, for histograms."""
     tables: list[GroupTable] = field(default_factory=list)
     disagreements: list[Disagreement] = field(default_factory=list)
 
@@ -133,8 +133,8 @@ class Evaluation:
         }
 
     def figures(self) -> dict[str, float]:
-        """The single numbers, those that exist."""
-        found = {
+        """The single numbers, but for those that do not exist."""
+        figures = {
             "roc_auc": self.roc_auc,
             "average_precision": self.average_precision,
             "accuracy": self.accuracy,
@@ -143,7 +143,7 @@ class Evaluation:
             "brier": self.brier,
             "calibration_error": self.calibration_error,
         }
-        return {name: round(value, 6) for name, value in found.items() if value is not None}
+        return {name: round(value, 6) for name, value in figures.items() if value is not None}
 
 
 def evaluate(
@@ -154,9 +154,9 @@ def evaluate(
     where: Sequence[str] | None = None,
     threshold: float = 0.5,
 ) -> Evaluation:
-    """Scores `texts` (length n) by `model` and compares with `labels` (true: positive, null: no label).
+    """Scores `texts` (length n) by `model` and compares the scores with `labels` (true: positive, null: no label).
 
-    `groups`: by column (source, lang, kind), one value per document; `where`: what to call each document by. Labelled
+    `groups`: by column (source, lang, kind), one value per document. `where`: the name of each document. Labelled
     documents must not be among those the model learned from. ValueError unless both classes have a scored document.
     """
     text = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(texts, pa.large_string())
@@ -229,15 +229,14 @@ def _group_table(
     rows = []
     for group in [*shown, *([OTHERS] if len(shown) < len(largest) else [])]:
         inside = ~np.isin(groups, shown) if group == OTHERS else groups == group
-        mine = scores[inside]
         rows.append(
             GroupRow(
                 group,
-                len(mine),
+                int(inside.sum()),
                 int((labelled & positive & inside).sum()),
                 int((labelled & ~positive & inside).sum()),
-                tuple(float(q) for q in np.quantile(mine, QUANTILES)),
-                float((mine >= threshold).mean()),
+                tuple(float(q) for q in np.quantile(scores[inside], QUANTILES)),
+                float((scores[inside] >= threshold).mean()),
             )
         )
     group_auc, within_auc, mixed = _auc_by_group(groups[labelled], scores[labelled], positive[labelled])

@@ -1,8 +1,10 @@
-"""Where the examples of one class come from: documents that reach the stage, chosen by a condition, or files of text.
+"""The examples of one class: documents that reach the stage and meet a condition, or documents of files.
 
-A condition is SQL as Polars reads it (`source = 'wiki' and lang = 'en'`), asked of one document at a time, without any
-other. Of a file's documents those with the lowest hashes are taken, whatever their order, so memory is that of the sample.
+A condition is SQL as Polars reads it (`source = 'wiki' and lang = 'en'`); it decides on one document at a time. Of files,
+the documents with the lowest hashes are taken, whatever their order, so memory is that of the sample.
 """
+
+# Tested in tests/filters/classifiers/test_train.py.
 
 from __future__ import annotations
 
@@ -59,38 +61,38 @@ class Examples(Options):
             ) from error
 
     def columns(self) -> tuple[str, ...]:
-        """The columns that the condition asks for."""
+        """The columns that the condition reads."""
         return tuple(sorted(set(self.expression.meta.root_names()))) if self.where is not None else ()
 
     def matches(self, docs: pa.Table) -> npt.NDArray[np.bool_]:
-        """Which documents meet the condition; a null is no. ValueError if the answer depends on other documents."""
-        mask = self._ask(docs)
-        # An average or a rank would mean something else in every batch. Polars does not tell, so it is tried.
+        """Which documents meet the condition; null counts as false. ValueError if the answer depends on other documents."""
+        mask = self._evaluate(docs)
+        # An average or a rank would differ in every batch. Polars does not say which it is, so we try it on half of them.
         half = docs.num_rows // 2
-        if half and not np.array_equal(self._ask(docs.slice(0, half)), mask[:half]):
+        if half and not np.array_equal(self._evaluate(docs.slice(0, half)), mask[:half]):
             raise InputError(
-                f"where: {self.where!r} gives another answer when fewer documents are asked; a condition must depend on "
+                f"where: {self.where!r} gives another answer on fewer documents; a condition must depend on "
                 f"one document alone, without averages, ranks or counts over others"
             )
         return mask
 
-    def _ask(self, docs: pa.Table) -> npt.NDArray[np.bool_]:
-        wanted = {name: _plain(docs.column(name)) for name in self.columns()}
-        # A column of its own keeps the length where the condition names none at all (`true`).
-        frame = pl.from_arrow(pa.table({"#row": pa.array(np.arange(docs.num_rows)), **wanted}))
+    def _evaluate(self, docs: pa.Table) -> npt.NDArray[np.bool_]:
+        columns = {name: _plain(docs.column(name)) for name in self.columns()}
+        # The column `#row` keeps the length where the condition names no column at all (`true`).
+        frame = pl.from_arrow(pa.table({"#row": pa.array(np.arange(docs.num_rows)), **columns}))
         assert isinstance(frame, pl.DataFrame)
         try:
-            found = frame.with_columns(self.expression.alias("#match"))["#match"]
+            matches = frame.with_columns(self.expression.alias("#match"))["#match"]
         except pl.exceptions.PolarsError as error:
-            raise InputError(f"where: {self.where!r} cannot be asked of these documents: {error}") from error
-        if found.dtype != pl.Boolean:
-            raise InputError(f"where: {self.where!r} gives {found.dtype}, expected true or false")
-        mask: npt.NDArray[np.bool_] = found.fill_null(False).to_numpy()
+            raise InputError(f"where: {self.where!r} cannot be evaluated on these documents: {error}") from error
+        if matches.dtype != pl.Boolean:
+            raise InputError(f"where: {self.where!r} gives {matches.dtype}, expected true or false")
+        mask: npt.NDArray[np.bool_] = matches.fill_null(False).to_numpy()
         return mask
 
     def sources(self, carry: Sequence[str]) -> list[tuple[ColumnSource, InputFile]]:
-        """The files, each with what reads it; ValueError if a pattern matches nothing."""
-        found: dict[str, tuple[ColumnSource, InputFile]] = {}
+        """The files, each with the source that reads it; ValueError if a pattern matches nothing."""
+        by_url: dict[str, tuple[ColumnSource, InputFile]] = {}
         for pattern in self.files:
             try:
                 fs, root = fsspec.core.url_to_fs(pattern)
@@ -105,27 +107,27 @@ class Examples(Options):
                 kind = known if known is not None and issubclass(known, ColumnSource) else JsonLines
                 url = fs.unstrip_protocol(name)
                 source = kind(path=url, text_column=self.text_column, carry=[c for c in carry if c not in COLUMNS])
-                found[url] = (source, source.files("files")[0])
-        return [found[url] for url in sorted(found)]
+                by_url[url] = (source, source.files("files")[0])
+        return [by_url[url] for url in sorted(by_url)]
 
     def listing(self) -> list[Any]:
-        """What changes whenever the files do."""
+        """Path, size and stamp of each file: they change whenever the files do."""
         return [[file.path, file.bytes, file.stamp] for _, file in self.sources(())]
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Strings for a dictionary of strings: Polars compares those of several chunks more slowly, or not at all."""
+    """A dictionary of strings as plain strings: Polars compares dictionaries of several chunks more slowly, or not at all."""
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def read_files(
     examples: Examples, count: int, max_characters: int | None, carry: Sequence[str], seed: int
 ) -> tuple[list[dict[str, str | None]], dict[str, int]]:
-    """At most `count` different texts of the files, by the lowest hash, with the fields `carry`.
+    """At most `count` different texts of the files, those of the lowest hashes, with the fields `carry`.
 
-    The second value counts the documents `read` and the records that were `broken` and passed over.
+    The second value counts the documents `read` and the records that were `broken` and skipped.
     """
-    # A heap of the lowest hashes, negated: its first is the one to go.
+    # A heap of the lowest hashes, negated: its first is the next to be dropped.
     heap: list[tuple[int, int]] = []
     kept: dict[int, dict[str, str | None]] = {}
     read = broken = 0
@@ -136,18 +138,18 @@ def read_files(
         read += 1
         text = (row["text"] or "")[:max_characters]
         digest = hashlib.blake2b(text.encode(), digest_size=8, key=seed.to_bytes(8, "little")).digest()
-        lot = int.from_bytes(digest, "little")
-        if lot in kept or (len(heap) == count and lot > -heap[0][0]):
+        rank = int.from_bytes(digest, "little")
+        if rank in kept or (len(heap) == count and rank > -heap[0][0]):
             continue
-        kept[lot] = {**row, "text": text}
-        heapq.heappush(heap, (-lot, lot))
+        kept[rank] = {**row, "text": text}
+        heapq.heappush(heap, (-rank, rank))
         if len(heap) > count:
             del kept[heapq.heappop(heap)[1]]
-    return [kept[lot] for lot in sorted(kept)], {"read": read, "broken": broken}
+    return [kept[rank] for rank in sorted(kept)], {"read": read, "broken": broken}
 
 
 def _rows(examples: Examples, carry: Sequence[str]) -> Iterator[tuple[dict[str, str | None] | None, int]]:
-    """Each document of the files; in place of broken records, None and how many they are."""
+    """Each document of the files; None and a count stand for the broken records of a batch."""
     for source, file in examples.sources(carry):
         for split in source.splits([file], 1 << 62):
             for batch in source.read(split, 0):

@@ -1,7 +1,7 @@
-"""How good a score is: ROC, precision and recall, calibration. NumPy only; equal to scikit-learn's to 1e-12.
+"""How good a score is: ROC, precision and recall, Brier score by scikit-learn; calibration and variance by group by hand.
 
-Ties count as they must: documents of one score are taken or left together, so a curve has a point for each different
-score and a constant score has an area of exactly 0.5 under its ROC.
+Documents of one score are taken or left together, so a curve has a point for each different score, and a constant score
+has an area of exactly 0.5 under its ROC.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eyas.errors import InputError
+from eyas.filters.classifiers.extra import load_extra
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -20,6 +21,11 @@ BINS = 10
 """Bins of the calibration curve, equally wide."""
 CURVE_POINTS = 400
 """Most points of a curve that a report keeps."""
+
+
+def sklearn_metrics() -> Any:
+    """The module `sklearn.metrics`; `StageUnavailable` without scikit-learn."""
+    return load_extra("sklearn.metrics", "the report of a classifier")
 
 
 @dataclass(frozen=True)
@@ -42,39 +48,42 @@ class Curve:
 
 def curve(scores: Floats, labels: Bools) -> Curve:
     """The curve of `scores` (length n, no NaN) against `labels`; both classes must occur, or ValueError."""
-    positives, negatives = int(labels.sum()), int((~labels).sum())
-    if not positives or not negatives:
-        raise InputError(f"a curve needs both classes; found {positives} positive and {negatives} negative documents")
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], labels[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)
-    true, false = np.cumsum(hits)[last], np.cumsum(~hits)[last]
-    return Curve(ranked[last], true / positives, false / negatives, true / (true + false))
+    _check_classes(labels)
+    sklearn = sklearn_metrics()
+    # scikit-learn begins with a point at which nothing is taken, and ends its other curve with one of no recall.
+    false_rate, true_rate, thresholds = sklearn.roc_curve(labels, scores, drop_intermediate=False)
+    precision, _, _ = sklearn.precision_recall_curve(labels, scores)
+    return Curve(thresholds[1:], true_rate[1:], false_rate[1:], precision[-2::-1])
 
 
 def roc_auc(scores: Floats, labels: Bools) -> float:
     """The probability that a positive document has the higher score of two; ties count half."""
-    found = curve(scores, labels)
-    x = np.concatenate([[0.0], found.false_positive_rate])
-    y = np.concatenate([[0.0], found.true_positive_rate])
-    return float(np.trapezoid(y, x))
+    _check_classes(labels)
+    return float(sklearn_metrics().roc_auc_score(labels, scores))
 
 
 def average_precision(scores: Floats, labels: Bools) -> float:
     """The mean precision over the positives, without interpolation."""
-    found = curve(scores, labels)
-    steps = np.diff(np.concatenate([[0.0], found.true_positive_rate]))
-    return float(np.sum(steps * found.precision))
+    _check_classes(labels)
+    return float(sklearn_metrics().average_precision_score(labels, scores))
 
 
 def brier(scores: Floats, labels: Bools) -> float:
     """The mean square of score minus label: 0 is perfect, 0.25 is what always saying 0.5 gives (Brier 1950)."""
-    return float(np.mean((scores - labels) ** 2))
+    return float(sklearn_metrics().brier_score_loss(labels, scores))
+
+
+def _check_classes(labels: Bools) -> None:
+    positives = int(labels.sum())
+    if not 0 < positives < len(labels):
+        raise InputError(
+            f"a curve needs both classes; found {positives} positive and {len(labels) - positives} negative documents"
+        )
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Of the documents whose score falls in one bin: how many, their mean score, the share that is positive."""
+    """One bin of the calibration curve: its documents, their mean score, and the share of them that is positive."""
 
     low: float
     high: float
@@ -94,15 +103,15 @@ class Reliability:
 
 
 def reliability(scores: Floats, labels: Bools, bins: int = BINS) -> list[Reliability]:
-    """The calibration curve over `bins` equal bins of [0, 1], empty ones left out; scores must lie there."""
+    """The calibration curve over `bins` equal bins of [0, 1], without empty ones; all scores must lie in [0, 1]."""
     number = np.minimum((scores * bins).astype(np.int64), bins - 1)
-    found = []
+    filled = []
     for bin_ in range(bins):
         inside = number == bin_
         if inside.any():
             mean, share = float(scores[inside].mean()), float(labels[inside].mean())
-            found.append(Reliability(bin_ / bins, (bin_ + 1) / bins, int(inside.sum()), mean, share))
-    return found
+            filled.append(Reliability(bin_ / bins, (bin_ + 1) / bins, int(inside.sum()), mean, share))
+    return filled
 
 
 def expected_calibration_error(bins: list[Reliability]) -> float:

@@ -1,8 +1,10 @@
-"""A classifier on disk, of either kind, as a scorer: what `train_classifier` left, a fastText file, a transformers folder.
+"""Loads a classifier from disk as a scorer: a folder from `train_classifier`, a fastText file, or a transformers folder.
 
-A classifier of ours is a folder with `classifier.json`: its kind, its options, how text is prepared, and the sha256 of each
-of its files, which is checked before a score is believed. Plain JSON and fastText's own format: nothing is unpickled.
+The folder from `train_classifier` holds `classifier.json`: the kind, the options, how text is prepared, and the sha256 of
+each file, which is checked before the first score. Files are plain JSON or in fastText's format: nothing is unpickled.
 """
+
+# Tested in tests/filters/classifiers/test_classify.py.
 
 from __future__ import annotations
 
@@ -24,19 +26,19 @@ FORMAT = 1
 def load(
     path: Path, label: str | None = None, max_tokens: int | None = None, max_characters: int | None = None
 ) -> Scorer:
-    """The scorer at `path`. `label`, `max_tokens` and `max_characters` are for models made elsewhere.
+    """The scorer at `path`. `label`, `max_tokens` and `max_characters` are for models not trained by Eyas.
 
-    Raises `StageUnavailable`, in words, if there is no usable model.
+    Raises `StageUnavailable` if there is no usable model.
     """
     if path.is_file():
         return _foreign_fasttext(path, label, max_characters)
     if (path / DESCRIPTION).is_file():
-        return _ours(path)
+        return _trained(path)
     if (path / "config.json").is_file():
-        named = _json(path / "config.json").get("architectures") or []
-        if not any("ForSequenceClassification" in str(name) for name in named):
+        classes = [str(name) for name in _json(path / "config.json").get("architectures") or []]
+        if not any("ForSequenceClassification" in name for name in classes):
             raise StageUnavailable(
-                f"{path} is a transformers model without a classification head ({', '.join(map(str, named)) or 'unnamed'}): "
+                f"{path} is a transformers model without a classification head ({', '.join(classes) or 'unnamed'}): "
                 f"train one on it, by `train_classifier: {{kind: {{encoder: {path}}}}}`"
             )
         return SequenceScorer(Encoder(path, max_tokens, head=True), label, max_characters)
@@ -50,8 +52,8 @@ def load(
 
 def fingerprint(path: Path) -> str:
     """A digest that changes whenever the model's scores would."""
-    own = path / DESCRIPTION
-    return stamp(own if own.is_file() else path)
+    description = path / DESCRIPTION
+    return stamp(description if description.is_file() else path)
 
 
 def _foreign_fasttext(path: Path, label: str | None, max_characters: int | None) -> Scorer:
@@ -66,7 +68,7 @@ def _foreign_fasttext(path: Path, label: str | None, max_characters: int | None)
     return FastTextScorer(path, PLAIN.model_copy(update={"max_characters": max_characters}), label)
 
 
-def _ours(path: Path) -> Scorer:
+def _trained(path: Path) -> Scorer:
     about = _json(path / DESCRIPTION)
     try:
         if about["format"] != FORMAT:

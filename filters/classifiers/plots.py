@@ -1,4 +1,6 @@
-"""The plots of a classifier's report as inlined SVG: the same bytes for the same figures, no script, 10 to 25 KB each."""
+"""The plots of a classifier's report as inlined SVG of 10 to 25 KB, without scripts; equal figures give equal bytes."""
+
+# Tested in tests/filters/classifiers/test_report.py.
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from eyas.corpus.show.svg import COOL, HOT, SOFT, inline_svg
 from eyas.filters.classifiers.evaluation import Evaluation, GroupRow
 
 
-def roc(found: Evaluation) -> str:
-    """True against false positives, with the diagonal of a score that knows nothing."""
+def roc(evaluation: Evaluation) -> str:
+    """The ROC curve, with the diagonal of a score that knows nothing."""
 
     def draw(axes: Any) -> None:
-        curve = found.curve.thinned()
+        curve = evaluation.curve.thinned()
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle="--")
         axes.plot([0, *curve.false_positive_rate], [0, *curve.true_positive_rate], color=HOT, linewidth=1.8)
         axes.set_xlabel("share of negatives taken")
@@ -25,13 +27,13 @@ def roc(found: Evaluation) -> str:
     return inline_svg(draw, 4, 3.4)
 
 
-def precision_recall(found: Evaluation) -> str:
+def precision_recall(evaluation: Evaluation) -> str:
     """Precision against recall, with the base rate: the precision of taking everything."""
 
     def draw(axes: Any) -> None:
-        curve = found.curve.thinned()
-        axes.axhline(found.base_rate, color=SOFT, linewidth=0.8, linestyle="--")
-        axes.text(0.02, found.base_rate + 0.02, f"base rate {found.base_rate:.2f}", color=SOFT, fontsize=9)
+        curve = evaluation.curve.thinned()
+        axes.axhline(evaluation.base_rate, color=SOFT, linewidth=0.8, linestyle="--")
+        axes.text(0.02, evaluation.base_rate + 0.02, f"base rate {evaluation.base_rate:.2f}", color=SOFT, fontsize=9)
         axes.plot([0, *curve.true_positive_rate], [curve.precision[0], *curve.precision], color=HOT, linewidth=1.8)
         axes.set_xlabel("recall")
         axes.set_ylabel("precision")
@@ -40,15 +42,15 @@ def precision_recall(found: Evaluation) -> str:
     return inline_svg(draw, 4, 3.4)
 
 
-def calibration(found: Evaluation) -> str:
-    """The share of positives against the mean score of each bin; the number of documents beside each point."""
+def calibration(evaluation: Evaluation) -> str:
+    """The share of positives against the mean score of each bin, with the number of documents beside each point."""
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle="--")
-        x = [item.mean_score for item in found.reliability]
-        y = [item.positive_share for item in found.reliability]
+        x = [item.mean_score for item in evaluation.reliability]
+        y = [item.positive_share for item in evaluation.reliability]
         axes.plot(x, y, color=HOT, linewidth=1.2, marker="o", markersize=5)
-        for item in found.reliability:
+        for item in evaluation.reliability:
             low = item.positive_share < 0.5
             axes.annotate(
                 f"{item.documents:,}",
@@ -67,16 +69,16 @@ def calibration(found: Evaluation) -> str:
     return inline_svg(draw, 4, 3.4)
 
 
-def histogram(found: Evaluation) -> str:
-    """Documents by score, held-out examples of each class apart, counts on a logarithmic axis."""
+def histogram(evaluation: Evaluation) -> str:
+    """How many held-out examples of each class have which score; the axis of counts is logarithmic."""
 
     def draw(axes: Any) -> None:
-        everything = found.scores
-        low, high = (0.0, 1.0) if found.probability else (float(everything.min()), float(everything.max()) + 1e-9)
+        scores = evaluation.scores
+        low, high = (0.0, 1.0) if evaluation.probability else (float(scores.min()), float(scores.max()) + 1e-9)
         edges = np.linspace(low, high, 41)
-        for mask, colour in ((~found.labels, COOL), (found.labels, HOT)):
-            axes.hist(everything[mask], bins=edges, color=colour, alpha=0.55)
-        axes.axvline(found.threshold, color=SOFT, linewidth=0.8, linestyle="--")
+        for mask, colour in ((~evaluation.labels, COOL), (evaluation.labels, HOT)):
+            axes.hist(scores[mask], bins=edges, color=colour, alpha=0.55)
+        axes.axvline(evaluation.threshold, color=SOFT, linewidth=0.8, linestyle="--")
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
         axes.set_xlabel("score")

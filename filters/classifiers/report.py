@@ -1,14 +1,15 @@
-"""The report of one classifier: a self-contained HTML page, readable without network, safe to open.
+"""The HTML report of one classifier: a self-contained page, readable without network, safe to open.
 
-It answers in this order: is the score any good, may it be read as a probability, does it judge or only sort by where a text
-comes from, and what does it get wrong. Scraped text is escaped, no script runs, and the page holds no time: the same bytes
-for the same model. About 150 KB with 40 groups.
+It answers four questions in this order: is the score any good, may it be read as a probability, does it judge a text or
+only where the text comes from, and what does it get wrong. Scraped text is escaped, no script runs, and the page holds no
+time, so the same model gives the same bytes. With 40 groups it takes about 150 KB.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from eyas.corpus.show.page import templates
 from eyas.filters.classifiers import plots
 from eyas.filters.classifiers.encoder import EncoderOptions
 from eyas.filters.classifiers.evaluation import QUANTILES, Evaluation, GroupTable
@@ -22,78 +23,71 @@ SORTS = 0.5
 
 def render(learned: Learned) -> str:
     """The page."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    return templates(__package__, compact=compact).get_template(TEMPLATE).render(**context(learned))
 
-    environment = Environment(
-        loader=PackageLoader("eyas.filters.classifiers", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    # Blank lines would fill the few lines that an excerpt has.
-    environment.filters["compact"] = lambda text: "\n".join(line for line in text.splitlines() if line.strip())
-    environment.filters["share"] = lambda value: f"{100 * value:.1f} %"
-    return environment.get_template(TEMPLATE).render(**context(learned))
+
+def compact(text: str) -> str:
+    """The text without its blank lines, which would fill the few lines that an excerpt has."""
+    return "\n".join(line for line in text.splitlines() if line.strip())
 
 
 def context(learned: Learned) -> dict[str, Any]:
     """Everything the template shows."""
-    found = learned.evaluation
+    evaluation = learned.evaluation
     about = learned.description()
-    own = isinstance(learned.stage.kind, EncoderOptions)
+    by_encoder = isinstance(learned.spec.model, EncoderOptions)
     return {
-        "name": learned.stage.name,
+        "name": learned.spec.name,
         "about": about,
-        "kind": f"logistic head on {about['encoder']['path']}" if own else "fastText",
-        "found": found,
+        "kind": f"logistic head on {about['encoder']['path']}" if by_encoder else "fastText",
+        "evaluation": evaluation,
         "sizes": learned.sizes,
         "agreement": learned.agreement,
-        "roc": plots.roc(found),
-        "precision_recall": plots.precision_recall(found),
-        "calibration": plots.calibration(found) if found.reliability else "",
-        "histogram": plots.histogram(found),
-        "groups": [_group(table, found) for table in found.tables],
+        "roc": plots.roc(evaluation),
+        "precision_recall": plots.precision_recall(evaluation),
+        "calibration": plots.calibration(evaluation) if evaluation.reliability else "",
+        "histogram": plots.histogram(evaluation),
+        "groups": [_group(table, evaluation) for table in evaluation.tables],
         "quantiles": [f"{100 * q:.0f} %" for q in QUANTILES],
         "telling": learned.telling,
-        "wrong": sum(1 for item in found.disagreements if (item.score >= found.threshold) != item.positive),
+        "wrong": sum(1 for item in evaluation.disagreements if (item.score >= evaluation.threshold) != item.positive),
     }
 
 
-def _group(table: GroupTable, found: Evaluation) -> dict[str, Any]:
+def _group(table: GroupTable, evaluation: Evaluation) -> dict[str, Any]:
     values = [q for row in table.rows for q in row.quantiles]
-    low, high = (0.0, 1.0) if found.probability else (min(values), max(values))
+    low, high = (0.0, 1.0) if evaluation.probability else (min(values), max(values))
     return {
         "title": TITLES.get(table.column, f"By {table.column}"),
         "table": table,
-        "strips": plots.strips(table.rows, found.threshold, low, high),
-        "warnings": warnings(table, found.roc_auc),
+        "strips": plots.strips(table.rows, evaluation.threshold, low, high),
+        "warnings": warnings(table, evaluation.roc_auc),
     }
 
 
 def warnings(table: GroupTable, auc: float) -> list[str]:
-    """What is suspicious about a classifier's scores by one column, in words; nothing for a column of one value."""
+    """What is suspicious about a classifier's scores by one column; nothing for a column of one value."""
     if len(table.rows) < 2:
         return []
-    column, said = table.column, []
+    column, messages = table.column, []
     if table.explained >= SORTS:
-        said.append(
+        messages.append(
             f"{100 * table.explained:.0f} % of the variance of the scores lies between the values of {column}: this score "
-            f"sorts documents by {column} more than it tells documents of one {column} apart."
+            f"sorts documents by {column} more than it separates documents of one {column}."
         )
     if table.group_auc is not None and table.group_auc >= auc - 0.02:
-        said.append(
+        messages.append(
             f"Guessing by {column} alone reaches an AUC of {table.group_auc:.3f} against {auc:.3f} of the classifier: these "
             f"examples cannot show that it has learned anything else."
         )
     if table.mixed == 0 and table.group_auc is not None:
-        said.append(
-            f"No {column} has held-out examples of both classes, so nothing here tells how it judges within one. "
+        messages.append(
+            f"No {column} has held-out examples of both classes, so nothing here shows how it judges within one. "
             f"Take positives and negatives from the same {column}s."
         )
     elif table.within_auc is not None and table.within_auc < auc - 0.05:
-        said.append(
+        messages.append(
             f"Within one {column} the AUC is {table.within_auc:.3f} ({table.mixed} with both classes), "
-            f"over all {auc:.3f}: part of the whole comes from telling {column}s apart."
+            f"over all {auc:.3f}: part of the whole comes from separating {column}s."
         )
-    return said
+    return messages

@@ -1,1 +1,1 @@
-"""Deduplication: corpus stages that find copies across all partitions and leave masks."""
+"""Deduplication: corpus stages that find copies across all partitions and drop them or cut them out."""

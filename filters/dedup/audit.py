@@ -1,9 +1,9 @@
-"""The safety belt: in every run a sample of removals is looked at again, from the texts, by other code than removed them.
+"""The audit: in every run, other code than removed them judges a sample of removals again, from the texts.
 
-More than half of unverified removals were wrong when people read them (marin PR#7591), and nothing in the tool had said
-so. Here each task hands over the removals with the lowest lots of chance, a sample that depends on ids and seed only; one
-task reads both texts of each pair and compares them in plain Python, without hashes, sorting or shuffles. One wrong
-removal stops the run, with its report: it is a defect. The trade: two row groups are read for each pair.
+More than half of unverified removals were wrong when people read them (marin PR#7591), and the tool had not noticed. Here
+each task returns the removals of lowest hash rank, a sample that depends on ids and seed only; one task reads both texts
+of each pair and compares them in plain Python, without hashes, sorting or shuffles. A wrong removal is a defect: one stops
+the run, with its report. The trade: two row groups are read for each pair.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from eyas.text_kernels.utf8 import buffers
 from eyas.text_kernels.words.words import SKIP, normalising, words
 
 SAMPLED = 100
-"""Removals looked at in a run."""
+"""Removals judged again in a run."""
 OFFERED = 4 * SAMPLED
-"""Removals that may be looked at, if some are passed over."""
+"""Removals that each task returns, because some may be skipped."""
 MOST_BYTES = 500_000
-"""Pairs with a longer text are passed over: in plain Python one of 50 MB takes minutes and gigabytes."""
+"""Pairs with a longer text are skipped: in plain Python one of 50 MB takes minutes and gigabytes."""
 SHOWN_CHARACTERS = 1200
 PATH = "audit/pairs.parquet"
+_RANK = "lot"
+"""The hash rank of a sampled row, as the entries of tasks have named it since the first edition."""
 
 SCHEMA = pa.schema(
     [
@@ -51,71 +53,74 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Pair:
-    """A removal: the document that stayed, the one that was dropped or cut, and what was removed of it, if not all."""
+    """A removal: the document that stayed, and the document that was dropped or cut."""
 
     kept: dict[str, Any]
     dropped: dict[str, Any]
     span: tuple[int, int] | None = None
+    """The bytes of `dropped` that were removed; None for all of them."""
 
 
 class Auditor(ABC):
-    """Judges a removal from the texts alone. Travels to a worker, so it holds a stage's options and nothing else."""
+    """Judges a removal from the texts alone. It travels to a worker, so it holds options of a stage and nothing else."""
 
     columns: tuple[str, ...] = ()
     """Columns that it reads besides id, text, source and origin."""
 
     @abstractmethod
     def right(self, pair: Pair) -> tuple[bool, float]:
-        """Whether the removal was right, and the figure (a similarity) that says so."""
+        """Whether the removal was right, and the similarity that decides it."""
 
     def span(self, dropped: dict[str, Any], row: Mapping[str, int]) -> tuple[int, int] | None:
-        """The bytes of the document `dropped` that the sampled `row` speaks of; None for all of it."""
+        """The bytes of the document `dropped` that the sampled `row` stands for; None for all of it."""
         return None
 
 
 def sample(removed: pa.Table, seed: int) -> Entry:
-    """What a task's entry says of its removals (id, anchor, and uint64 columns that tell several of one document apart):
-    those with the lowest lots."""
+    """The sample of a task's removals, those of lowest hash rank, for its entry.
+
+    `removed`: id, anchor, and uint64 columns that distinguish several removals of one document.
+    """
     with np.errstate(over="ignore"):
         salted = removed.column("id").to_numpy()
         for name in removed.column_names:
             if name not in ("id", "anchor"):
                 salted = mix(salted) + removed.column(name).to_numpy()
-    # Rows that are equal have equal lots: one of them is enough.
-    lots, first = np.unique(hash_rank(salted, seed), return_index=True)
-    rows = removed.take(pa.array(first[:OFFERED])).append_column("lot", pa.array(lots[:OFFERED]))
+    # Equal rows have equal ranks: one of them is enough.
+    ranks, first = np.unique(hash_rank(salted, seed), return_index=True)
+    rows = removed.take(pa.array(first[:OFFERED])).append_column(_RANK, pa.array(ranks[:OFFERED]))
     return {"sample": rows.to_pylist()}
 
 
 def audit_step(entries: Sequence[Entry], inputs: Sequence[Part], auditor: Auditor) -> Step:
-    """The step that looks at the sample of all removals which `entries` tell of."""
+    """The step that judges a sample of all removals again; `entries` hold the samples of the tasks."""
     rows = [row for entry in entries for row in entry["sample"]]
-    rows.sort(key=lambda row: (row["lot"], row["id"], row["anchor"]))
+    rows.sort(key=lambda row: (row[_RANK], row["id"], row["anchor"]))
     return Step.of("audit", [Task("all", partial(_audit, rows[:OFFERED], inputs, auditor))])
 
 
 def _audit(rows: Sequence[dict[str, int]], inputs: Sequence[Part], auditor: Auditor, context: TaskContext) -> Entry:
-    found: list[dict[str, Any]] = []
+    judged: list[dict[str, Any]] = []
     too_long = 0
     for start in range(0, len(rows), SAMPLED):
-        if len(found) == SAMPLED:
+        if len(judged) == SAMPLED:
             break
-        some = rows[start : start + SAMPLED]
-        documents = _read({row[name] for row in some for name in ("id", "anchor")}, inputs, auditor, context)
-        for row in some:
-            if len(found) == SAMPLED:
+        batch = rows[start : start + SAMPLED]
+        documents = _read({row[name] for row in batch for name in ("id", "anchor")}, inputs, auditor, context)
+        for row in batch:
+            if len(judged) == SAMPLED:
                 break
             kept, dropped = documents[row["anchor"]], documents[row["id"]]
             if max(len(kept["text"]), len(dropped["text"])) > MOST_BYTES:
                 too_long += 1
             else:
-                found.append(_judged(row, kept, dropped, auditor))
-    entry = context.store.write_table(f"{context.folder}/{PATH}", pa.Table.from_pylist(found, SCHEMA))
-    right = sum(row["right"] for row in found)
-    return {"files": [entry.to_json()], "sampled": len(found), "right": right, "too_long": too_long}
+                judged.append(_judge(row, kept, dropped, auditor))
+    entry = context.store.write_table(f"{context.folder}/{PATH}", pa.Table.from_pylist(judged, SCHEMA))
+    right = sum(row["right"] for row in judged)
+    return {"files": [entry.to_json()], "sampled": len(judged), "right": right, "too_long": too_long}
 
 
-def _judged(row: Mapping[str, int], kept: dict[str, Any], dropped: dict[str, Any], auditor: Auditor) -> dict[str, Any]:
+def _judge(row: Mapping[str, int], kept: dict[str, Any], dropped: dict[str, Any], auditor: Auditor) -> dict[str, Any]:
     span = auditor.span(dropped, row)
     right, value = auditor.right(Pair(kept, dropped, span))
     left, other = excerpts(kept["text"], dropped["text"], span)
@@ -133,25 +138,25 @@ def _judged(row: Mapping[str, int], kept: dict[str, Any], dropped: dict[str, Any
 
 
 def _read(ids: set[int], inputs: Sequence[Part], auditor: Auditor, context: TaskContext) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
+    by_id: dict[int, dict[str, Any]] = {}
     columns = ["id", "text", "source", "origin", *auditor.columns]
     for part in inputs:
         wanted = sorted(document for document in ids if partition_of(document) == part.number)
         for docs in part.pick(context.store, wanted, columns) if wanted else ():
-            found.update({row["id"]: row for row in docs.to_pylist()})
-    return found
+            by_id.update({row["id"]: row for row in docs.to_pylist()})
+    return by_id
 
 
 def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tuple[str, str]:
-    """The stretch of both texts that shows most: around where they first differ, or around the span that was removed."""
+    """Excerpts of both texts: around the place where they first differ, or around the span that was removed."""
     if span is not None:
         data = right.encode()
         piece = data[span[0] : span[1]].decode()
-        at, there = len(data[: span[0]].decode()), max(left.find(piece), 0)
+        in_right, in_left = len(data[: span[0]].decode()), max(left.find(piece), 0)
         before = SHOWN_CHARACTERS // 4
         return (
-            left[max(there - before, 0) : there + SHOWN_CHARACTERS - before],
-            right[max(at - before, 0) : at + SHOWN_CHARACTERS - before],
+            left[max(in_left - before, 0) : in_left + SHOWN_CHARACTERS - before],
+            right[max(in_right - before, 0) : in_right + SHOWN_CHARACTERS - before],
         )
     same = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     whole = left == right or max(len(left), len(right)) <= SHOWN_CHARACTERS
@@ -160,7 +165,7 @@ def excerpts(left: str, right: str, span: tuple[int, int] | None = None) -> tupl
 
 
 def normalised_words(text: str, fold_case: bool, fold_digits: bool) -> list[str]:
-    """The words of a text as hashes of words see them."""
+    """The words of a text, normalised as they are before hashing."""
     column = pa.array([text], pa.large_string())
     data = buffers(column)[0].tobytes()
     start, end, _ = words(column)
@@ -170,19 +175,19 @@ def normalised_words(text: str, fold_case: bool, fold_digits: bool) -> list[str]
 
 
 def normalised(text: str, fold_case: bool, fold_digits: bool) -> str:
-    """The text as hashes of words see it: invisible characters left out, case and digits folded."""
+    """The text as it is before hashing: invisible characters left out, case and digits folded."""
     return text.translate(_translation(fold_case, fold_digits))
 
 
 class _Translation(dict[int, int | None]):
-    """A table for `str.translate` that is filled as it is asked."""
+    """A table for `str.translate` that fills itself on demand."""
 
     def __init__(self, table: npt.NDArray[np.int32]) -> None:
         self._table = table
 
     def __missing__(self, code: int) -> int | None:
-        found = int(self._table[code])
-        self[code] = None if found == SKIP else found
+        target = int(self._table[code])
+        self[code] = None if target == SKIP else target
         return self[code]
 
 

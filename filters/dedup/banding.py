@@ -1,8 +1,8 @@
-"""Bands and rows: the S-curve of banding, and the choice of both from what missing a copy costs.
+"""Bands and rows of a MinHash signature: the S-curve, and the choice of both by the price of missing a copy.
 
 Two documents of Jaccard similarity s share a band with probability `1 - (1 - s^rows)^bands` (Leskovec, Rajaraman and
-Ullman, Mining of Massive Datasets, 3.4). Every candidate is verified here, so one too many costs microseconds and one too
-few is a copy that stays for ever: that is the price of missing.
+Ullman, Mining of Massive Datasets, 3.4). Every candidate is verified here: one too many costs microseconds, and one too
+few is a copy that stays for ever. The price of missing weighs the second against the first.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ _STEPS = 1000
 
 
 class BandingTarget(Options):
-    """What bands and rows are chosen by."""
+    """The target by which bands and rows are chosen."""
 
     jaccard: float = Field(default=0.75, gt=0.0, lt=1.0)
     """Pairs at least this similar should be found."""
     price_of_missing: float = Field(default=9.0, gt=0.0)
-    """What a missed pair costs, in pairs that are verified in vain. datasketch weighs both alike: 1."""
+    """How many pairs verified in vain one missed pair costs. datasketch weighs both alike: 1."""
     lanes: int = Field(default=128, ge=1, le=4096)
-    """At most so many hash values for a document: bands x rows."""
+    """Most hash values for a document: bands x rows."""
 
 
 def probability(jaccard: float | F64, bands: int, rows: int) -> F64:
-    """The S-curve: how likely two documents of this Jaccard similarity share a band."""
+    """The S-curve: the probability that two documents of this Jaccard similarity share a band."""
     curve: F64 = 1.0 - (1.0 - np.asarray(jaccard, np.float64) ** rows) ** bands
     return curve
 
 
 @lru_cache(maxsize=64)
 def choose(jaccard: float, price_of_missing: float, lanes: int) -> tuple[int, int]:
-    """`(bands, rows)` of at most `lanes` lanes that cost least: the area under the curve below `jaccard` (pairs verified in
-    vain), and `price_of_missing` times the area above it beyond (pairs missed), all similarities being equally frequent.
+    """`(bands, rows)` of at most `lanes` lanes that cost least.
 
-    The objective is that of datasketch's `MinHashLSH` (Zhu et al. 2016); of equal costs, the fewest lanes win.
+    The cost is the area under the curve below `jaccard` (pairs verified in vain), plus `price_of_missing` times the area
+    above the curve beyond it (pairs missed), where all similarities are equally frequent: the objective of datasketch's
+    `MinHashLSH` (Zhu et al. 2016). Among equal costs, the fewest lanes win.
     """
     below, above = np.linspace(0, jaccard, _STEPS + 1), np.linspace(jaccard, 1, _STEPS + 1)
     best = (np.inf, 0, 1, 1)

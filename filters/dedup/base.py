@@ -1,4 +1,4 @@
-"""What deduplicating stages share: the memory of a task, which copy stays, and the alarm when a source melts away."""
+"""The base of all deduplicating stages: memory of a task, which copy stays, and the alarm when a source loses too much."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
 ALARM_DOCUMENTS = 100
-"""A source with fewer documents rings no alarm: three copies of one page are no catastrophe."""
+"""A source with fewer documents raises no alarm: three copies of one page are no catastrophe."""
 SHARE = 12
 """A bucket holds memory / SHARE bytes of rows: reading, sorting and writing it takes some eight times its size."""
 
@@ -39,10 +39,10 @@ class DedupStage(CorpusStage):
     """Memory that one task may take, about. It changes how the work is cut, never the result."""
     max_loss: float = Field(default=0.9, ge=0.0, le=1.0)
     """Stop the run if a source of at least 100 documents loses more than this share of them. 1: never.
-    (859,092 documents were once cut down to 2, and nobody was told: marin#6854.)"""
+    (859,092 documents were once cut down to 2, and nobody noticed: marin#6854.)"""
 
     def buckets(self, total_bytes: float) -> int:
-        """How many hash ranges a shuffle of so many bytes is cut into."""
+        """The number of hash ranges for a shuffle of so many bytes."""
         return bucket_count(total_bytes, self.memory / SHARE)
 
     def notes(self) -> list[str]:
@@ -50,7 +50,7 @@ class DedupStage(CorpusStage):
         return [f"a task takes about {memory} of memory; alarm if a source loses over {self.max_loss:.0%}"]
 
     def lost(self, books: Books) -> tuple[float, str]:
-        """What share of a source is lost, and in words."""
+        """The share of a source that is lost, and a sentence that says so."""
         share = books.dropped / max(books.documents, 1)
         return share, f"{books.dropped:,} of {books.documents:,} documents ({share:.1%})"
 
@@ -59,31 +59,31 @@ class DedupStage(CorpusStage):
         wrong = int(audit.get("sampled", 0) - audit.get("right", 0))
         if wrong:
             raise Alarm(
-                f"{wrong} of {audit['sampled']} removals that were looked at again were wrong. This is a defect of the "
+                f"{wrong} of {audit['sampled']} removals that were judged again were wrong. This is a defect of the "
                 f"stage, not of your data; the report shows the pairs, wrong ones first."
             )
-        found = [
+        losses = [
             f"  {source}: {self.lost(counts)[1]}"
             for source, counts in sorted(books.items())
             if counts.documents >= ALARM_DOCUMENTS and self.lost(counts)[0] > self.max_loss
         ]
-        if found:
+        if losses:
             raise Alarm(
                 f"a source has lost more than {self.max_loss:.0%}, which is more often a wrong setting than a wrong "
                 f"source:\n"
-                + "\n".join(found)
+                + "\n".join(losses)
                 + "\nLook at the pairs in the report. If they are right, raise `max_loss` "
                 "of this stage and run again: nothing is computed twice. If not, make it stricter."
             )
 
 
 class KeepingStage(DedupStage):
-    """A stage that drops copies of documents, and marks the one that stays."""
+    """A stage that drops copies of documents and marks the copy that stays."""
 
     adds: ClassVar[Mapping[str, pa.DataType]] = {"cluster_id": pa.uint64(), "cluster_size": pa.uint32()}
 
     keep: KeepExpression = "longest"
-    """Which copy stays: terms asked from left to right, ties go to the lowest id. first, longest, shortest,
+    """Which copy stays: the first term that differs decides; ties go to the lowest id. Terms are first, longest, shortest,
     highest(COLUMN), lowest(COLUMN), newest(COLUMN), oldest(COLUMN), source(A, B, …)."""
 
     def columns_needed(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ class KeepingStage(DedupStage):
 
 
 def weights(docs: pa.Table) -> pa.Array:
-    """uint32[documents]: how many documents each stands for: itself, or the cluster an earlier stage found."""
+    """uint32[documents]: how many documents each stands for: 1, or the size of the cluster that an earlier stage found."""
     if "cluster_size" not in docs.column_names:
         return pa.array(np.ones(docs.num_rows, np.uint32))
     return docs.column("cluster_size").combine_chunks().fill_null(1).cast(pa.uint32())
@@ -120,7 +120,7 @@ def runs(new: npt.NDArray[np.bool_]) -> tuple[I64, I64, I64]:
 
 
 def part_numbers(inputs: Sequence[Part]) -> I64:
-    """The numbers of the parts, ascending: bucket b of a file that is written by part belongs to the b-th."""
+    """The numbers of the parts, ascending: bucket b of a file written by part belongs to the b-th."""
     return np.array([part.number for part in inputs], np.int64)
 
 
@@ -137,8 +137,8 @@ def read_by_part(context: TaskContext, folder: str, part: Part, inputs: Sequence
     return read_bucket(context.store, [f"{context.folder}/{folder}/{name}" for name in names], position)
 
 
-def living(part: Part, context: TaskContext) -> tuple[U64, npt.NDArray[np.uint32]]:
-    """Ids and weights of the part's living documents, in order."""
+def kept_documents(part: Part, context: TaskContext) -> tuple[U64, npt.NDArray[np.uint32]]:
+    """Ids and weights of the part's kept documents, in order."""
     ids, sizes = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint32)]
     for docs in part.tables(context.store, ["id", "cluster_size"]):
         ids.append(docs.column("id").to_numpy())
@@ -148,33 +148,33 @@ def living(part: Part, context: TaskContext) -> tuple[U64, npt.NDArray[np.uint32
 
 def copies_verdict(
     part: Part,
-    found: pa.Table,
+    copies: pa.Table,
     context: TaskContext,
     reason: str,
     words: str,
     threshold: float | None = None,
 ) -> Verdict:
-    """The verdict on a part's documents. `found`: rows (id, anchor, size; jaccard) of those that have copies.
+    """The verdict on a part's documents. `copies`: rows (id, anchor, size; jaccard) of those that have copies.
 
-    A document that is its own anchor stays; `words` begin the ledger's detail on the others. An `origin` in `found` names
+    A document that is its own anchor stays; `words` begin the ledger's detail on the others. An `origin` in `copies` names
     an anchor of an earlier run.
     """
-    ids, size = living(part, context)
-    at = np.searchsorted(ids, found.column("id").to_numpy())
+    ids, size = kept_documents(part, context)
+    at = np.searchsorted(ids, copies.column("id").to_numpy())
     anchor = ids.copy()
-    anchor[at], size[at] = found.column("anchor").to_numpy(), found.column("size").to_numpy()
+    anchor[at], size[at] = copies.column("anchor").to_numpy(), copies.column("size").to_numpy()
     kept = anchor == ids
     scores = bar = None
     if threshold is not None:
         score = np.full(len(ids), np.nan)
-        score[at] = found.column("jaccard").to_numpy()
+        score[at] = copies.column("jaccard").to_numpy()
         scores = pa.array(score, mask=np.isnan(score))
         bar = pa.array(np.full(len(ids), threshold), mask=np.isnan(score))
     names = pc.binary_join_element_wise(words, pa.array(anchor).cast(pa.string()), " ")
-    if "origin" in found.column_names:
+    if "origin" in copies.column_names:
         elsewhere = np.full(len(ids), -1, np.int64)
-        elsewhere[at] = np.arange(found.num_rows)
-        origins = found.column("origin").combine_chunks().take(pa.array(elsewhere, mask=elsewhere < 0))
+        elsewhere[at] = np.arange(copies.num_rows)
+        origins = copies.column("origin").combine_chunks().take(pa.array(elsewhere, mask=elsewhere < 0))
         names = pc.coalesce(pc.binary_join_element_wise(words, origins, "in an earlier run", " "), names)
     return Verdict.of(
         kept,

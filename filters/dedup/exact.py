@@ -1,8 +1,8 @@
-"""Exact deduplication: of documents with the same text, URL or other key, one stays.
+"""The stage `exact_dedup`: of documents with the same text, URL or other key, one stays.
 
-128-bit hashes, not texts, are shuffled (28 bytes a document and 8 for each term of `keep`), by hash range, so memory is
-that of one range. BLAKE2b runs at about 0.9 GB/s on one core and has no known collisions; a 64-bit hash would meet one
-by chance near 5 billion documents.
+It shuffles 128-bit hashes, not texts (28 bytes a document and 8 for each term of `keep`), by hash range, so memory is that
+of one range. BLAKE2b runs at about 0.9 GB/s on one core and has no known collisions; a 64-bit hash would meet one by chance
+near 5 billion documents.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ExactDedup(KeepingStage):
     version: ClassVar[int] = 2
 
     by: str = Field(default="text", min_length=1)
-    """What must be equal: the text, or a column such as `url`. Documents without a value in it stay."""
+    """The column that must be equal: the text, or another such as `url`. Documents without a value in it stay."""
     url: bool = False
     """Count addresses as equal that differ only in scheme, `www.`, case of the host, a default port, a fragment, or a
     slash at the end."""
@@ -53,7 +53,7 @@ class ExactDedup(KeepingStage):
     ignore_whitespace: bool = False
     """Count texts that differ only in white space as copies."""
     keep: KeepExpression = "first"
-    """Which copy stays: terms asked from left to right, ties go to the lowest id. first, longest, shortest,
+    """Which copy stays: the first term that differs decides; ties go to the lowest id. Terms are first, longest, shortest,
     highest(COLUMN), lowest(COLUMN), newest(COLUMN), oldest(COLUMN), source(A, B, …)."""
 
     @model_validator(mode="after")
@@ -83,13 +83,13 @@ class ExactDedup(KeepingStage):
         yield audit_step(entries, inputs, ExactAuditor(self))
 
     def digest(self, text: pa.Scalar) -> bytes:
-        """16 bytes: equal for what counts as equal, and for nothing else."""
+        """16 bytes, equal for values that count as equal and for no others."""
         if not (self.ignore_case or self.ignore_whitespace or self.url) and isinstance(text, pa.LargeStringScalar):
             return hashlib.blake2b(text.as_buffer(), digest_size=16).digest()
         return hashlib.blake2b(self.normalised(str(text.as_py())).encode(), digest_size=16).digest()
 
     def normalised(self, text: str) -> str:
-        """What is compared."""
+        """The text as it is compared."""
         if self.url:
             text = plain_url(text)
         if self.ignore_case:
@@ -104,7 +104,7 @@ class ExactDedup(KeepingStage):
         return {"files": [write_buckets(context.store, path, rows, bucket, buckets).to_json()]}
 
     def _rows(self, docs: pa.Table) -> pa.Table:
-        # A column that a generator gives to its own documents only is absent from others: they have no value in it.
+        # A column that a generator adds to its documents only is absent from others: they have no value in it.
         docs = docs.filter(docs.column(self.by).is_valid()) if self.by in docs.column_names else docs.slice(0, 0)
         if not docs.num_rows:
             return self._no_rows()
@@ -134,8 +134,8 @@ class ExactDedup(KeepingStage):
         return {"files": [entry.to_json()], "dropped": dropped.num_rows, **sample(dropped, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        found = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs).sort_by("id")
-        return copies_verdict(part, found, context, "exact_duplicate", "copy of")
+        copies = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs).sort_by("id")
+        return copies_verdict(part, copies, context, "exact_duplicate", "copy of")
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
         return self.buckets((28 + 8 * len(parse(self.keep))) * sum(part.kept for part in inputs))
@@ -146,7 +146,10 @@ def _hashes(part: Part, buckets: int) -> str:
 
 
 def plain_url(address: str) -> str:
-    """A web address without what seldom tells two pages apart (one without a scheme is one of http); others as they are."""
+    """A web address without the parts that seldom distinguish two pages; any other text as it is.
+
+    An address without a scheme counts as one of http.
+    """
     try:
         parts = urlsplit(address.strip() if "://" in address else f"http://{address.strip()}")
         host = (parts.hostname or "").removeprefix("www.")
@@ -161,7 +164,7 @@ def plain_url(address: str) -> str:
 
 
 class ExactAuditor(Auditor):
-    """Compares what was hashed."""
+    """Compares the values that were hashed."""
 
     def __init__(self, stage: ExactDedup) -> None:
         self.stage = stage

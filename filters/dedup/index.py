@@ -1,8 +1,8 @@
-"""The index that one run leaves for the next: new documents are deduplicated against old ones without reading those again.
+"""The index of a run: with it, later runs deduplicate new documents against old ones without reading the old texts again.
 
-It holds what the two steps of deduplication need of every document that stayed: its band keys, to become a candidate, and
-its shingle set, to be verified by; some 8 bytes a word and 16 a band, about 1.3 times the text (222 MB for 166). Indexes are
-not merged: a run is given those of all runs before it. One made with other parameters is refused: its keys would never meet.
+For every document that stayed, it holds its band keys, by which it becomes a candidate, and its shingle set, by which it is
+verified: some 8 bytes a word and 16 a band, about 1.3 times the text (222 MB for 166). Indexes are not merged: a run takes
+those of all runs before it. It refuses an index of other parameters, because their keys would never meet.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ NAME = "index.json"
 BUCKETS = 64
 """Hash ranges of the band keys in an index."""
 GROUP = 1024
-"""Documents in a row group: what is read for the sake of one candidate."""
+"""Documents in a row group, all of which are read for one candidate."""
 FIRST_NUMBER = 0xFFFFFFFF
 LEAST_NUMBER = 0xFFFF0000
-"""The k-th index poses as part number `FIRST_NUMBER - k`, `LEAST_NUMBER` at least: no part of a run is called so."""
+"""The k-th index has the part number `FIRST_NUMBER - k`, at least `LEAST_NUMBER`, which no part of a run has."""
 
 U64 = npt.NDArray[np.uint64]
 ROWS = pa.schema(
     [("origin", pa.string()), ("keys", pa.large_list(pa.uint64())), ("shingles", pa.large_list(pa.uint64()))]
 )
-"""A document in an index; its band keys lie there a second time, in `bands/`, by hash range."""
+"""A document in an index; its band keys are stored a second time, in `bands/`, by hash range."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """An index on storage. `place`: its position among those that a run was given."""
+    """An index on storage. `place`: its position in the option `against`."""
 
     place: int
     url: str
@@ -52,7 +52,7 @@ class Index:
 
     @property
     def number(self) -> int:
-        """The part number it poses as."""
+        """The part number of its documents."""
         return FIRST_NUMBER - self.place
 
     @property
@@ -61,7 +61,7 @@ class Index:
         return sum(rows for _, rows in self.parts)
 
     def ids(self, start: int, rows: U64) -> U64:
-        """Document ids, for this run, of rows of the part that begins at row `start` of the index."""
+        """The document ids in this run of rows of the file that begins at row `start` of the index."""
         return np.uint64(self.number << 32) + np.uint64(start) + rows
 
     def starts(self) -> Iterator[tuple[str, int]]:
@@ -76,14 +76,14 @@ class Index:
         store = Store(self.url)
         first, last = bucket * BUCKETS // buckets, min(-(-(bucket + 1) * BUCKETS // buckets), BUCKETS)
         for name, start in self.starts():
-            for own in range(first, last):
-                rows = read_bucket(store, [f"bands/{name}.arrow"], own)
+            for stored in range(first, last):
+                rows = read_bucket(store, [f"bands/{name}.arrow"], stored)
                 key, row = rows.column("key").to_numpy(), rows.column("row").to_numpy()
-                mine = bucket_of(key, buckets) == bucket
-                yield key[mine], self.ids(start, row[mine])
+                inside = bucket_of(key, buckets) == bucket
+                yield key[inside], self.ids(start, row[inside])
 
     def of_file(self, name: str, members: pa.Table) -> pa.Table:
-        """Those of `members` (column `id`, ascending) that are in the file `name`."""
+        """The rows of `members` (column `id`, ascending) whose documents are in the file `name`."""
         start, rows = next(
             (start, rows) for (other, rows), (_, start) in zip(self.parts, self.starts(), strict=True) if other == name
         )
@@ -92,8 +92,8 @@ class Index:
         return members.slice(first, last - first)
 
     def shingle_rows(self, name: str, start: int, wanted: U64) -> Iterator[pa.Table]:
-        """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`, ascending: row groups without one
-        are not read."""
+        """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`, which ascend. Row groups without such
+        a row are not read."""
         store = Store(self.url)
         with store.open(f"shingles/{name}.parquet") as file:
             parquet = pq.ParquetFile(file)
@@ -108,14 +108,14 @@ class Index:
                     yield table.take(pa.array(np.searchsorted(ids, wanted[first:last])))
 
 
-def parameters_differ(mine: dict[str, Any], theirs: dict[str, Any]) -> str:
-    """In words, where two sets of parameters differ; empty if nowhere."""
-    names = sorted(n for n in mine.keys() | theirs.keys() if mine.get(n) != theirs.get(n))
-    return ", ".join(f"{name}: {theirs.get(name)!r} there, {mine.get(name)!r} here" for name in names)
+def parameters_differ(ours: dict[str, Any], theirs: dict[str, Any]) -> str:
+    """A list of the parameters that differ, with both values; empty if none does."""
+    names = sorted(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
+    return ", ".join(f"{name}: {theirs.get(name)!r} there, {ours.get(name)!r} here" for name in names)
 
 
 def open_index(url: str, place: int, parameters: dict[str, Any]) -> Index:
-    """The index at `url`, or that of the run folder `url`; ValueError if there is none, or it was made otherwise."""
+    """The index at `url`, or that of the run folder `url`; ValueError if there is none, or one of other parameters."""
     folder = _find(url)
     content = Store(folder).read_json(NAME)
     if content.get("format") != FORMAT:
@@ -131,7 +131,7 @@ def open_index(url: str, place: int, parameters: dict[str, Any]) -> Index:
         if not store.holds(FileEntry.from_json(file)):
             raise InputError(f"against: {folder}/{file['path']}: missing, or not as long as {NAME} says; make it again")
     parts = tuple((str(name), int(rows)) for name, rows in content["parts"])
-    # Absolute, where it is a path: a worker may stand in another folder.
+    # A path becomes absolute: the working directory of a worker may be another.
     return Index(place, os.path.abspath(store.root) if store.local else folder, parts, str(content["digest"]))
 
 
@@ -141,11 +141,11 @@ def _find(url: str) -> str:
         return url.rstrip("/")
     if store.exists("manifest.json"):
         passes = store.read_json("manifest.json").get("passes", [])
-        found = [f"{p['folder']}/{FOLDER}" for p in passes if store.exists(f"{p['folder']}/{FOLDER}/{NAME}")]
-        if len(found) == 1:
-            return f"{url.rstrip('/')}/{found[0]}"
-        if found:
-            raise InputError(f"against: {url}: that run left {len(found)} indexes; name one: {', '.join(found)}")
+        folders = [f"{p['folder']}/{FOLDER}" for p in passes if store.exists(f"{p['folder']}/{FOLDER}/{NAME}")]
+        if len(folders) == 1:
+            return f"{url.rstrip('/')}/{folders[0]}"
+        if folders:
+            raise InputError(f"against: {url}: that run has {len(folders)} indexes; name one: {', '.join(folders)}")
     raise InputError(
         f"against: {url}: no index there. Give the folder of a finished run whose minhash_dedup had `index: true`, or the "
         f"folder of an index ({NAME})"
@@ -169,7 +169,7 @@ def write_part(context: TaskContext, name: str, rows: pa.Table) -> Entry:
 
 
 def write_index(context: TaskContext, entries: Sequence[Entry], parameters: dict[str, Any]) -> FileEntry:
-    """Writes what makes the parts an index; until then there is none."""
+    """Writes `index.json`, which makes the written parts an index."""
     prefix = f"{context.folder}/{FOLDER}/"
     files = [{**file, "path": file["path"].removeprefix(prefix)} for entry in entries for file in entry["files"]]
     parts = [[entry["name"], entry["documents"]] for entry in entries]

@@ -1,4 +1,4 @@
-"""Signatures of a run as datasketch's objects: its `MinHashLSH` and friends find the same candidates as our bands do.
+"""Reads the signatures of a run as datasketch's objects: its `MinHashLSH` finds the same candidates as our bands do.
 
     minhash_dedup: {signatures: true}                                   # in the recipe
 
@@ -6,9 +6,11 @@
     for document, minhash in load_minhashes("runs/name"):
         lsh.insert(document, minhash)
 
-The lanes are 32-bit values, as datasketch's are, of other hash functions: ours can be compared with ours only. So they carry
-a `seed` of their own, by which datasketch refuses to compare them with its own.
+The lanes are 32-bit values like datasketch's, but of other hash functions, so our signatures can be compared with each other
+only. They carry another `seed`, by which datasketch refuses to compare them with its own.
 """
+
+# Tested in tests/end_to_end/test_dedup.py.
 
 from __future__ import annotations
 
@@ -33,24 +35,24 @@ def to_lean(signature: npt.NDArray[np.uint32]) -> LeanMinHash:
 
 
 def to_minhash(signature: npt.NDArray[np.uint32]) -> MinHash:
-    """A signature, uint32[lanes], as datasketch's `MinHash`. Compare, merge, count and index it; do not `update` it: its
-    hash functions are not datasketch's."""
+    """A signature, uint32[lanes], as datasketch's `MinHash`. It can be compared, merged, counted and indexed, but not
+    updated: its hash functions are not datasketch's."""
     return MinHash(seed=DATASKETCH_SEED, hashvalues=signature.astype(np.uint64), scheme="affine32")
 
 
 def load_signatures(run: str) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]]:
     """`(ids, signatures)`, uint64[n] and uint32[n, lanes], part by part, of the run folder `run` (any fsspec URL), whose
-    `minhash_dedup` had `signatures: true`; ValueError if it left none, or if two stages did."""
+    `minhash_dedup` had `signatures: true`; ValueError if no stage wrote signatures, or two did."""
     store = Store(run.rstrip("/"))
     passes = store.read_json("manifest.json")["passes"] if store.exists("manifest.json") else []
-    found = [folder for folder in (f"{p['folder']}/{FOLDER}" for p in passes) if store.list(folder)]
-    if len(found) != 1:
+    folders = [folder for folder in (f"{p['folder']}/{FOLDER}" for p in passes) if store.list(folder)]
+    if len(folders) != 1:
         raise InputError(
-            f"{run}: {len(found)} folders of signatures; expected a finished run in which one `minhash_dedup` had "
+            f"{run}: {len(folders)} folders of signatures; expected a finished run in which one `minhash_dedup` had "
             f"`signatures: true`"
         )
-    for name in store.list(found[0]):
-        with store.open(f"{found[0]}/{name}") as file:
+    for name in store.list(folders[0]):
+        with store.open(f"{folders[0]}/{name}") as file:
             rows = pq.read_table(file)
         lanes = rows.schema.field("signature").type.list_size
         flat = rows.column("signature").combine_chunks().flatten().to_numpy()

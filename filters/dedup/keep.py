@@ -1,8 +1,8 @@
-"""Which of several copies stays: an expression such as `source(wiki, web), highest(quality), newest(date), longest`.
+"""The option `keep`, which chooses the copy that stays: `source(wiki, web), highest(quality), newest(date), longest`.
 
-Terms are asked from left to right; where all agree, the document with the lowest id stays, so the choice never depends
-on the order of work. Each term gives every document a number, least first, and those numbers travel with the hashes: no
-document has to be read again to choose.
+The first term in which copies differ decides; where they differ in none, the document with the lowest id stays, so the
+choice never depends on the order of work. Each term ranks every document by a number, the least being the best, and those
+numbers travel with the hashes: no document has to be read again to choose.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TERM = re.compile(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*(?:,|$)")
 
 @dataclass(frozen=True)
 class Term:
-    """One criterion: its name, and what stands in its brackets."""
+    """One criterion: its name, and the arguments in its brackets."""
 
     name: str
     arguments: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Term:
             return np.array([order.get(name, len(order)) for name in names], np.float64)
         assert self.column is not None
         if self.column not in docs.column_names:
-            # A column that a generator gives to its own documents only.
+            # A generator adds this column to its documents only.
             return np.full(docs.num_rows, np.inf)
         values = _numbers(docs.column(self.column)) if self.name in ("highest", "lowest") else _times(docs, self.column)
         return np.nan_to_num(-values if self.name in ("highest", "newest") else values, nan=np.inf)
@@ -62,7 +62,7 @@ class Term:
 
 @lru_cache(maxsize=64)
 def parse(expression: str) -> tuple[Term, ...]:
-    """The terms of an expression, `first` left out (ties go to the lowest id anyway); ValueError, in words, if it is none."""
+    """The terms of an expression without `first` (ties go to the lowest id anyway); ValueError if it cannot be read."""
     terms: list[Term] = []
     at = 0
     while at < len(expression):
@@ -107,25 +107,25 @@ def sources(expression: str) -> tuple[str, ...]:
 
 
 def ranks(expression: str, docs: pa.Table) -> dict[str, pa.Array]:
-    """The columns `rank0`, `rank1` …: by them, ascending, and then by id, the copy that should stay comes first."""
+    """The columns `rank0`, `rank1` …: in ascending order of these and then of id, the copy that should stay is first."""
     return {f"rank{number}": pa.array(term.rank(docs)) for number, term in enumerate(parse(expression))}
 
 
 def rank_fields(expression: str) -> list[pa.Field]:
-    """The columns that `ranks` gives."""
+    """The fields of the columns that `ranks` returns."""
     return [pa.field(f"rank{number}", pa.float64()) for number in range(len(parse(expression)))]
 
 
 def order(rows: pa.Table, *groups: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Positions that sort `rows` (columns `id`, `rank0` …) by `groups`, then by who should stay."""
+    """Positions that sort `rows` (columns `id`, `rank0` …) by `groups`, then by rank and id: the copy to keep first."""
     names = sorted((n for n in rows.column_names if n.startswith("rank")), key=lambda n: int(n[4:]))
     keys: Sequence[npt.NDArray[np.generic]] = [*groups, *(rows.column(n).to_numpy() for n in names)]
-    found: npt.NDArray[np.int64] = np.lexsort((rows.column("id").to_numpy(), *reversed(keys)))
-    return found
+    positions: npt.NDArray[np.int64] = np.lexsort((rows.column("id").to_numpy(), *reversed(keys)))
+    return positions
 
 
 def _numbers(column: pa.ChunkedArray) -> F64:
-    """Values as float64, NaN where there is none; ValueError for a column that holds no numbers."""
+    """Values as float64, NaN for a missing one; ValueError for a column that does not hold numbers."""
     if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
         raise InputError(f"`keep`: highest() and lowest() need numbers, found {column.type}")
     numbers: F64 = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy()
@@ -133,11 +133,11 @@ def _numbers(column: pa.ChunkedArray) -> F64:
 
 
 _FORMS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
-"""Of ISO 8601; each is also read with a zone, where there is a time."""
+"""Forms of ISO 8601; those with a time are also read with a zone."""
 
 
 def _times(docs: pa.Table, name: str) -> F64:
-    """Dates and times as microseconds, numbers as they are, ISO 8601 strings read; NaN where that fails.
+    """Dates and times as microseconds, also those in ISO 8601 strings; numbers as they are; NaN where that fails.
 
     Raises ValueError if there are strings, and none of them can be read.
     """
@@ -145,7 +145,7 @@ def _times(docs: pa.Table, name: str) -> F64:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        # A year and a month are its first day.
+        # A year and a month stand for the month's first day.
         text = pl.Series(column.to_pylist(), dtype=pl.String).str.replace(r"^(\d{4}-\d\d)$", "$1-01")
         merged = pl.Series([None] * len(text), dtype=pl.Datetime("us", "UTC"))
         for form in _FORMS:

@@ -1,8 +1,9 @@
-"""Lines or paragraphs that several documents have are cut out of all but the first: menus, notices, licence headers.
+"""The stage `line_dedup`: cuts lines or paragraphs that several documents have out of all but the first.
 
-A line's 128-bit hash and its document's id are shuffled by hash range, once for each document; a document in which a line
-stands twice counts once. Then a part's lines are hashed again and those that another document owns are cut. The trade:
-24 bytes go through the shuffle for every line of at least `min_characters`: 0.28 of 45 MB of text of all kinds.
+Such lines are menus, notices, licence headers. A line's 128-bit hash and its document's id are shuffled by hash range; a
+document that has a line twice counts once. Then a part's lines are hashed again, and those that another document owns are
+cut. The trade: 24 bytes go through the shuffle for every line of at least `min_characters`, on 45 MB of text of all kinds
+0.28 of its size.
 """
 
 from __future__ import annotations
@@ -29,24 +30,25 @@ from eyas.text_kernels.fingerprints.line_hashes import Lines, lines
 from eyas.text_kernels.jit import kernel
 from eyas.text_kernels.unicode import classes as unicode_classes
 
-_FOUND = pa.schema([("id", pa.uint64()), ("high", pa.uint64()), ("low", pa.uint64()), ("anchor", pa.uint64())])
+_REPEATED = pa.schema([("id", pa.uint64()), ("high", pa.uint64()), ("low", pa.uint64()), ("anchor", pa.uint64())])
+"""A line to cut: its document, the two halves of its hash, and a document that it is a copy from."""
 
 
 class LineDedup(SpanStage):
-    """Cuts out lines or paragraphs that an earlier document has too; drops documents left short."""
+    """Cuts out lines or paragraphs that an earlier document has too; drops documents that become too short."""
 
     version: ClassVar[int] = 2
 
     unit: Literal["line", "paragraph"] = "line"
-    """What is compared: lines, or paragraphs between empty lines."""
+    """The unit that is compared: lines, or paragraphs between empty lines."""
     min_characters: int = Field(default=20, ge=1)
-    """Shorter ones are left alone: `}`, `return x`, a name."""
+    """Shorter lines are left alone: `}`, `return x`, a name."""
     min_documents: int = Field(default=2, ge=2)
-    """A line is cut if at least so many documents have it (Llama 3: more than 6, of 30 million)."""
+    """Fewest documents that must have a line before it is cut (Llama 3: more than 6, of 30 million)."""
     keep_first: bool = True
-    """Leave it in the document with the lowest id, in every place where it has it; otherwise cut it everywhere."""
+    """Keep every occurrence in the document with the lowest id; false: cut the line everywhere."""
     fold_case: bool = True
-    """Ignore case. White space is ignored in any case, but for where it stands."""
+    """Ignore case. The kind and amount of white space between words is always ignored."""
     fold_digits: bool = False
     """Count all digits as equal: `page 3 of 9`."""
 
@@ -69,18 +71,18 @@ class LineDedup(SpanStage):
         yield audit_step(entries, inputs, LineAuditor(self))
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
-        # At most a line of 24 bytes for every `min_characters` bytes, rarely more than for every 40.
+        # At most one row of 24 bytes for every `min_characters` bytes of text, and rarely more than one for every 40.
         return self.buckets(24 / max(self.min_characters, 40) * sum(part.text_bytes for part in inputs))
 
     def _lines(self, part: Part, buckets: int, context: TaskContext) -> Entry:
         high, low, ids = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
         for docs in part.tables(context.store, ["id", "text"]):
-            found = self.lines(docs.column("text"))
-            owner = np.repeat(docs.column("id").to_numpy(), np.diff(found.offsets))
-            long = found.characters >= self.min_characters
-            at = _first_of_each(owner[long], found.high[long], found.low[long])
-            high.append(found.high[long][at])
-            low.append(found.low[long][at])
+            here = self.lines(docs.column("text"))
+            owner = np.repeat(docs.column("id").to_numpy(), np.diff(here.offsets))
+            long = here.characters >= self.min_characters
+            at = _first_of_each(owner[long], here.high[long], here.low[long])
+            high.append(here.high[long][at])
+            low.append(here.low[long][at])
             ids.append(owner[long][at])
         rows = pa.table({"high": np.concatenate(high), "low": np.concatenate(low), "id": np.concatenate(ids)})
         path = f"{context.folder}/lines-{buckets}/{part.key}.arrow"
@@ -96,21 +98,21 @@ class LineDedup(SpanStage):
         first, _, group = runs(new)
         often = (np.bincount(group) >= self.min_documents)[group]
         cut = often & ~new if self.keep_first else often
-        # Where nobody keeps it, the first is a copy of the second.
+        # If all documents lose the line, the first is a copy of the second.
         anchor = ids[np.where(new, np.minimum(first[group] + 1, len(ids) - 1), first[group])]
         columns = [pa.array(column[cut]) for column in (ids, high, low, anchor)]
-        found = pa.Table.from_arrays(columns, schema=_FOUND)
+        repeated = pa.Table.from_arrays(columns, schema=_REPEATED)
         path = f"{context.folder}/match-{buckets}/bucket-{bucket:04d}.arrow"
-        entry = write_by_part(context, path, found, numbers)
-        # Who keeps what others lose is told to its part: it must not be dropped for being short.
+        matches = write_by_part(context, path, repeated, numbers)
+        # A document that keeps what others lose must not be dropped for being short: its part reads it here.
         owners = pa.table({"id": np.unique(anchor[cut]) if self.keep_first else ids[:0]})
-        told = write_by_part(context, f"{context.folder}/owners-{buckets}/bucket-{bucket:04d}.arrow", owners, numbers)
-        files = [entry.to_json(), told.to_json()]
-        return {"files": files, "lines": found.num_rows, **sample(found, context.seed)}
+        path = f"{context.folder}/owners-{buckets}/bucket-{bucket:04d}.arrow"
+        files = [matches.to_json(), write_by_part(context, path, owners, numbers).to_json()]
+        return {"files": files, "lines": repeated.num_rows, **sample(repeated, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        found = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs)
-        ids, high, low, anchor = (found.column(name).to_numpy() for name in _FOUND.names)
+        repeated = read_by_part(context, f"match-{self._buckets(inputs)}", part, inputs)
+        ids, high, low, anchor = (repeated.column(name).to_numpy() for name in _REPEATED.names)
         at = np.lexsort((low, high, ids))
         ids, high, low, anchor = ids[at], high[at], low[at], anchor[at]
         owners = read_by_part(context, f"owners-{self._buckets(inputs)}", part, inputs).column("id").combine_chunks()
@@ -119,12 +121,11 @@ class LineDedup(SpanStage):
             owns = pc.is_in(docs.column("id"), owners).to_numpy()
             here = self.lines(docs.column("text"))
             document = np.repeat(np.arange(docs.num_rows), np.diff(here.offsets))
-            mine = docs.column("id").to_numpy()
-            bounds = np.searchsorted(ids, mine, side="left"), np.searchsorted(ids, mine, side="right")
+            of_docs = docs.column("id").to_numpy()
+            bounds = np.searchsorted(ids, of_docs, side="left"), np.searchsorted(ids, of_docs, side="right")
             place = _look_up(here.high, here.low, document, *bounds, high, low)
             cut = place >= 0
-            found_here = merged(document[cut], here.start[cut], here.end[cut], anchor[place[cut]])
-            spans.add(docs, *found_here, owns)
+            spans.add(docs, *merged(document[cut], here.start[cut], here.end[cut], anchor[place[cut]]), owns)
         return spans.verdict()
 
 
@@ -139,8 +140,8 @@ def _first_of_each(owner: U64, high: U64, low: U64) -> I64:
 def _look_up(
     high: U64, low: U64, document: I64, first: I64, last: I64, known_high: U64, known_low: U64
 ) -> npt.NDArray[np.int64]:
-    """Where each line stands among the sorted known ones of its document (`first[d]` to `last[d]`); -1 if nowhere."""
-    found = np.full(len(high), -1, np.int64)
+    """The place of each line among the sorted known ones of its document (`first[d]` to `last[d]`); -1 if it has none."""
+    places = np.full(len(high), -1, np.int64)
     for line in range(len(high)):
         a, b = first[document[line]], last[document[line]]
         while a < b:
@@ -153,20 +154,20 @@ def _look_up(
             else:
                 b = middle
         if a < last[document[line]] and known_high[a] == high[line] and known_low[a] == low[line]:
-            found[line] = a
-    return found
+            places[line] = a
+    return places
 
 
 class LineAuditor(Auditor):
-    """Looks for the line among those of the other document, by comparing strings."""
+    """Searches the line among those of the other document, by comparing strings."""
 
     def __init__(self, stage: LineDedup) -> None:
         self.stage = stage
 
     def span(self, dropped: dict[str, Any], row: Mapping[str, int]) -> tuple[int, int]:
-        found = self.stage.lines(pa.chunked_array([pa.array([dropped["text"]], pa.large_string())]))
-        at = int(np.flatnonzero((found.high == np.uint64(row["high"])) & (found.low == np.uint64(row["low"])))[0])
-        return int(found.start[at]), int(found.end[at])
+        here = self.stage.lines(pa.chunked_array([pa.array([dropped["text"]], pa.large_string())]))
+        at = int(np.flatnonzero((here.high == np.uint64(row["high"])) & (here.low == np.uint64(row["low"])))[0])
+        return int(here.start[at]), int(here.end[at])
 
     def right(self, pair: Pair) -> tuple[bool, float]:
         assert pair.span is not None

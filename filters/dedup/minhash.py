@@ -1,12 +1,12 @@
-"""Near-duplicates by MinHash and banding, every one of them verified by true Jaccard similarity.
+"""The stage `minhash_dedup`: finds near-duplicates by MinHash and banding, and verifies each by true Jaccard similarity.
 
-Banding proposes, verification disposes: a document is dropped only if the Jaccard similarity of its shingle set
-with that of a document that stays reaches `verify_jaccard`. On review, 52-64 % of unverified removals
-were wrong (marin PR#7591). The price is a second walk over the text of candidates only.
+Banding proposes, verification disposes: a document is dropped only if the Jaccard similarity of its shingle set with that
+of a document that stays reaches `verify_jaccard`. On review, 52-64 % of unverified removals were wrong (marin PR#7591). The
+price is a second walk over the text of candidates only.
 
-Steps, each bounded by a partition or a hash range: signatures (per part) → candidates (per range of band keys)
+The steps, each bounded by a partition or a hash range: signatures (per part) → candidates (per range of band keys)
 → clusters (union-find, or stars in files) → shingles (per part, candidates only) → verify (per range of clusters)
-→ audit (a sample) → index (per part, if asked for).
+→ audit (a sample) → index (per part, if `index: true`).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from eyas.text_kernels.fingerprints.shingles import shingles
 from eyas.text_kernels.words.words import word_hashes
 
 BySource = bool | tuple[str, ...]
-"""Everywhere or nowhere; or in the sources that are named."""
+"""Whether something applies: everywhere, nowhere, or in the named sources."""
 
 
 class MinhashDedup(KeepingStage):
@@ -68,7 +68,7 @@ class MinhashDedup(KeepingStage):
     rows: int = Field(default=8, ge=1, le=128)
     """Hash values in a band (FineWeb: 8). 14 x 8 finds a pair of Jaccard 0.8 with probability 0.92."""
     target: BandingTarget | None = None
-    """Choose bands and rows from what is wanted, instead: `target: {jaccard: 0.8, price_of_missing: 9, lanes: 128}`."""
+    """Choose bands and rows by a target instead: `target: {jaccard: 0.8, price_of_missing: 9, lanes: 128}`."""
     shingle_words: int = Field(default=5, ge=1, le=64)
     """Words in a shingle (FineWeb, The Stack: 5). A document of fewer words is one shingle."""
     verify_jaccard: float = Field(default=0.7, ge=0.0, le=1.0)
@@ -76,18 +76,18 @@ class MinhashDedup(KeepingStage):
     fold_case: BySource = True
     """Ignore case: everywhere, nowhere, or in the sources of a list: `[web, wiki]`."""
     fold_digits: BySource = False
-    """Count all digits as equal; likewise. Over-merges mathematics and code."""
+    """Count all digits as equal: everywhere, nowhere, or in the sources of a list. Over-merges mathematics and code."""
     skip_punctuation: BySource = False
-    """Ignore punctuation; likewise. Over-merges mathematics and code."""
+    """Ignore punctuation: everywhere, nowhere, or in the sources of a list. Over-merges mathematics and code."""
     index: bool = False
-    """Leave an index of what stays, for `against` of later runs: about 1.3 times the size of the text."""
+    """Write an index of the documents that stay, for `against` of later runs: about 1.3 times the size of the text."""
     against: list[str] = []
-    """Folders of earlier runs with `index: true` (any fsspec URL): a near-duplicate of what they kept is dropped too."""
+    """Folders of earlier runs with `index: true` (any fsspec URL): near-duplicates of what they kept are dropped too."""
     signatures: bool = False
-    """Leave the signatures, for other tools: `eyas.filters.dedup.interop.load_minhashes` reads them as datasketch's."""
+    """Write the signatures, for other tools: `eyas.filters.dedup.interop.load_minhashes` reads them as datasketch's."""
 
     @model_validator(mode="after")
-    def _one_way_to_say_bands(self) -> MinhashDedup:
+    def _bands_or_target(self) -> MinhashDedup:
         if self.target is not None and {"bands", "rows"} & self.model_fields_set:
             raise InputError("give either `bands` and `rows`, or a `target` to choose them from")
         return self
@@ -101,14 +101,14 @@ class MinhashDedup(KeepingStage):
 
     @cached_property
     def old(self) -> tuple[indexes.Index, ...]:
-        """The indexes of `against`, checked; ValueError if one does not fit. The driver opens them, tasks are given them."""
+        """The indexes of `against`; ValueError if one does not fit. Only the driver opens them; tasks receive them."""
         return tuple(indexes.open_index(url, k, self.parameters()) for k, url in enumerate(self.against))
 
     def parameters(self) -> dict[str, Any]:
-        """All that band keys and shingles depend on: an index fits only where these are equal."""
+        """All that band keys and shingles depend on: an index fits only if these are equal."""
         bands, rows = self.banding
-        given = self.model_dump(mode="json", include={"fold_case", "fold_digits", "skip_punctuation"})
-        folding = {name: sorted(value) if isinstance(value, list) else value for name, value in given.items()}
+        options = self.model_dump(mode="json", include={"fold_case", "fold_digits", "skip_punctuation"})
+        folding = {name: sorted(value) if isinstance(value, list) else value for name, value in options.items()}
         return {"bands": bands, "rows": rows, "shingle_words": self.shingle_words, "seed": SEED, **folding}
 
     def sources_named(self) -> tuple[str, ...]:
@@ -116,16 +116,16 @@ class MinhashDedup(KeepingStage):
         return (*super().sources_named(), *(name for names in given if isinstance(names, tuple) for name in names))
 
     def fingerprint(self) -> Any:
-        return [found.digest for found in self.old] or None
+        return [index.digest for index in self.old] or None
 
     def makes(self) -> dict[str, str]:
-        wanted = {indexes.FOLDER: self.index, "signatures": self.signatures}
-        return {f"minhash_{name}": name for name, given in wanted.items() if given}
+        folders = {indexes.FOLDER: self.index, "signatures": self.signatures}
+        return {f"minhash_{name}": name for name, wanted in folders.items() if wanted}
 
     def notes(self) -> list[str]:
         most = int(self.memory / 2 / LEAST_BYTES)
         fits = f"clusters by union-find up to {most:,} documents, beyond that in files, in rounds"
-        old = [f"against {found.rows:,} documents of {found.url}" for found in self.old]
+        old = [f"against {index.rows:,} documents of {index.url}" for index in self.old]
         return [*curve_lines(*self.banding, self.verify_jaccard), *super().notes(), fits, *old]
 
     # --- the plan ---------------------------------------------------------------------------------------------------
@@ -134,24 +134,24 @@ class MinhashDedup(KeepingStage):
         if not inputs:
             return
         buckets, ranges = self._buckets(inputs), self._ranges(inputs)
-        # Where a task writes for each part, it also does for each index: their numbers are above all of parts.
+        # A task that writes for each part also writes for each index; the numbers of indexes are above those of parts.
         numbers = np.append(part_numbers(inputs), [old.number for old in reversed(self.old)]).astype(np.int64)
         bands = [Task(f"{part.key}-{buckets}", partial(self._bands, part, buckets), part.text_bytes) for part in inputs]
         sketched = yield Step.of("bands", bands)
-        # Union-find numbers documents by their row in the input: those that were dropped on the way here leave gaps.
+        # Union-find numbers documents by their row in the input: dropped documents leave gaps.
         rows = [*(entry["rows"] for entry in sketched), *(old.rows for old in reversed(self.old))]
-        one = LEAST_BYTES * sum(rows) * (1 if sum(rows) < 2**32 else 2) <= self.memory / 2
+        by_union_find = LEAST_BYTES * sum(rows) * (1 if sum(rows) < 2**32 else 2) <= self.memory / 2
         keys = [part.key for part in inputs]
-        # Names tell how work is cut: what a run with another `memory` left before it was killed is not taken for ours.
-        cut = f"{buckets}-{'union-find' if one else 'stars'}"
+        # File names hold the cut of the work, so that files of a killed run with another `memory` are never read.
+        cut = f"{buckets}-{'union-find' if by_union_find else 'stars'}"
         paths = [f"edges-{cut}/bucket-{b:04d}.arrow" for b in range(buckets)]
         edges = [
-            Task(f"bucket-{b:04d}-{cut}", partial(self._edges, b, buckets, one, path, keys, self.old))
+            Task(f"bucket-{b:04d}-{cut}", partial(self._edges, b, buckets, by_union_find, path, keys, self.old))
             for b, path in enumerate(paths)
         ]
         yield Step.of("edges", edges)
         members = f"clusters-{cut}"
-        if one:
+        if by_union_find:
             yield Step.of("clusters", [Task(f"all-{cut}", partial(cluster, paths, numbers, rows, members))])
         else:
             yield from stars.steps(paths, buckets, members, numbers)
@@ -162,7 +162,7 @@ class MinhashDedup(KeepingStage):
             Task(f"range-{r:04d}-{ranges}", partial(self._verify, r, ranges, names, numbers)) for r in range(ranges)
         ]
         entries = yield Step.of("verify", checks)
-        yield audit_step(entries, inputs, JaccardAuditor(self))
+        yield audit_step(entries, inputs, JaccardAuditor(self.verify_jaccard, self.shingle_words, self.folding))
         if self.index:
             tasks = [Task(part.key, partial(self._index_part, part, inputs), part.text_bytes) for part in inputs]
             written = yield Step.of("index", tasks)
@@ -181,11 +181,11 @@ class MinhashDedup(KeepingStage):
         return tasks
 
     def _buckets(self, inputs: Sequence[Part]) -> int:
-        documents = sum(part.kept for part in inputs) + sum(found.rows for found in self.old)
+        documents = sum(part.kept for part in inputs) + sum(index.rows for index in self.old)
         return self.buckets(16 * self.banding[0] * documents)
 
     def _ranges(self, inputs: Sequence[Part]) -> int:
-        # A shingle hash has 8 bytes and a word about 6, and at the worst every document is a candidate.
+        # A shingle hash has 8 bytes and a word about 6; in the worst case every document is a candidate.
         keys = 8 * self.banding[0] * sum(part.kept for part in inputs)
         return self.buckets(1.5 * sum(part.text_bytes for part in inputs) + keys)
 
@@ -193,12 +193,12 @@ class MinhashDedup(KeepingStage):
 
     def folding(self, source: str) -> tuple[bool, bool, bool]:
         """Whether case and digits are folded, and punctuation is skipped, in documents of a source."""
-        wanted = (self.fold_case, self.fold_digits, self.skip_punctuation)
-        case, digits, punctuation = (source in given if isinstance(given, tuple) else given for given in wanted)
+        options = (self.fold_case, self.fold_digits, self.skip_punctuation)
+        case, digits, punctuation = (source in option if isinstance(option, tuple) else option for option in options)
         return case, digits, punctuation
 
     def sketch(self, text: pa.ChunkedArray, source: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
-        """Signatures of a source's texts, uint32[documents, bands * rows], and which have a word at all."""
+        """Signatures of a source's texts, uint32[documents, bands * rows], and which texts have a word at all."""
         bands, rows = self.banding
         return signatures(text, self.shingle_words, *lanes(bands * rows, SEED), *self.folding(source))
 
@@ -206,11 +206,11 @@ class MinhashDedup(KeepingStage):
         bands, rows = self.banding
         keys, ids, kept = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
         for docs in part.tables(context.store, ["id", "text"]):
-            found, full = self.sketch(docs.column("text"), part.source)
-            keys.append(band_keys(found[full], bands, rows))
+            sketch, full = self.sketch(docs.column("text"), part.source)
+            keys.append(band_keys(sketch[full], bands, rows))
             ids.append(np.repeat(docs.column("id").to_numpy()[full], bands))
             if self.signatures:
-                lists = pa.FixedSizeListArray.from_arrays(pa.array(found[full].ravel()), bands * rows)
+                lists = pa.FixedSizeListArray.from_arrays(pa.array(sketch[full].ravel()), bands * rows)
                 kept.append(pa.table({"id": docs.column("id").filter(pa.array(full)), "signature": lists}))
         key, owner = np.concatenate(keys), np.concatenate(ids)
         table = pa.table({"key": pa.array(key), "id": pa.array(owner)})
@@ -227,31 +227,32 @@ class MinhashDedup(KeepingStage):
         self,
         bucket: int,
         buckets: int,
-        once: bool,
+        by_union_find: bool,
         path: str,
         keys: Sequence[str],
-        indexes_given: Sequence[Index],
+        old_indexes: Sequence[Index],
         context: TaskContext,
     ) -> Entry:
+        """The edges between documents that share a band key of one hash range."""
         files = [f"{context.folder}/bands-{buckets}/{key}.arrow" for key in keys]
         batches = bucket_batches(context.store, files, bucket)
-        found = [(batch.column("key").to_numpy(), batch.column("id").to_numpy()) for batch in batches]
+        pairs = [(batch.column("key").to_numpy(), batch.column("id").to_numpy()) for batch in batches]
         # Ids must ascend within a key: parts come in order, and the numbers of indexes are above those of parts.
-        for old in reversed(indexes_given):
-            found += old.band_rows(bucket, buckets)
-        left, right = star_edges(np.concatenate([k for k, _ in found]), np.concatenate([i for _, i in found]))
-        edges = (left, right) if once else stars.both_ways(left, right)
-        file = stars.write_edges(context, f"{context.folder}/{path}", *edges, 1 if once else buckets)
+        for old in reversed(old_indexes):
+            pairs += old.band_rows(bucket, buckets)
+        left, right = star_edges(np.concatenate([key for key, _ in pairs]), np.concatenate([ids for _, ids in pairs]))
+        edges = (left, right) if by_union_find else stars.both_ways(left, right)
+        file = stars.write_edges(context, f"{context.folder}/{path}", *edges, 1 if by_union_find else buckets)
         return {"files": [file], "pairs": len(left)}
 
     # --- verification -----------------------------------------------------------------------------------------------
 
     def shingle_sets(self, text: pa.ChunkedArray, source: str) -> tuple[U64, I64]:
-        """The sorted shingle sets of a source's texts: values, and offsets of each text's."""
+        """The sorted shingle sets of a source's texts: all values, and the offsets of each text's set."""
         return shingles(*word_hashes(text, *self.folding(source)), self.shingle_words)
 
     def _fields(self) -> pa.Schema:
-        """What a candidate is verified by."""
+        """The columns by which a candidate is verified."""
         fields = [("id", pa.uint64()), ("root", pa.uint64()), ("weight", pa.uint32()), ("origin", pa.string())]
         sets = [("keys", pa.large_list(pa.uint64())), ("shingles", pa.large_list(pa.uint64()))]
         return pa.schema([*fields, *sets, *rank_fields(self.keep)])
@@ -279,7 +280,7 @@ class MinhashDedup(KeepingStage):
     def _old_shingles(
         self, position: int, old: Index, name: str, start: int, ranges: int, folder: str, context: TaskContext
     ) -> Entry:
-        """The candidates of one file of an index, as `_shingles` gives those of a part."""
+        """The candidates of one file of an index, in the form that `_shingles` gives those of a part."""
         members = old.of_file(name, _members(context, folder, position))
         pieces = [self._fields().empty_table()]
         wanted = members.column("id").to_numpy()
@@ -316,7 +317,7 @@ class MinhashDedup(KeepingStage):
         rows = pa.concat_tables(small)
         ids, roots, bands = rows.column("id").to_numpy(), rows.column("root").to_numpy(), self.banding[0]
         old = (ids >> np.uint64(32)).astype(np.int64) > indexes.FIRST_NUMBER - len(self.against)
-        # Within a cluster the copy that should stay comes first, and what an earlier run kept before all.
+        # Within a cluster the copy that should stay comes first, but after all documents of earlier runs.
         at = order(rows, roots, (~old).astype(np.uint64))
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate(lengths))])
         group, count = groups(roots, np.concatenate(keys), bands)
@@ -336,22 +337,24 @@ class MinhashDedup(KeepingStage):
         entry = write_by_part(context, f"{context.folder}/verify-{ranges}/range-{span:04d}.arrow", verdicts, numbers)
         dropped = verdicts.filter(pc.not_equal(verdicts.column("id"), verdicts.column("anchor")))
         counts = {f"jaccard_{number:02d}": int(count) for number, count in enumerate(histogram)}
-        here = dropped.filter(pc.is_null(dropped.column("origin"))).select(["id", "anchor"])
-        told = {"dropped": dropped.num_rows, "of_earlier_runs": dropped.num_rows - here.num_rows, **counts}
-        return {"files": [entry.to_json()], **told, **sample(here, context.seed)}
+        of_this_run = dropped.filter(pc.is_null(dropped.column("origin"))).select(["id", "anchor"])
+        figures = {"dropped": dropped.num_rows, "of_earlier_runs": dropped.num_rows - of_this_run.num_rows, **counts}
+        return {"files": [entry.to_json()], **figures, **sample(of_this_run, context.seed)}
 
     def decide(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Verdict:
-        found = self._found(part, inputs, context)
-        return copies_verdict(part, found, context, "near_duplicate", "near-duplicate of", self.verify_jaccard)
+        verified = self._verified(part, inputs, context)
+        return copies_verdict(part, verified, context, "near_duplicate", "near-duplicate of", self.verify_jaccard)
 
-    def _found(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> pa.Table:
+    def _verified(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> pa.Table:
+        """The candidates of a part as `_verify` left them, by id."""
         return read_by_part(context, f"verify-{self._ranges(inputs)}", part, inputs).sort_by("id")
 
     # --- the index --------------------------------------------------------------------------------------------------
 
     def _index_part(self, part: Part, inputs: Sequence[Part], context: TaskContext) -> Entry:
-        found = self._found(part, inputs, context)
-        dropped = found.filter(pc.not_equal(found.column("id"), found.column("anchor"))).column("id").combine_chunks()
+        candidates = self._verified(part, inputs, context)
+        copies = candidates.filter(pc.not_equal(candidates.column("id"), candidates.column("anchor")))
+        dropped = copies.column("id").combine_chunks()
         pieces = [indexes.ROWS.empty_table()]
         for docs in part.tables(context.store, ["id", "text", "origin"]):
             sketch, full = self.sketch(docs.column("text"), part.source)
@@ -372,8 +375,8 @@ class MinhashDedup(KeepingStage):
 
 
 def star_edges(key: U64, ids: U64) -> tuple[U64, U64]:
-    """`(hub, id)` for every document that shares a key with a lower id: the hub is the lowest, so n copies give n - 1
-    edges, never n². Ids must ascend among equal keys. Documents of indexes alone give no edges."""
+    """`(hub, id)` for every document that shares a key with a lower id. The hub is the lowest, so n copies give n - 1
+    edges, never n². Ids must ascend among equal keys. Keys that only documents of indexes share give no edges."""
     at = np.argsort(key, kind="stable")
     key, ids = key[at], ids[at]
     new = begins(key)

@@ -1,8 +1,8 @@
-"""Which stretches of at least N symbols several documents share, by suffix array (Manber and Myers 1993).
+"""Finds the spans of at least N symbols that several documents share, by suffix array (Manber and Myers 1993).
 
-Sorted suffixes that agree in their first N symbols are neighbours, so all occurrences of a stretch are one run of the
-array: the document with the lowest id owns it, the others repeat it. Equality is that of the symbols themselves. Pieces
-of text that do not fit into one array are taken two arrays' worth at a time, every pair of them: exact, in bounded memory,
+Sorted suffixes that agree in their first N symbols are neighbours, so all occurrences of a span are one run of the array:
+the document with the lowest id owns the span, the others repeat it. The symbols themselves are compared, not hashes. Pieces
+of text that do not fit into one array are cut into shards, and every pair of shards is searched: exact, in bounded memory,
 and slower only where a single page repeats that much. libdivsufsort sorts some 20 MB/s.
 """
 
@@ -23,31 +23,31 @@ NOBODY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 def owners(symbols: npt.NDArray[Any], offsets: I64, low: U64, high: U64, least: int, shard: int) -> U64:
-    """uint64[symbols]: for each stretch of `least` symbols that begins here, within its piece, and that several documents
-    have, the lowest id among them; `NOBODY` elsewhere.
+    """The owner of the span of `least` symbols at each place, uint64[symbols]: the lowest id of the documents that have it.
 
-    Piece i is `symbols[offsets[i]:offsets[i + 1]]` (uint8, or int32 of at least 0), found in documents of which `low[i]` and
+    It is `NOBODY` where the span leaves its piece, or only one document has it. Piece i is
+    `symbols[offsets[i]:offsets[i + 1]]` (uint8, or int32 of at least 0) and occurs in documents of which `low[i]` and
     `high[i]` are the lowest and highest id. `shard`: symbols in one suffix array, about.
     """
-    found = np.full(len(symbols), NOBODY, np.uint64)
+    owner = np.full(len(symbols), NOBODY, np.uint64)
     bounds = _shards(offsets, shard)
     if len(bounds) == 2:
-        _own(symbols, offsets, low, high, least, found)
-        return found
+        _own(symbols, offsets, low, high, least, owner)
+        return owner
     spans = list(zip(bounds[:-1], bounds[1:], strict=True))
     for (a, b), (c, d) in combinations(spans, 2):
         pieces = np.r_[a:b, c:d]
         lengths = np.diff(offsets)[pieces]
-        here = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        where = np.concatenate([np.arange(offsets[a], offsets[b]), np.arange(offsets[c], offsets[d])])
-        result = np.full(len(where), NOBODY, np.uint64)
-        _own(symbols[where], here, low[pieces], high[pieces], least, result)
-        found[where] = np.minimum(found[where], result)
-    return found
+        pair_offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        places = np.concatenate([np.arange(offsets[a], offsets[b]), np.arange(offsets[c], offsets[d])])
+        pair_owner = np.full(len(places), NOBODY, np.uint64)
+        _own(symbols[places], pair_offsets, low[pieces], high[pieces], least, pair_owner)
+        owner[places] = np.minimum(owner[places], pair_owner)
+    return owner
 
 
 def _shards(offsets: I64, shard: int) -> list[int]:
-    """Cuts pieces into runs of about half a shard each, since two runs share one array; one run if all fit into one."""
+    """Bounds of runs of pieces, about half a shard each, since two runs share one array; one run if all fit into one."""
     if offsets[-1] <= shard or len(offsets) <= 2:
         return [0, len(offsets) - 1]
     marks = np.arange(0, int(offsets[-1]), max(shard // 2, 1))
@@ -55,14 +55,15 @@ def _shards(offsets: I64, shard: int) -> list[int]:
     return [*starts[starts < len(offsets) - 1].tolist(), len(offsets) - 1]
 
 
-def _own(symbols: npt.NDArray[Any], offsets: I64, low: U64, high: U64, least: int, found: U64) -> None:
+def _own(symbols: npt.NDArray[Any], offsets: I64, low: U64, high: U64, least: int, owner: U64) -> None:
+    """Fills `owner` by one suffix array."""
     if not len(symbols):
         return
     from pydivsufsort import divsufsort
 
     suffixes = divsufsort(np.ascontiguousarray(symbols)).astype(np.int32, copy=False)
     piece = np.repeat(np.arange(len(offsets) - 1, dtype=np.int32), np.diff(offsets))
-    _runs(suffixes, _agreeing(symbols, suffixes, least), piece, offsets, low, high, least, found)
+    _runs(suffixes, _agreeing(symbols, suffixes, least), piece, offsets, low, high, least, owner)
 
 
 @kernel
@@ -89,8 +90,9 @@ def _agreeing(symbols: npt.NDArray[Any], suffixes: I32, least: int) -> npt.NDArr
 
 @kernel
 def _runs(
-    suffixes: I32, agree: npt.NDArray[np.bool_], piece: I32, offsets: I64, low: U64, high: U64, least: int, found: U64
+    suffixes: I32, agree: npt.NDArray[np.bool_], piece: I32, offsets: I64, low: U64, high: U64, least: int, owner: U64
 ) -> None:
+    """Fills `owner` run by run: a run is a suffix and all that follow it and `agree`."""
     n = len(suffixes)
     begin = 0
     while begin < n:
@@ -100,7 +102,7 @@ def _runs(
         lowest, highest = NOBODY, np.uint64(0)
         for r in range(begin, end):
             at = suffixes[r]
-            # Pieces lie one behind the other: a stretch that runs over the end of its piece is none.
+            # Pieces lie one behind the other: a span must not run over the end of its piece.
             if at + least <= offsets[piece[at] + 1]:
                 lowest = min(lowest, low[piece[at]])
                 highest = max(highest, high[piece[at]])
@@ -108,5 +110,5 @@ def _runs(
             for r in range(begin, end):
                 at = suffixes[r]
                 if at + least <= offsets[piece[at] + 1]:
-                    found[at] = min(found[at], lowest)
+                    owner[at] = min(owner[at], lowest)
         begin = end

@@ -1,4 +1,4 @@
-"""Stretches of symbols (bytes, or 64-bit hashes of words) as they travel through shuffles: as bytes, or as 128-bit hashes."""
+"""Packs spans of symbols (bytes, or 64-bit hashes of words) for a shuffle, as bytes or as 128-bit hashes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from eyas.text_kernels.jit import kernel
 
 
 def hashed(symbols: npt.NDArray[Any], start: I64, count: I64, least: int) -> tuple[U64, U64, I64]:
-    """128-bit hashes (as two halves) of `count[i]` stretches of `least` symbols each, from `start[i]` on, one symbol further
-    each time; and `count`."""
-    found = np.empty((2, int(count.sum())), np.uint64)
-    _hash_windows(symbols, start, count, least, found)
-    return found[0], found[1], count
+    """128-bit hashes (as two halves) of `count[i]` windows of `least` symbols each, the first at `start[i]`, each one symbol
+    further than the last; and `count`."""
+    hashes = np.empty((2, int(count.sum())), np.uint64)
+    _hash_windows(symbols, start, count, least, hashes)
+    return hashes[0], hashes[1], count
 
 
 @kernel
-def _hash_windows(symbols: npt.NDArray[Any], start: I64, count: I64, least: int, found: U64) -> None:
+def _hash_windows(symbols: npt.NDArray[Any], start: I64, count: I64, least: int, hashes: U64) -> None:
     at = 0
     for i in range(len(start)):
         for begin in range(start[i], start[i] + count[i]):
@@ -30,7 +30,7 @@ def _hash_windows(symbols: npt.NDArray[Any], start: I64, count: I64, least: int,
             for p in range(begin, begin + least):
                 item = np.uint64(symbols[p])
                 high, low = mix(high, item), mix_2(low, item)
-            found[0, at], found[1, at] = finish(high), finish(low)
+            hashes[0, at], hashes[1, at] = finish(high), finish(low)
             at += 1
 
 
@@ -53,7 +53,7 @@ def _gather(symbols: npt.NDArray[Any], start: I64, offsets: I64, flat: npt.NDArr
 
 
 def flat(pieces: pa.LargeBinaryArray, width: int) -> tuple[npt.NDArray[Any], I64]:
-    """What `slices` packed: symbols (uint8, or int32 numbers in place of 64-bit hashes) and offsets."""
+    """The symbols that `slices` packed (uint8, or int32 numbers in place of 64-bit hashes), and their offsets."""
     _, offsets, data = pieces.buffers()
     if len(pieces) == 0 or data is None:
         return np.zeros(0, np.uint8), np.zeros(1, np.int64)

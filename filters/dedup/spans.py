@@ -1,7 +1,7 @@
-"""What stages share that cut repeated spans out of texts instead of dropping whole documents.
+"""The base of stages that cut repeated spans out of texts instead of dropping whole documents.
 
-Spans go into the mask beside the documents, as byte ranges; texts are cut when they are read, and never rewritten. The ledger
-says of every document that was cut how many spans and bytes, and whose copies the first of them were.
+Spans are stored as byte ranges in the mask beside the documents: texts are cut when they are read, and never rewritten. For
+every document that was cut, the ledger holds the number of spans and bytes, and the document that the first is a copy from.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class SpanStage(DedupStage):
     adds: ClassVar[dict[str, pa.DataType]] = {"repeated_share": pa.float64()}
 
     least_words: int = Field(default=5, ge=0)
-    """A document that was cut is dropped if fewer words than this are left of it, and no other has lost a copy of them."""
+    """Drop a document that was cut if fewer words than this are left, unless others lost a copy of what it keeps."""
 
     def lost(self, books: Books) -> tuple[float, str]:
         share = 1.0 - books.bytes_kept / max(books.bytes_in, 1)
@@ -36,17 +36,20 @@ class SpanStage(DedupStage):
 
 
 class Spans:
-    """Spans to be cut out of the documents of one part, gathered table by table."""
+    """The spans to cut out of the documents of one part, gathered table by table."""
 
     def __init__(self, least_words: int, filler: str = "", cut: bool = True) -> None:
-        """`least_words`: with fewer left, a document is dropped; `cut`: whether spans are cut out, or only counted."""
+        """`least_words`: fewest words of a document that stays. `cut`: whether spans are cut out, or only counted."""
         self._least_words, self._filler, self._cut = least_words, filler, cut
         self._verdicts: list[Verdict] = []
 
     def add(self, docs: pa.Table, document: I64, start: I64, end: I64, other: U64, owns: npt.NDArray[np.bool_]) -> None:
-        """Spans of the documents `docs` (id, text): bytes `start[k]` to `end[k]` of the `document[k]`-th are a copy of
-        something in the document `other[k]`. Sorted, apart. `owns`: bool for each document, whether others lose what it
-        keeps: it stays, however short, or that would be lost altogether."""
+        """Adds spans of the documents `docs` (id, text): bytes `start[k]` to `end[k]` of the `document[k]`-th are a copy of
+        something in the document `other[k]`. Spans are sorted and apart.
+
+        `owns`: for each document, whether others lose what it keeps. Such a document stays, however short, or that text
+        would be lost altogether.
+        """
         counts = np.bincount(document, minlength=docs.num_rows)
         bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         flat = np.stack([start, end], axis=1).ravel() if len(start) else np.zeros(0, np.int64)
@@ -79,29 +82,29 @@ class Spans:
 
 
 def _words_left(text: pa.LargeStringArray, cuts: pa.ListArray, touched: npt.NDArray[np.bool_]) -> I64:
-    """Words of the texts that were cut, after the cut; 0 for the others, which nobody asks about."""
-    found = np.zeros(len(text), np.int64)
+    """Words that are left of each text in `touched` after the cut; 0 for the others, where it does not matter."""
+    left = np.zeros(len(text), np.int64)
     which = pa.array(touched)
     if touched.any():
-        found[touched] = np.diff(words(splice(text.filter(which), cuts.filter(which)))[2])
-    return found
+        left[touched] = np.diff(words(splice(text.filter(which), cuts.filter(which)))[2])
+    return left
 
 
 def _details(counts: I64, bounds: I64, removed: I64, other: U64, verb: str) -> list[str | None]:
-    found: list[str | None] = [None] * len(counts)
+    details: list[str | None] = [None] * len(counts)
     for i in np.flatnonzero(counts):
         places = "1 place," if counts[i] == 1 else f"{counts[i]:,} places, the first"
-        found[i] = f"{verb} {removed[i]:,} bytes in {places} a copy from {other[bounds[i]]}"
-    return found
+        details[i] = f"{verb} {removed[i]:,} bytes in {places} a copy from {other[bounds[i]]}"
+    return details
 
 
 def merged(document: I64, start: I64, end: I64, other: U64) -> tuple[I64, I64, I64, U64]:
-    """The spans sorted, with those that overlap or touch made one, which keeps the lowest `other` of where it begins."""
+    """The sorted spans, those that overlap or touch joined; a joined span has the lowest `other` at its beginning."""
     if not len(start):
         return document, start, end, other
     at = np.lexsort((other, start, document))
     document, start, end, other = document[at], start[at], end[at], other[at]
-    # The furthest end so far within a document: lifted by document, so that one running maximum serves all.
+    # The furthest end so far within a document: ends are lifted by document, so that one running maximum serves all.
     lift = document * (int(end.max()) + 1)
     reach = np.maximum.accumulate(end + lift)
     new = np.ones(len(start), np.bool_)

@@ -1,10 +1,12 @@
-"""Connected components in files, for more documents than one machine can number: large-star and small-star in turn.
+"""Finds connected components in files, for more documents than one machine can number, by large-star and small-star.
 
 Each operation is a shuffle by document (Kiveris et al., Connected Components in MapReduce and Beyond, 2014): large-star
-ties a document's larger neighbours to the least of its neighbourhood, small-star its smaller ones; they alternate until
-neither changes anything, and then every component is one star around its lowest id. Memory is that of one hash range,
-whatever the number of edges. The trade: each of some log n rounds reads and writes all edges; union-find reads them once.
+ties a document's larger neighbours to the least of its neighbourhood, small-star its smaller ones. They alternate until
+neither changes anything; then every component is one star around its lowest id. Memory is that of one hash range, whatever
+the number of edges. The trade: each of some log n rounds reads and writes all edges; union-find reads them once.
 """
+
+# Tested in tests/filters/dedup/test_components.py.
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from eyas.filters.dedup.base import I64, U64, begins, runs, write_by_part
 
 
 def both_ways(left: U64, right: U64) -> tuple[U64, U64]:
-    """Every edge as seen from each of its ends: what large-star reads."""
+    """Every edge twice, once from each of its ends: the input of large-star."""
     return np.concatenate([left, right]), np.concatenate([right, left])
 
 
@@ -34,8 +36,8 @@ def write_edges(context: TaskContext, path: str, node: U64, neighbour: U64, buck
 
 
 def steps(first: Sequence[str], buckets: int, folder: str, numbers: I64) -> Generator[Step, list[Entry], None]:
-    """Rounds from the edge files `first` (paths within the pass, both ways, `buckets` buckets each) until nothing changes;
-    then the members of each part, as union-find gives them, in files of `folder`."""
+    """The rounds from the edge files `first` (paths within the pass, both ways, `buckets` buckets each) until nothing
+    changes; then the members of each part, in files of `folder`, in the form that union-find writes."""
     paths, number, changed = list(first), 0, True
     while changed:
         number += 1
@@ -71,12 +73,12 @@ def _neighbourhoods(paths: Sequence[str], bucket: int, context: TaskContext) -> 
 def _star(bucket: int, buckets: int, name: str, paths: Sequence[str], context: TaskContext) -> Entry:
     node, neighbour, least = _neighbourhoods(paths, bucket, context)
     if name.startswith("large"):
-        mine: npt.NDArray[np.bool_] = neighbour > node
-        high, low = neighbour[mine], least[mine]
-        changed = bool((low != node[mine]).any())
+        larger: npt.NDArray[np.bool_] = neighbour > node
+        high, low = neighbour[larger], least[larger]
+        changed = bool((low != node[larger]).any())
         node, neighbour = high, low
     else:
-        # What large-star leaves points from the higher id to the lower: this node's neighbours are all smaller.
+        # Edges of large-star point from the higher id to the lower: all neighbours of this node are smaller.
         other = neighbour != least
         first = begins(node)
         high = np.concatenate([node[first], neighbour[other]])

@@ -1,10 +1,12 @@
-"""Connected components of candidate pairs by union-find, edge file after edge file: memory is 4 bytes for each document.
+"""Finds connected components of candidate pairs by union-find, edge file after edge file, in 5 bytes for each document.
 
 Documents are numbered densely by part, so nothing is looked up by hash and no list of edges is held: 10 million documents
-take 50 MB. Components only say who *may* be a copy of whom. A chain of near-duplicates A≈B≈C≈… is one component although
-its ends have nothing in common (859,092 documents were cut down to 2 that way: marin#6854), so verification follows.
-Where even 4 bytes a document are too many, `stars` does the same in files.
+take 50 MB. A component only says which documents *may* be copies. A chain of near-duplicates A≈B≈C≈… is one component
+although its ends have nothing in common (859,092 documents were cut down to 2 that way: marin#6854), so verification
+follows. Where even 5 bytes a document are too many, `stars` does the same in files.
 """
+
+# Tested in tests/filters/dedup/test_components.py.
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ from eyas.text_kernels.jit import kernel
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 LEAST_BYTES = 5
-"""Memory for each document, if there are fewer than 2^32 of them: its parent, and whether an edge has touched it."""
+"""Memory for each of fewer than 2^32 documents: 4 bytes for its parent, 1 for whether an edge has touched it."""
 
 
 @kernel
@@ -53,10 +55,13 @@ def _flatten(parent: npt.NDArray[Any]) -> None:
 
 
 class Components:
-    """The components of the documents of some parts: `numbers`, ascending, and `rows`, above every row number of each."""
+    """The components of the documents of some parts.
+
+    `numbers`: the parts' numbers, ascending. `rows`: a bound above every row number of each part.
+    """
 
     def __init__(self, numbers: Sequence[int], rows: Sequence[int], most_narrow: int = 2**32) -> None:
-        """`most_narrow`: from so many documents on, a parent takes 8 bytes."""
+        """`most_narrow`: number of documents from which a parent takes 8 bytes."""
         self._numbers = np.array(numbers, np.int64)
         self._starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.array(rows, np.int64))])
         size = int(self._starts[-1])
@@ -64,17 +69,17 @@ class Components:
         self._touched = np.zeros(size, np.bool_)
 
     def add(self, left: U64, right: U64) -> None:
-        """Takes the edges `left[i]`–`right[i]` between document ids."""
+        """Adds the edges `left[i]`–`right[i]` between document ids."""
         _unite(self._parent, self._touched, self._dense(left), self._dense(right))
 
     def settle(self) -> None:
-        """To be called once, after the last edge."""
+        """Shortens all paths; call it once, after the last edge."""
         # A parent has a smaller number than its child, so one pass from the left shortens every path to one step.
         _flatten(self._parent)
 
     def members(self, position: int) -> tuple[U64, U64]:
-        """Ids of the documents of part `numbers[position]` that any edge touched, ascending, and the lowest id of the
-        component of each."""
+        """Ids of the documents of part `numbers[position]` that any edge touched, ascending, and for each the lowest id of
+        its component."""
         first, last = self._starts[position], self._starts[position + 1]
         nodes = np.flatnonzero(self._touched[first:last]) + first
         return self._id(nodes), self._id(self._parent[nodes].astype(np.int64))
@@ -89,8 +94,8 @@ class Components:
     def _id(self, nodes: I64) -> U64:
         place = np.searchsorted(self._starts, nodes, side="right") - 1
         number, row = self._numbers[place].astype(np.uint64), (nodes - self._starts[place]).astype(np.uint64)
-        found: U64 = (number << np.uint64(32)) + row
-        return found
+        ids: U64 = (number << np.uint64(32)) + row
+        return ids
 
 
 MEMBERS = pa.schema([("id", pa.uint64()), ("root", pa.uint64())])
@@ -99,8 +104,8 @@ MEMBERS = pa.schema([("id", pa.uint64()), ("root", pa.uint64())])
 def cluster(
     paths: Sequence[str], numbers: npt.NDArray[np.int64], rows: Sequence[int], folder: str, context: TaskContext
 ) -> Entry:
-    """A task: the members of each part (`MEMBERS`, one bucket per part, in a file of `folder`) from edge files of one
-    bucket each (columns node, neighbour)."""
+    """A task: reads edge files of one bucket each (columns node, neighbour) and writes the members of each part (`MEMBERS`,
+    one bucket per part) into a file of `folder`."""
     components = Components(numbers.tolist(), rows)
     for path in paths:
         edges = read_bucket(context.store, [f"{context.folder}/{path}"], 0)

@@ -1,10 +1,10 @@
-"""Verification of candidates: every document against anchors by true Jaccard similarity, never along the chain.
+"""Verifies candidates: compares each document with anchors by true Jaccard similarity, never along a chain of copies.
 
 Within a cluster, in the given order, a document is compared with the anchors that share a band key with it, and joins the
-most similar one if that is similar enough; one that resembles none becomes an anchor itself, and stays. n copies of one
-page cost n comparisons. Members of one component that share no band are not compared: documents around one boilerplate,
-each different, would cost n²/2 otherwise, and the S-curve says how unlikely their similarity is. Where more than `TRIES`
-anchors share one key, only the latest are tried, for the same reason: a true copy shares other, rarer keys as well.
+most similar anchor if that is similar enough; a document that resembles none becomes an anchor and stays. n copies of one
+page cost n comparisons. Members of one component that share no band are not compared: different documents around one
+boilerplate would cost n²/2 otherwise, and the S-curve says how unlikely their similarity is. If more than `TRIES` anchors
+share one key, only the latest are tried, for the same reason: a true copy shares other, rarer keys as well.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ U64 = npt.NDArray[np.uint64]
 TRIES = 200
 """Anchors compared for each band of a document."""
 BINS = 20
-"""Of the histogram of best similarities: 0.00–0.05 … 0.95–1."""
+"""Bins of the histogram of best similarities: 0.00–0.05 … 0.95–1."""
 
 
 def groups(roots: U64, keys: U64, bands: int) -> tuple[I64, int]:
-    """`(group, count)`: int64[n * bands], equal where documents of one cluster have an equal band key, and how many there
-    are. `keys`: uint64[n * bands], `roots`: the cluster of each of n documents."""
+    """`(group, count)`: int64[n * bands], equal where documents of one cluster have an equal band key, and the number of
+    groups. `keys`: uint64[n * bands]. `roots`: the cluster of each of n documents."""
     cluster = np.repeat(roots, bands)
     order = np.lexsort((keys, cluster))
     cluster, keys = cluster[order], keys[order]
@@ -47,11 +47,11 @@ def verify(
     weight: npt.NDArray[np.uint32],
     fixed: npt.NDArray[np.bool_],
 ) -> tuple[I64, npt.NDArray[np.float64], npt.NDArray[np.uint32], I64]:
-    """For n documents: the position of each one's anchor, its Jaccard similarity with it (NaN for anchors), the summed
-    weight of all that share its anchor; and a histogram (int64[BINS]) of the best similarity that each met.
+    """For n documents: the position of each one's anchor, its Jaccard similarity with the anchor (NaN for anchors), the
+    summed weight of all documents with that anchor; and a histogram (int64[BINS]) of the best similarity of each.
 
-    `shingles[offsets[i]:offsets[i + 1]]`: the sorted shingle set of document i; `order`: positions, cluster by cluster, the
-    one that should stay first; `group`, `count`: as `groups` gives them; `fixed`: documents that stay whatever comes.
+    `shingles[offsets[i]:offsets[i + 1]]`: the sorted shingle set of document i. `order`: positions, cluster by cluster, the
+    document that should stay first. `group`, `count`: as `groups` returns them. `fixed`: documents that always stay.
     """
     documents = len(order)
     anchor = np.arange(documents)
@@ -87,7 +87,7 @@ def _verify(
         rank[order[place]] = place
     for i in order:
         best, most = i, -1.0
-        mine = shingles[offsets[i] : offsets[i + 1]]
+        document = shingles[offsets[i] : offsets[i + 1]]
         for band in range(bands):
             at = -1 if fixed[i] else head[group[i * bands + band]]
             tries = 0
@@ -98,12 +98,12 @@ def _verify(
                 if compared[j] == i:
                     continue
                 compared[j] = i
-                theirs = shingles[offsets[j] : offsets[j + 1]]
-                # The smaller set bounds the intersection: skip a comparison that cannot succeed. Divided as Jaccard is: in
-                # floating point 0.28 * 25 is more than 7, and a pair of exactly the threshold would be lost.
-                if min(len(mine), len(theirs)) / max(len(mine), len(theirs), 1) < max(threshold, most):
+                other = shingles[offsets[j] : offsets[j + 1]]
+                # The smaller set bounds the intersection: skip a comparison that cannot succeed. This divides as Jaccard
+                # does: in floating point 0.28 * 25 is more than 7, and a pair of exactly the threshold would be lost.
+                if min(len(document), len(other)) / max(len(document), len(other), 1) < max(threshold, most):
                     continue
-                value = jaccard_of(mine, theirs)
+                value = jaccard_of(document, other)
                 if value > most or (value == most and rank[j] < rank[best]):
                     best, most = j, value
         if most >= 0.0:

@@ -1,4 +1,4 @@
-"""Heuristic filters: decisions from counts of words, lines and characters, with the thresholds of their papers."""
+"""Heuristic filters: stages that decide by counts of words, lines and characters, with the thresholds of their papers."""
 
 from eyas.filters.heuristics.c4 import C4Quality
 from eyas.filters.heuristics.code import CodeQuality

@@ -1,4 +1,4 @@
-"""What heuristic filters share: rules read off shared statistics, and thresholds that may depend on the language."""
+"""The base of heuristic filters: rules on shared statistics, with thresholds that may depend on the language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from eyas.filters.languages import thresholds_of
 
 
 class Heuristic(Filter):
-    """A filter whose rules are bounds on scores that are computed from `Statistics`."""
+    """A filter whose rules are bounds on scores that `Statistics` give."""
 
     scores_all: ClassVar[bool] = True
     name: ClassVar[str]
@@ -26,16 +26,16 @@ class Heuristic(Filter):
 
     by_language: bool | str = Field(default=False)
     """Thresholds and stop words for each document's language (the column `lang`, which the stage `language` adds): true
-    for those of the 18 languages that Eyas knows, or the path of a file of your own (`eyas fit` writes one). What the
-    recipe itself says comes first."""
+    for those of the 18 languages that Eyas knows, or the path of a file of your own (`eyas fit` writes one). Options in
+    the recipe take precedence."""
 
     @abstractmethod
     def wanted(self) -> TextMeasure:
-        """What this filter, with these very options, reads from the statistics."""
+        """The statistics that this filter needs with its options."""
 
     @abstractmethod
     def rules_of(self, counts: Statistics) -> Iterable[Rule | None]:
-        """The rules in the order in which they are asked; None for one that is off."""
+        """The rules in the order in which they are checked; None for a rule that is off."""
 
     def columns_needed(self) -> tuple[str, ...]:
         return (*self.requires, "lang") if self.by_language else self.requires
@@ -44,7 +44,7 @@ class Heuristic(Filter):
         return self._thresholds() if self.by_language else None
 
     def measure(self) -> TextMeasure:
-        """What is counted for the filter and its variants by language."""
+        """The statistics that the filter and its variants by language need."""
         base = self.wanted()
         lists = dict(base.stop_words or ())
         for language, variant in self.variants.items():
@@ -79,12 +79,12 @@ class Heuristic(Filter):
 
     @cached_property
     def variants(self) -> Mapping[str, Self]:
-        """This filter as it is for each language that has thresholds of its own."""
+        """This filter with the thresholds of each language that has any."""
         if self.by_language is False:
             return {}
-        own = {name: getattr(self, name) for name in self.model_fields_set}
+        in_recipe = {name: getattr(self, name) for name in self.model_fields_set}
         return {
-            language: type(self)(**{**options, **own, "by_language": False})
+            language: type(self)(**{**options, **in_recipe, "by_language": False})
             for language, options in self._thresholds().items()
         }
 
@@ -94,7 +94,7 @@ class Heuristic(Filter):
 
 
 def above_zero(value: float | None, info: ValidationInfo) -> float | None:
-    """For options of which datatrove takes 0 for "off": null, or a number above 0; ValueError otherwise."""
+    """Checks an option for which datatrove takes 0 for "off": null or a number above 0, or else ValueError."""
     if value is not None and not value > 0:
         raise InputError(
             f"{info.field_name} must be above 0, got {value}: datatrove takes 0 for 'off', a reader for 'none'. "
@@ -104,7 +104,7 @@ def above_zero(value: float | None, info: ValidationInfo) -> float | None:
 
 
 def _scatter(groups: list[tuple[Any, Iterable[Rule | None]]], rows: int) -> list[Rule]:
-    """The rules of groups of rows as rules over all rows: where a group has no such rule, nobody fails it."""
+    """The rules of groups of rows as rules on all rows: if a group has no such rule, none of its rows fails it."""
     merged: dict[str, Rule] = {}
     order: list[str] = []
     for numbers, rules in groups:

@@ -1,8 +1,8 @@
-"""C4's rules: lines that are no sentences are looked through, and a document needs enough sentences in the others.
+"""The stage `c4_quality`: ignores lines that are no sentences, and keeps documents with enough sentences on other lines.
 
-Raffel et al. 2020 (arXiv:1910.10683), section 2.2, as datatrove reads it; decisions and reasons are datatrove's, given
-our sentences (`eyas.text_kernels.words.sentences`) through its hook. Its filter also deletes the lines; ours only judges, and
-`line_cleanup: {c4: {}}` deletes them. The rule against `{` deletes LaTeX and code: turn it off for those.
+Raffel et al. 2020 (arXiv:1910.10683), section 2.2, as datatrove implements it. Decisions and reasons are datatrove's, if its
+hook gives it our sentences (`eyas.text_kernels.words.sentences`). Its filter also deletes the lines; this stage only judges,
+and `line_cleanup: {c4: {}}` deletes them. The rule against `{` drops LaTeX and code: turn it off for those.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _POLICY = np.uint64((1 << len(PHRASES)) - 1) ^ _LOREM_IPSUM ^ _JAVASCRIPT
 
 
 class C4Options(Options):
-    """Which lines count; each rule can be turned off."""
+    """The rules that decide which lines count; each can be turned off."""
 
     split_paragraph: bool = True
     """Judge line by line (C4); false: sentence by sentence."""
     remove_citations: bool = True
-    """Look through marks of citations: `[12]`, `[edit]`, `[citation needed]` (C4)."""
+    """Ignore marks of citations: `[12]`, `[edit]`, `[citation needed]` (C4)."""
     filter_no_terminal_punct: bool = True
     """Leave out lines that do not end in `.`, `?`, `!` or a quotation mark, or end in `...` (C4)."""
     min_words_per_line: int | None = 3
@@ -54,19 +54,20 @@ class C4Options(Options):
     filter_policy: bool = True
     """Leave out lines about cookies, privacy policies and terms of use (C4's code)."""
     filter_lorem_ipsum: bool = True
-    """A line with `lorem ipsum` is a reason to drop the document (C4)."""
+    """Drop documents with a line that has `lorem ipsum` (C4)."""
     filter_curly_bracket: bool = True
-    """A line with `{` is a reason to drop the document (C4). It deletes LaTeX and code."""
+    """Drop documents with a line that has `{` (C4). This drops LaTeX and code."""
 
 
 class C4Lines(NamedTuple):
-    """Lines by C4's rules; the arrays have an entry for each line."""
+    """Lines and C4's judgement on them; the arrays have an entry for each line."""
 
     lines: LineStatistics
     kept: npt.NDArray[np.bool_]
     lorem_ipsum: npt.NDArray[np.bool_]
-    """Lines for which the document is dropped, if it comes to them."""
+    """Lines for which the document is dropped, unless an earlier line decides."""
     curly_bracket: npt.NDArray[np.bool_]
+    """Likewise."""
 
 
 def c4_lines(text: pa.LargeStringArray | pa.ChunkedArray, options: C4Options) -> C4Lines:
@@ -107,16 +108,16 @@ class C4Quality(Filter, C4Options):
 
     def rules(self, docs: pa.Table) -> list[Rule]:
         """The rules that are on, with their scores for each document."""
-        found = c4_lines(docs.column("text"), self)
-        offsets = found.lines.doc_offsets
-        lorem, curly = _first(found.lorem_ipsum, offsets), _first(found.curly_bracket, offsets)
+        lines = c4_lines(docs.column("text"), self)
+        offsets = lines.lines.doc_offsets
+        lorem, curly = _first(lines.lorem_ipsum, offsets), _first(lines.curly_bracket, offsets)
         rules = []
-        # Lines are read in turn: what comes first is the reason.
+        # Lines are read in turn: the first of these lines gives the reason.
         for reason, here, other in (("lorem_ipsum", lorem, curly), ("curly_bracket", curly, lorem)):
-            score = ((here < len(found.kept)) & (here <= other)).astype(np.int64)
+            score = ((here < len(lines.kept)) & (here <= other)).astype(np.int64)
             rules.append(Rule.bound(reason, score, most=0))
-        each = found.lines.counts[kernel.SENTENCES] if self.split_paragraph else 1
-        sentences = sums(found.kept * each, offsets)
+        each = lines.lines.counts[kernel.SENTENCES] if self.split_paragraph else 1
+        sentences = sums(lines.kept * each, offsets)
         least, option = self.min_num_sentences, "min_num_sentences"
         rules.append(Rule.bound("too_few_sentences", sentences, least=least, option=option))
         return [rule for rule in rules if rule is not None]
@@ -127,13 +128,13 @@ class C4Quality(Filter, C4Options):
 
 
 def _first(lines: npt.NDArray[np.bool_], doc_offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Per document its first line that is true; the number of all lines where it has none."""
+    """For each document its first line that is true; the number of all lines if it has none."""
     places = np.append(np.flatnonzero(lines), len(lines))
     first = places[np.searchsorted(places, doc_offsets[:-1])]
     return np.asarray(np.where(first < doc_offsets[1:], first, len(lines)), np.int64)
 
 
 def sums(values: npt.NDArray[np.int64], doc_offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Per document the sum over its lines."""
+    """For each document the sum over its lines."""
     totals = np.concatenate([np.zeros_like(values[:1], shape=(1, *values.shape[1:])), np.cumsum(values, axis=0)])
     return np.asarray(totals[doc_offsets[1:]] - totals[doc_offsets[:-1]], np.int64)

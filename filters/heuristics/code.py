@@ -1,8 +1,8 @@
-"""Code quality rules: is this source code that a person wrote, rather than data, markup or a generator's output?
+"""The stage `code_quality`: keeps source code that a person wrote, rather than data, markup or a generator's output.
 
-Thresholds of StarCoder (Li et al. 2023, arXiv:2305.06161), StarCoder2 (Lozhkov et al. 2024, arXiv:2402.19173, section
-2.1), OpenCoder (Huang et al. 2024, arXiv:2411.04905; project opc_data_filtering) and SantaCoder (Ben Allal et al. 2023,
-arXiv:2301.03988). All counts come from one walk over the bytes (`eyas.text_kernels.statistics.code`).
+The thresholds come from StarCoder (Li et al. 2023, arXiv:2305.06161), StarCoder2 (Lozhkov et al. 2024, arXiv:2402.19173,
+section 2.1), OpenCoder (Huang et al. 2024, arXiv:2411.04905; project opc_data_filtering) and SantaCoder (Ben Allal et al.
+2023, arXiv:2301.03988). All counts come from one walk over the bytes (`eyas.text_kernels.statistics.code`).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LONG_LINED: Final = frozenset({"html", "json", "markdown", "roff", "roff manpage
 DATA: Final = frozenset({"text", "json", "yaml", "web ontology language", "graphviz", "dot", "graphviz (dot)"})
 """StarCoder2's languages of data."""
 QUOTED: Final = frozenset({"none", "rst", "shell", "powershell", "batch", "yaml", "toml", "ini", "markup", "html"})
-"""Syntaxes of which OpenCoder does not ask how much is quoted: data and shells."""
+"""Syntaxes without OpenCoder's rules on strings: data and shells."""
 HTML: Final = frozenset({"html", "xhtml"})
 SYMBOLIC: Final = frozenset({"motorola 68k assembly", "webassembly"})
 """StarCoder2's languages whose code has few letters."""
@@ -45,9 +45,9 @@ Mask = npt.NDArray[np.bool_]
 
 
 class CodeQuality(Filter):
-    """Keeps source code, by counts. The rules are asked in the order of the options; null turns one off.
+    """Keeps source code, by counts. The rules are checked in the order of the options; null turns a rule off.
 
-    A rule that needs to know the language passes where `language_column` is absent, null, or names a language without
+    A document passes every rule that needs its language if `language_column` is absent, null, or names a language without
     a known syntax: then only the general rules decide.
     """
 
@@ -55,12 +55,12 @@ class CodeQuality(Filter):
     scores_all: ClassVar[bool] = True
 
     language_column: str = "prog_lang"
-    """The column with each document's programming language (GitHub's names, whatever the case). If it is named here
-    and not there, the run stops; if it is left out and not there, only general rules are asked."""
+    """The column with each document's programming language (GitHub's names, in any case). If the recipe names a column that
+    does not exist, the run stops. If it names none and there is no `prog_lang`, only general rules apply."""
     min_characters: int | None = Field(default=50, ge=0)
     """Fewest code points (OpenCoder: 50)."""
     min_lines: int | None = Field(default=None, ge=0)
-    """Fewest lines; off, since OpenCoder's 10 drops short files for being short."""
+    """Fewest lines. Off by default, because OpenCoder's 10 drops short files for being short."""
     max_lines: int | None = Field(default=100_000, ge=1)
     """Most lines (StarCoder2: 100,000)."""
     max_line_length: int | None = Field(default=1000, ge=1)
@@ -76,13 +76,13 @@ class CodeQuality(Filter):
     min_alphabetic_share: float | None = Field(default=0.25, ge=0, le=1)
     """Least share of letters in all characters, save in WebAssembly and 68K assembly (StarCoder2: 0.25)."""
     max_number_share: float | None = Field(default=0.3, ge=0, le=1)
-    """Greatest share of numbers in characters that are no white space. OpenCoder: 0.2, and 0.3 for SQL; between the two
-    lay half of what 0.2 dropped of 35,970 real files, most of it good Verilog, assembly and tests."""
+    """Greatest share of numbers in characters other than white space. OpenCoder: 0.2, and 0.3 for SQL. Half of what 0.2
+    dropped of 35,970 real files lay between the two, most of it good Verilog, assembly and tests."""
     max_white_space_share: float | None = Field(default=0.6, ge=0, le=1)
-    """Greatest share of white space in all characters. OpenCoder: 0.5, which dropped 248 of 35,970 real files, most for
-    deep indentation or padded banners; 0.6 drops 27."""
+    """Greatest share of white space in all characters. OpenCoder: 0.5, which dropped 248 of 35,970 real files, most of them
+    for deep indentation or padded banners; 0.6 drops 27."""
     max_replacement_share: float | None = Field(default=0.01, ge=0, le=1)
-    """Greatest share of U+FFFD, which a wrong decoding leaves, in all characters (OpenCoder: 0.01)."""
+    """Greatest share of U+FFFD, the mark of a wrong decoding, in all characters (OpenCoder: 0.01)."""
     max_hex_share: float | None = Field(default=0.4, ge=0, le=1)
     """Greatest share of hexadecimal literals (`0x1F`) in all characters (OpenCoder: 0.4)."""
     max_encoded_run: int | None = Field(default=1024, ge=1)
@@ -90,44 +90,45 @@ class CodeQuality(Filter):
     max_encoded_share: float | None = Field(default=0.5, ge=0, le=1)
     """Greatest share of encoded data, in runs as StarCoder2 defines them, in all characters (StarCoder2: 0.5)."""
     drop_xml: bool = True
-    """Drops what has `<?xml version=` in its first 100 characters (StarCoder)."""
+    """Drop documents with `<?xml version=` in their first 100 characters (StarCoder)."""
     xml_languages: tuple[str, ...] = ("XSLT",)
-    """Languages in which XML is no surprise (StarCoder: XSLT)."""
+    """Languages that `drop_xml` leaves alone, because they are XML (StarCoder: XSLT)."""
     autogenerated_markers: tuple[str, ...] = AUTOGENERATED
-    """What a generator writes at the top of its output, whatever the case; none turns the rule off (StarCoder2's five,
-    and OpenCoder's `do not edit`)."""
+    """Phrases that generators write at the top of their output, in any case; an empty list turns the rule off (StarCoder2's
+    five, and OpenCoder's `do not edit`)."""
     autogenerated_lines: int = Field(default=5, ge=1, le=200)
-    """How many lines the markers are looked for in (StarCoder2: 5). Here a line ends with `\\n`."""
+    """Number of lines that are searched for the markers (StarCoder2: 5). Here a line ends with `\\n`."""
     max_assert_share: float | None = Field(default=0.6, ge=0, le=1)
-    """Greatest share of lines of code with `assert`. OpenCoder: 0.4, which dropped 150 of 35,970 real files: all that
-    were looked at were good tests; 0.6 drops 35."""
+    """Greatest share of lines of code with `assert`. OpenCoder: 0.4, which dropped 150 of 35,970 real files; all that we
+    looked at were good tests. 0.6 drops 35."""
     min_comment_share: float | None = Field(default=None, ge=0, le=1)
-    """Least share of comments in all characters; off. SantaCoder: 0.01, for Python, Java and JavaScript only; it would
-    drop 23 % of 35,970 real files."""
+    """Least share of comments in all characters. Off by default: SantaCoder's 0.01, for Python, Java and JavaScript only,
+    would drop 23 % of 35,970 real files."""
     max_comment_share: float | None = Field(default=0.8, ge=0, le=1)
     """Greatest share of comments in all characters (SantaCoder, OpenCoder: 0.8). Comments before the first code are left
-    out of both, unless there is no code: with the licences in, 6.9 % of real files fell, for being short; without, 1.4 %."""
+    out of both counts, unless there is no code: with licences, 6.9 % of real files failed, because they are short; without,
+    1.4 %."""
     max_todo_share: float | None = Field(default=None, ge=0, le=1)
-    """Greatest share of lines with `todo`, `fixme` or `your code here` in a comment; off. OpenCoder: 0.01, which dropped
-    1.6 % of real files: one such line in a hundred is in good code, too."""
+    """Greatest share of lines with `todo`, `fixme` or `your code here` in a comment. Off by default: OpenCoder's 0.01
+    dropped 1.6 % of real files, and good code, too, has one such line in a hundred."""
     max_string_length: int | None = Field(default=None, ge=1)
-    """Longest string literal in code points; off (no paper gives a number)."""
+    """Longest string literal in code points. Off by default (no paper gives a number)."""
     max_string_share: float | None = Field(default=0.8, ge=0, le=1)
     """Greatest share of string literals in characters outside comments, save in shells, markup and data (`QUOTED`).
     OpenCoder: 0.6, which dropped 350 of 35,970 real files, many of them tests of compilers; 0.8 drops 107."""
     max_long_string_share: float | None = Field(default=0.2, ge=0, le=1)
-    """Most lines of strings with over 20 tokens, per line of code, languages as above (OpenCoder: 0.2)."""
+    """Most lines of strings with over 20 tokens per line of code, in the same languages (OpenCoder: 0.2)."""
     max_long_word_share: float | None = Field(default=0.7, ge=0, le=1)
-    """Greatest share, in characters outside comments, of words of string literals that have over 20 and are no URLs.
-    OpenCoder: 0.4, which dropped 116 of 35,970 real files, most of them short build files; 0.7 drops 8."""
+    """Greatest share of long words in characters outside comments: words of string literals with over 20 characters that
+    are no URLs. OpenCoder: 0.4, which dropped 116 of 35,970 real files, most of them short build files; 0.7 drops 8."""
     min_visible_characters: int | None = Field(default=100, ge=0)
     """Fewest characters outside tags, scripts, style sheets and comments, in HTML (StarCoder, StarCoder2: 100)."""
     min_visible_share: float | None = Field(default=0.2, ge=0, le=1)
-    """Least share of them in all characters, in HTML (StarCoder, StarCoder2: 0.2)."""
+    """Least share of these visible characters in all characters, in HTML (StarCoder, StarCoder2: 0.2)."""
     max_data_lines: int | None = Field(default=512, ge=1)
     """Most lines of text, JSON, YAML, OWL and DOT (StarCoder2: 512)."""
     max_data_characters: int | None = Field(default=None, ge=1)
-    """Most code points of the same; off (StarCoder: 5,000, for JSON and YAML)."""
+    """Most code points of text, JSON, YAML, OWL and DOT. Off by default (StarCoder: 5,000, for JSON and YAML)."""
 
     @field_validator("xml_languages", "autogenerated_markers")
     @classmethod
@@ -149,7 +150,7 @@ class CodeQuality(Filter):
         return self
 
     def columns_needed(self) -> tuple[str, ...]:
-        """The column of languages, if the recipe names it; without it only general rules are asked."""
+        """The column of languages, if the recipe names it; without it only general rules apply."""
         return (self.language_column,) if "language_column" in self.model_fields_set else ()
 
     def judge(self, docs: pa.Table) -> Verdict:
@@ -161,22 +162,22 @@ class CodeQuality(Filter):
         languages = self._languages(docs)
         syntaxes = [syntax_of(language) or "none" for language in languages]
         counts = code_statistics(docs.column("text"), syntaxes)
-        found = [
+        rules = [
             *self._size(counts, languages),
             *self._characters(counts, languages),
             *self._heads(docs.column("text"), languages),
             *self._scanned(counts, syntaxes),
             *self._by_language(counts, languages),
         ]
-        return [rule for rule in found if rule is not None]
+        return [rule for rule in rules if rule is not None]
 
     def _languages(self, docs: pa.Table) -> list[str | None]:
-        """The language of each document as `code_syntax` writes it; None where it is not known."""
+        """The language of each document by the name that `code_syntax` uses; None if it is not known."""
         if self.language_column not in docs.column_names:
             if "language_column" in self.model_fields_set:
                 raise StageUnavailable(
                     f"code_quality: there is no column {self.language_column!r}. Carry it from the source, add it by an "
-                    "earlier stage, or leave `language_column` out: then rules that need the language are not asked"
+                    "earlier stage, or leave `language_column` out: then rules that need the language do not apply"
                 )
             return [None] * docs.num_rows
         column = docs.column(self.language_column).cast(pa.string()).combine_chunks().dictionary_encode()
@@ -184,7 +185,7 @@ class CodeQuality(Filter):
         return [None if code is None else names[code] for code in column.indices.to_pylist()]
 
     def _bound(self, option: str, reason: str, score: npt.NDArray[Any]) -> Rule | None:
-        """A rule whose threshold is `option`: a minimum or a maximum, as its name says."""
+        """The rule with the threshold `option`, a minimum or a maximum by its prefix."""
         threshold = getattr(self, option)
         if option.startswith("min_"):
             return Rule.bound(reason, score, least=threshold, option=option)
@@ -214,23 +215,23 @@ class CodeQuality(Filter):
         yield self._bound("max_encoded_share", "code_encoded", divide(counts.encoded, whole))
 
     def _heads(self, text: pa.ChunkedArray, languages: Sequence[str | None]) -> Iterator[Rule]:
-        """Rules that look at the beginning; a score is 1 or 0."""
+        """Rules on the beginning of a document; a score is 1 or 0."""
         if self.drop_xml:
             heads = pc.utf8_slice_codeunits(text, 0, 100)
-            found = _numbers(pc.match_substring(heads, "<?xml version="))
-            found[_among(languages, frozenset(map(normal, self.xml_languages)))] = np.nan
-            yield Rule("code_xml", found > 0, found, 0.0, None, True)
+            xml = _numbers(pc.match_substring(heads, "<?xml version="))
+            xml[_among(languages, frozenset(map(normal, self.xml_languages)))] = np.nan
+            yield Rule("code_xml", xml > 0, xml, 0.0, None, True)
         if self.autogenerated_markers:
             markers = "|".join(map(re.escape, self.autogenerated_markers))
             pattern = rf"(?i)\A(?:[^\n]*\n){{0,{self.autogenerated_lines - 1}}}[^\n]*(?:{markers})"
-            found = _numbers(pc.match_substring_regex(text, pattern))
-            yield Rule("code_autogenerated", found > 0, found, 0.0, None, True)
+            marked = _numbers(pc.match_substring_regex(text, pattern))
+            yield Rule("code_autogenerated", marked > 0, marked, 0.0, None, True)
 
     def _scanned(self, counts: CodeStatistics, syntaxes: Sequence[str]) -> Iterator[Rule | None]:
-        """Rules that ask for comments and strings, where the language's syntax is known."""
+        """Rules on comments and strings, for languages of known syntax."""
         known = ~_among(syntaxes, COMMENTLESS)
         quoting = known & ~_among(syntaxes, QUOTED)
-        # A licence says nothing of the code below it; where there is no code, all counts.
+        # A licence is no sign of the code below it; if there is no code, the licence counts.
         header = np.where(counts.code_lines > 0, counts.header, 0)
         comments = divide(counts.comments, counts.characters)
         below_header = divide(counts.comments - header, counts.characters - header)
@@ -263,6 +264,6 @@ def _where(mask: Mask, score: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.where(mask, score, np.nan)
 
 
-def _numbers(found: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def _numbers(matches: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """1 for true, 0 for false."""
-    return np.array(found.to_pylist(), np.float64)
+    return np.array(matches.to_pylist(), np.float64)

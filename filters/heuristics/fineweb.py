@@ -1,8 +1,8 @@
-"""FineWeb's rules: lists, menus and pages whose lines do not end like sentences. Decisions are datatrove's.
+"""The stage `fineweb_quality`: drops lists, menus and pages whose lines do not end like sentences, as datatrove does.
 
-Penedo et al. 2024, "The FineWeb Datasets" (arXiv:2406.17557), section 3.5. Lines are those between line feeds that
-are not white space alone. What differs from datatrove: the words; a document without any, which has line feeds, fails
-the last rule, where datatrove raises ZeroDivisionError.
+Penedo et al. 2024, "The FineWeb Datasets" (arXiv:2406.17557), section 3.5. Lines are the pieces between line feeds that
+are not white space alone. Two things differ from datatrove: the words; and a document with line feeds but without words
+fails the last rule, where datatrove raises ZeroDivisionError.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eyas.filters.heuristics.symbols import TERMINALS
 
 
 class FineWebQuality(Heuristic):
-    """Keeps documents whose lines read like text. The rules are asked in the order of the options; null turns one off."""
+    """Keeps documents whose lines read like text. Rules are checked in the order of the options; null turns a rule off."""
 
     name: ClassVar[str] = "fineweb_quality"
     version: ClassVar[int] = 1
@@ -29,15 +29,15 @@ class FineWebQuality(Heuristic):
     line_punct_thr: float | None = 0.12
     """Least share of lines that end in one of `stop_chars` (FineWeb: 0.12)."""
     line_punct_exclude_zero: bool = False
-    """Whether a document without a single such line passes that rule: its language may not punctuate (FineWeb-2)."""
+    """Whether a document without any such line passes `line_punct_thr`: its language may not punctuate (FineWeb-2)."""
     stop_chars: str | tuple[str, ...] = TERMINALS
     """Characters that end a sentence (datatrove: 159 of many scripts)."""
     short_line_thr: float | None = 0.67
     """Greatest share of short lines (FineWeb: 0.67)."""
     short_line_length: int = Field(default=30, ge=1)
-    """Code points of a short line, at most (FineWeb: 30)."""
+    """Most code points of a short line (FineWeb: 30)."""
     char_duplicates_ratio: float | None = 0.01
-    """Greatest share of characters in lines that occurred before, line feeds not counted (FineWeb: 0.01)."""
+    """Greatest share of characters in lines that occurred before, without line feeds (FineWeb: 0.01)."""
     new_line_ratio: float | None = 0.3
     """Most line feeds per word (FineWeb: 0.3)."""
 

@@ -1,10 +1,10 @@
-"""Gopher's quality rules: is this prose at all? Decisions and reasons are datatrove's, word for word.
+"""The stage `gopher_quality`: Gopher's rules for prose. Decisions and reasons are datatrove's, word for word.
 
 Rae et al. 2021, "Scaling Language Models: Methods, Analysis & Insights from Training Gopher" (arXiv:2112.11446),
-appendix A.1, "Quality filtering". All counts come from the walk over the bytes that
-all heuristics share (`eyas.text_kernels.statistics.text`). What differs from it: the
-words (ours follow UAX #29, its are spaCy's); a document without words passes the rules that divide by their number,
-where datatrove raises ZeroDivisionError; letters are those of the `tokenizers` engine, not of the running Python.
+appendix A.1, "Quality filtering". All counts come from the walk over the bytes that all heuristics share
+(`eyas.text_kernels.statistics.text`). Three things differ from datatrove: the words (ours follow UAX #29, its are spaCy's);
+a document without words passes the rules that divide by their number, where datatrove raises ZeroDivisionError; letters are
+those of the `tokenizers` engine, not of the running Python.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ ENGLISH_STOP_WORDS: Final = ("the", "be", "to", "of", "and", "that", "have", "wi
 
 
 class GopherQuality(Heuristic):
-    """Keeps documents that look like prose. The rules are asked in the order of the options; null turns one off."""
+    """Keeps documents that look like prose. Rules are checked in the order of the options; null turns a rule off."""
 
     name: ClassVar[str] = "gopher_quality"
     version: ClassVar[int] = 1
 
     min_doc_words: int | None = Field(default=50, ge=0)
-    """Fewest words, words of symbols alone not counted (Gopher: between 50 and 100,000 words)."""
+    """Fewest words, without words of symbols alone (Gopher: between 50 and 100,000 words)."""
     max_doc_words: int | None = 100_000
-    """Most words, words of symbols alone not counted (Gopher: between 50 and 100,000 words)."""
+    """Most words, without words of symbols alone (Gopher: between 50 and 100,000 words)."""
     min_avg_word_length: float | None = Field(default=3, ge=0)
     """Least mean length in code points of words that are not symbols alone (Gopher: mean word length 3 to 10)."""
     max_avg_word_length: float | None = 10
     """Greatest mean length in code points of words that are not symbols alone (Gopher: mean word length 3 to 10)."""
     max_symbol_word_ratio: float | None = 0.1
-    """Most `#`, and most ellipses (`...` or `…`), per word, symbols counted as words (Gopher: 0.1 for either)."""
+    """Most `#` per word, and most ellipses (`...` or `…`) per word; symbols count as words (Gopher: 0.1 for either)."""
     max_bullet_lines_ratio: float | None = 0.9
     """Greatest share of lines that start with `•` or `-` (Gopher: 90 % starting with a bullet point)."""
     max_ellipsis_lines_ratio: float | None = 0.3
     """Greatest share of lines that end in an ellipsis (Gopher: 30 %)."""
     max_non_alpha_words_ratio: float | None = Field(default=0.8, ge=0)
-    """Least share of words with a letter (Gopher: 80 %). datatrove's name; it is a minimum, of alphabetic words."""
+    """Least share of words with a letter (Gopher: 80 %). The name is datatrove's; it is a minimum, of alphabetic words."""
     min_stop_words: int | None = Field(default=2, ge=0)
-    """Fewest different stop words, written exactly like that: `The` is not `the` (Gopher: at least two)."""
+    """Fewest different stop words, in exactly this spelling: `The` is not `the` (Gopher: at least two)."""
     stop_words: tuple[str, ...] = ENGLISH_STOP_WORDS
     """The stop words (Gopher's English eight: the, be, to, of, and, that, have, with)."""
 
@@ -95,5 +95,5 @@ class GopherQuality(Heuristic):
         yield Rule.bound(
             "gopher_below_alpha_threshold", alphabetic, least=self.max_non_alpha_words_ratio, option=option
         )
-        found = counts["stop_words"]
-        yield Rule.bound("gopher_enough_stop_words", found, least=self.min_stop_words, option="min_stop_words")
+        distinct, option = counts["stop_words"], "min_stop_words"
+        yield Rule.bound("gopher_enough_stop_words", distinct, least=self.min_stop_words, option=option)

@@ -1,9 +1,9 @@
-"""Cleans documents line by line: RefinedWeb's corrections, C4's line rules, or both.
+"""The stage `line_cleanup`: cleans documents line by line, by RefinedWeb's corrections, C4's line rules, or both.
 
-Penedo et al. 2023, "The RefinedWeb Dataset for Falcon LLM" (arXiv:2306.01116), appendix G.2: what extraction leaves of
-menus, counters and buttons is taken out, and the text around it stays. The paper names the kinds of lines and an
-example of each; the lists of phrases are ours. It also drops documents of which it took more than 5 % of the words:
-that is a decision, so `line_cleanup_removed` holds the share, and `threshold` decides.
+Penedo et al. 2023, "The RefinedWeb Dataset for Falcon LLM" (arXiv:2306.01116), appendix G.2, takes out what extraction
+leaves of menus, counters and buttons, and keeps the text around it. The paper names the kinds of lines and an example of
+each; the lists of phrases are ours. It also drops documents that lost more than 5 % of their words. That is a decision, so
+this stage writes the share into `line_cleanup_removed`, and `threshold` decides.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ COLUMN: Final = "line_cleanup_removed"
 
 
 class RefinedWebOptions(Options):
-    """Which lines go; each rule can be turned off."""
+    """The rules that decide which lines are taken out; each can be turned off."""
 
     max_uppercase_share: float | None = Field(default=0.5, ge=0, le=1)
     """Take out lines with a greater share of upper case among their characters ("mainly composed of uppercase"; the
@@ -60,13 +60,13 @@ class RefinedWebOptions(Options):
     min_words: int | None = Field(default=2, ge=1)
     """Take out lines of fewer words between white space ("only contains one word"); empty lines stay."""
     max_words: int = Field(default=10, ge=1)
-    """Phrases are only looked for in lines of at most so many words (RefinedWeb: 10)."""
+    """Most words of a line that is searched for phrases (RefinedWeb: 10)."""
     at_start: tuple[str, ...] = AT_START
-    """Take out lines that begin so, whatever the case (RefinedWeb: "sign-in")."""
+    """Take out lines that begin with one of these phrases, in any case (RefinedWeb: "sign-in")."""
     at_end: tuple[str, ...] = AT_END
-    """Take out lines that end so (RefinedWeb: "Read more...")."""
+    """Take out lines that end with one of these phrases (RefinedWeb: "Read more...")."""
     anywhere: tuple[str, ...] = ANYWHERE
-    """Take out lines that have this anywhere (RefinedWeb: "items in cart")."""
+    """Take out lines that have one of these phrases anywhere (RefinedWeb: "items in cart")."""
 
 
 class Cleaned(NamedTuple):
@@ -78,7 +78,7 @@ class Cleaned(NamedTuple):
 
 
 class LineCleanup(Mapper):
-    """Takes lines out of documents; adds the column `line_cleanup_removed`, the share of words that went."""
+    """Takes lines out of documents; adds the column `line_cleanup_removed`, the share of words that were taken out."""
 
     version: ClassVar[int] = 1
     adds: ClassVar[dict[str, pa.DataType]] = {COLUMN: pa.float32()}
@@ -86,8 +86,8 @@ class LineCleanup(Mapper):
     refinedweb: RefinedWebOptions | None = RefinedWebOptions()
     """RefinedWeb's corrections; null turns them off."""
     c4: C4Options | None = None
-    """C4's line rules, which are applied first: the text is then exactly what datatrove's `C4QualityFilter` leaves of
-    documents that it keeps. For web pages: they join paragraphs and take the indentation out of code."""
+    """C4's line rules, which come first. They leave exactly the text that datatrove's `C4QualityFilter` leaves of documents
+    that it keeps. Use them for web pages: they join paragraphs and take the indentation out of code."""
 
     def map(self, docs: pa.Table) -> pa.Table:
         text = docs.column("text").combine_chunks()
@@ -118,11 +118,11 @@ class LineCleanup(Mapper):
 
 
 def _c4(options: C4Options, text: pa.LargeStringArray) -> Cleaned:
-    found = c4_lines(text, options)
+    judged = c4_lines(text, options)
     separator = "\n" if options.split_paragraph else " "
     citations = not options.remove_citations
-    cleaned = join_lines(text, found.lines, found.kept, separator=separator, citations=citations)
-    return Cleaned(cleaned, *_before_and_after(found.lines, found.kept))
+    cleaned = join_lines(text, judged.lines, judged.kept, separator=separator, citations=citations)
+    return Cleaned(cleaned, *_before_and_after(judged.lines, judged.kept))
 
 
 def _refinedweb(options: RefinedWebOptions, text: pa.LargeStringArray) -> Cleaned:
@@ -132,7 +132,7 @@ def _refinedweb(options: RefinedWebOptions, text: pa.LargeStringArray) -> Cleane
 
 
 def _corrected(options: RefinedWebOptions, text: pa.LargeStringArray, lines: LineStatistics) -> npt.NDArray[np.bool_]:
-    """Which lines go."""
+    """Which lines are taken out."""
     counts = lines.counts
     words, characters = counts[kernel.WORDS], counts[kernel.CHARACTERS]
     out = np.zeros(len(lines), np.bool_)
@@ -147,11 +147,11 @@ def _corrected(options: RefinedWebOptions, text: pa.LargeStringArray, lines: Lin
     bits = [
         ((1 << n) - 1) << before for n, before in ((starts, 0), (ends, starts), (len(options.anywhere), starts + ends))
     ]
-    for found, mask in zip((lines.at_start, lines.at_end, lines.anywhere), bits, strict=True):
-        out |= short & ((found & np.uint64(mask)) > 0)
+    for phrases, mask in zip((lines.at_start, lines.at_end, lines.anywhere), bits, strict=True):
+        out |= short & ((phrases & np.uint64(mask)) > 0)
     if options.counters:
         data = buffers(text)[0].tobytes()
-        # Only lines that have a number can be counters, and those that go anyway need not be asked.
+        # Only lines with a number can be counters, and lines that are taken out already need no check.
         for line in np.flatnonzero(short & ~out & (counts[kernel.NUMBERS] > 0)).tolist():
             out[line] = COUNTER.fullmatch(data, int(lines.start[line]), int(lines.end[line])) is not None
     return out

@@ -1,7 +1,7 @@
-"""Gopher's repetition rules: does the document say the same thing again and again? Decisions are datatrove's.
+"""The stage `gopher_repetition`: drops documents that repeat themselves, by Gopher's rules. Decisions are datatrove's.
 
-Rae et al. 2021 (arXiv:2112.11446), appendix A.1 and table A1. n-grams are counted in hash tables over the hashes that
-the shared walk leaves, and most never reach one (`eyas.text_kernels.statistics.repetition`). Words differ from
+Rae et al. 2021 (arXiv:2112.11446), appendix A.1 and table A1. n-grams are counted in hash tables, over the hashes that the
+shared walk computes; most n-grams never reach a table (`eyas.text_kernels.statistics.repetition`). Words differ from
 datatrove's.
 """
 
@@ -23,7 +23,7 @@ REPEATED: Final[NGrams] = ((5, 0.15), (6, 0.14), (7, 0.13), (8, 0.12), (9, 0.11)
 
 
 class GopherRepetition(Heuristic):
-    """Drops documents of which too much is repeated. The rules are asked in the order of the options; null turns one off."""
+    """Drops documents of which too much is repeated. Rules are checked in the order of the options; null turns a rule off."""
 
     name: ClassVar[str] = "gopher_repetition"
     version: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""The statistics of text that heuristic filters share: named counts, counted once for all filters of a pass."""
+"""Statistics of text that heuristic filters share: named counts, computed once for all filters of a pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Statistics:
-    """Counts of n documents by name; the names are those of `eyas.text_kernels.statistics.text.MEANING`, and n-grams."""
+    """Counts of n documents by name; the names are those in `eyas.text_kernels.statistics.text.MEANING`, and n-grams."""
 
     def __init__(self, counts: npt.NDArray[np.int64], names: Sequence[str]) -> None:
         self._counts = counts
@@ -36,11 +36,11 @@ class Statistics:
         return len(self._counts)
 
     def take(self, rows: npt.NDArray[Any]) -> Statistics:
-        """The statistics of some of the documents: a mask, or their numbers."""
+        """The statistics of some of the documents, chosen by a mask or by their numbers."""
         return Statistics(self._counts[rows], list(self._columns))
 
     def ratio(self, part: str, whole: str) -> Floats:
-        """Per document one count divided by another; NaN for 0/0."""
+        """For each document one count divided by another; NaN for 0/0."""
         return divide(self[part], self[whole])
 
 
@@ -52,10 +52,10 @@ def divide(part: npt.NDArray[Any], whole: npt.NDArray[Any]) -> Floats:
 
 @dataclass(frozen=True)
 class TextMeasure:
-    """What a filter wants counted beside what always is. None: it does not ask for this, so any will do."""
+    """The counts that a filter needs beside those that are always made. None: the filter does not use this option."""
 
     stop_words: tuple[tuple[str, tuple[str, ...]], ...] | None = None
-    """Lists by language; the list of "" serves all others."""
+    """Lists of stop words by language; the list of "" is for all other languages."""
     terminals: str | None = None
     short_line: int | None = None
     top: tuple[int, ...] = ()
@@ -63,28 +63,28 @@ class TextMeasure:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The column `lang`, where there are lists of stop words for several languages."""
+        """The column `lang`, if there are lists of stop words for several languages."""
         return ("lang",) if len(self.stop_words or ()) > 1 else ()
 
     def joined(self, other: Measure) -> TextMeasure | None:
-        """What both want; None if they want different lists or characters, which one walk cannot count."""
+        """The counts that both need; None if they need different lists or characters, which one walk cannot count."""
         if not isinstance(other, TextMeasure):
             return None
         single: dict[str, Any] = {}
         for name in ("stop_words", "terminals", "short_line"):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine is not None and theirs is not None and mine != theirs:
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if ours is not None and theirs is not None and ours != theirs:
                 return None
-            single[name] = theirs if mine is None else mine
+            single[name] = theirs if ours is None else ours
         top, repeated = ((*self.top, *other.top), (*self.repeated, *other.repeated))
         return TextMeasure(**single, top=tuple(sorted(set(top))), repeated=tuple(sorted(set(repeated))))
 
     def covers(self, other: TextMeasure) -> bool:
-        """Whether what is counted for this serves the other, too."""
+        """Whether the counts for this measure serve the other, too."""
         return self.joined(other) == self
 
     def attach(self, docs: pa.Table) -> pa.Table:
-        """The documents with their counts in a hidden column, whose metadata say what was counted."""
+        """The documents with their counts in a hidden column, whose metadata hold this measure."""
         counts = self._count(docs)
         values = pa.FixedSizeListArray.from_arrays(pa.array(counts.reshape(-1)), counts.shape[1])
         field = pa.field(COLUMN, values.type, metadata={_MEASURE: json.dumps(asdict(self)).encode()})
@@ -93,7 +93,7 @@ class TextMeasure:
         return docs.append_column(field, values)
 
     def of(self, docs: pa.Table) -> Statistics:
-        """The statistics of the documents: those that travel with them if they will do, or else counted here."""
+        """The statistics of the documents, from their hidden column if its measure covers this one, or else counted here."""
         if COLUMN in docs.column_names:
             attached = _read(docs.schema.field(COLUMN).metadata[_MEASURE])
             if attached.covers(self):

@@ -1,9 +1,9 @@
-"""The characters that datatrove's filters count as symbols, and those that end a sentence to them.
+"""The characters that datatrove's filters count as symbols, and those that they count as the end of a sentence.
 
-A word made only of symbols is not a word to Gopher's rules. Both sets are data, written down as code points:
-`PUNCTUATION_SET` and `TERMINAL_PUNCTUATION` of datatrove 0.10.1 (`datatrove/utils/text.py`, Apache-2.0). The first has
-common punctuation, the controls save tab and newline, and the second, which are marks of many scripts. It is not
-Unicode's category P: `•` and `€` are not in it, `$`, `+` and `１` are. Kept for equal decisions; tests compare.
+A word made only of symbols is not a word for Gopher's rules. Both sets are data, written as code points: `PUNCTUATION_SET`
+and `TERMINAL_PUNCTUATION` of datatrove 0.10.1 (in its `utils/text.py`, Apache-2.0). The first has common punctuation, the
+controls save tab and newline, and the second set, which are marks of many scripts. It is not Unicode's category P: `•` and
+`€` are not in it, `$`, `+` and `１` are. The sets are kept for equal decisions; a test compares them with datatrove's.
 """
 
 from __future__ import annotations

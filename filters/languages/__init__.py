@@ -1,11 +1,13 @@
-"""Thresholds and stop words by language: Gopher's and FineWeb's rules were tuned on English, and fail elsewhere.
+"""Thresholds and stop words by language, because Gopher's and FineWeb's rules were tuned on English and fail elsewhere.
 
-`languages.json` holds the 18 languages of Falcon-H1 with a source for every value: FineWeb-2's numbers (Penedo et al.
-2025, arXiv:2506.20920) where our words are like its words, and numbers fitted again where they are not. In Chinese and
-Japanese each character is a word here: at FineWeb-2's own thresholds its repetition rule of 5-grams would drop 15 % of
-2,340 Japanese documents, where FineWeb-2 drops 4 %. The trade: a list to keep, against a model of each language.
-`fit` finds thresholds on one's own documents; `read` takes them, or anybody's, from a file.
+`filters/languages/languages.json` holds the 18 languages of Falcon-H1 with a source for every value: FineWeb-2's numbers
+(Penedo et al. 2025, arXiv:2506.20920) where our words are like its words, and numbers fitted again where they are not. In
+Chinese and Japanese each character is a word here: at FineWeb-2's own thresholds its repetition rule of 5-grams would drop
+15 % of 2,340 Japanese documents, where FineWeb-2 drops 4 %. The trade: a list to maintain, against a model of each language.
+`fit` computes thresholds from a user's documents; `read` reads them from a file.
 """
+
+# Tested in tests/filters/languages/test_languages.py.
 
 from __future__ import annotations
 
@@ -36,18 +38,18 @@ class Source(Options):
     licence: str
     """The licence of that file."""
     derivation: str
-    """How the value was found."""
+    """How the value was derived."""
 
 
 class Value(Options):
-    """A threshold, or a list, and the key of its source."""
+    """A threshold or a list, and the key of its source."""
 
     value: Any
     source: str
 
 
 class LanguageEntry(Options):
-    """One language. `stages`: stage, option: value and source."""
+    """One language. `stages`: value and source by stage and option."""
 
     name: str = Field(min_length=1)
     """The language's English name."""
@@ -92,7 +94,7 @@ def _file() -> _File:
 
 
 def load() -> dict[str, LanguageEntry]:
-    """The built-in languages by their ISO 639-1 code, which is also their label in lid.176."""
+    """The built-in languages by ISO 639-1 code, which is also their label in lid.176."""
     return dict(_file().languages)
 
 
@@ -109,7 +111,7 @@ def overrides(stage: str, lang: str) -> dict[str, Any]:
 
 
 def thresholds_of(stage: str, by_language: bool | str) -> dict[str, dict[str, Any]]:
-    """The options of a stage by language: the built-in ones for true, those of a user's file for its path."""
+    """The options of a stage by language: built-in ones for true, those of a user's file for its path."""
     if isinstance(by_language, str):
         return {language: stages[stage] for language, stages in read(by_language).items() if stage in stages}
-    return {language: found for language in load() if (found := overrides(stage, language))}
+    return {language: options for language in load() if (options := overrides(stage, language))}

@@ -1,15 +1,15 @@
-"""Fitting thresholds to one's own documents, language by language, from scores that are there already.
+"""Fits thresholds to a user's documents, language by language, from scores that the ledger holds already.
 
-A rule's threshold was found on English. What carries over to another language is not the number but what it does:
+A rule's threshold was chosen on English. Not the number carries over to another language, but its effect:
 
 * `quantile`: the same share of the language's documents fails as fails in the reference language at its default;
 * `tail`: a given share of each language's own documents fails (10 % is FineWeb-2's 10Tail);
 * `mean_std`: as many standard deviations from the language's mean as the default lies from the reference's mean.
 
-After methods that were compared for FineWeb-2 (Penedo et al. 2025, arXiv:2506.20920). Its MedianRatio is left out: a
-median may be 0, as all six of repeated n-grams are in 837 Hindi documents, and no ratio stretches that. The trade:
-`quantile` and `tail` say how many documents go, whatever they are: on a clean corpus they drop good ones. Pure NumPy:
-4 million scores of 18 languages take 0.6 s on a busy machine.
+The methods follow those that were compared for FineWeb-2 (Penedo et al. 2025, arXiv:2506.20920). Its MedianRatio is left
+out: a median may be 0, as all six of repeated n-grams are in 837 Hindi documents, and a ratio cannot scale that. The trade:
+`quantile` and `tail` fix how many documents are dropped, whatever they are: on a clean corpus they drop good ones. 4 million
+scores of 18 languages take 0.6 s on a busy machine.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Fitted:
     threshold: float
     default: float
     before: float
-    """Share of the documents that fail at the default; 0 where there are none."""
+    """Share of the documents that fail at the default; 0 if there are no documents."""
     after: float
     """Share of the documents that fail at the threshold."""
     documents: int
-    """How many documents have a finite score."""
+    """Number of documents with a finite score."""
     kept: str | None
-    """Why the default was kept; None where the threshold was fitted."""
+    """Why the default was kept; None if the threshold was fitted."""
 
 
 def fit(
@@ -64,11 +64,11 @@ def fit(
 ) -> list[Fitted]:
     """One result for each language and rule, sorted by language, rules in the order of `scores`.
 
-    `scores`: rule to float64[documents]; what is not finite is left out. `directions`: a rule `at_least` fails scores
-    below its threshold, one `at_most` fails those above. `languages`: the label of each document; None and "" are left
-    out. `share` is used by `tail` only, `reference` by the others. Where equal scores allow no threshold with the asked
-    share, the nearest share is taken, the smaller of two. The default stands where it gives that share already, and
-    where there are fewer than `min_documents`. Raises ValueError for arguments that do not fit together.
+    `scores`: rule to float64[documents]; scores that are not finite are left out. `directions`: a rule `at_least` fails
+    scores below its threshold, a rule `at_most` those above. `languages`: the label of each document; None and "" are left
+    out. Only `tail` uses `share`, only the other methods use `reference`. If equal scores allow no threshold with the wanted
+    share, the nearest share is taken, the smaller of two. The default is kept if it gives that share already, or if there
+    are fewer than `min_documents`. Raises ValueError for arguments that do not fit together.
     """
     labels = np.array([label or "" for label in languages], dtype=np.str_)
     _check(scores, directions, defaults, labels, method, share)
@@ -85,9 +85,11 @@ def fit(
         for rule, values in scores.items():
             sign = 1.0 if directions[rule] == "at_least" else -1.0
             wanted = np.asarray(values, np.float64)
-            own = _finite(sign * wanted[members[name]])
-            other = _finite(sign * wanted[members[reference]]) if method != "tail" else own
-            results.append(_fit_one(name, rule, own, other, sign, float(defaults[rule]), method, share, min_documents))
+            fitted = _finite(sign * wanted[members[name]])
+            other = _finite(sign * wanted[members[reference]]) if method != "tail" else fitted
+            results.append(
+                _fit_one(name, rule, fitted, other, sign, float(defaults[rule]), method, share, min_documents)
+            )
     return results
 
 
@@ -115,47 +117,50 @@ def _check(
 
 
 def _finite(values: Floats) -> Floats:
-    """The finite ones, ascending."""
+    """The finite values, ascending."""
     return np.sort(values[np.isfinite(values)])
 
 
 def _fit_one(
     language: str,
     rule: str,
-    own: Floats,
-    other: Floats,
+    scores: Floats,
+    reference: Floats,
     sign: float,
     default: float,
     method: Method,
     share: float,
     min_documents: int,
 ) -> Fitted:
-    """Scores and default times `sign` make every rule one of `at_least`; `own` and `other` are ascending."""
+    """Fits one rule for one language. Times `sign`, every rule is one of `at_least`.
+
+    `scores` and `reference`: the scores of the language and of the reference, times `sign`, ascending.
+    """
     kept = None
     threshold = sign * default
-    if len(own) < min_documents:
+    if len(scores) < min_documents:
         kept = f"fewer than {min_documents} documents"
-    elif len(other) < min_documents:
+    elif len(reference) < min_documents:
         kept = f"fewer than {min_documents} documents of the reference have a score"
     elif method == "mean_std":
-        deviation = float(other.std())
+        deviation = float(reference.std())
         if deviation > 0:
-            steps = (threshold - float(other.mean())) / deviation
-            moved = float(own.mean()) + steps * float(own.std())
-            threshold = float(f"{np.clip(moved, own[0], own[-1]):.4g}")
+            steps = (threshold - float(reference.mean())) / deviation
+            moved = float(scores.mean()) + steps * float(scores.std())
+            threshold = float(f"{np.clip(moved, scores[0], scores[-1]):.4g}")
         else:
             kept = "all scores of the reference are equal"
     else:
-        asked = share if method == "tail" else _failing(other, threshold)
-        threshold = _at_share(own, asked, threshold)
+        wanted = share if method == "tail" else _failing(reference, threshold)
+        threshold = _at_share(scores, wanted, threshold)
     return Fitted(
         language=language,
         rule=rule,
         threshold=sign * threshold + 0.0,  # no minus zero
         default=default,
-        before=_failing(own, sign * default),
-        after=_failing(own, threshold),
-        documents=len(own),
+        before=_failing(scores, sign * default),
+        after=_failing(scores, threshold),
+        documents=len(scores),
         kept=kept,
     )
 
@@ -166,9 +171,9 @@ def _failing(ascending: Floats, threshold: float) -> float:
 
 
 def _at_share(ascending: Floats, share: float, default: float) -> float:
-    """The threshold that fails a share as near to `share` as equal scores allow; `default` if it does so already."""
+    """The threshold that fails a share as near to `share` as equal scores allow; `default` if that does so already."""
     count = len(ascending)
-    # Only as many can fail as lie below a jump of the sorted scores.
+    # Equal scores fail together, so the number that fails is the place of a jump in the sorted scores.
     jumps = np.flatnonzero(np.diff(ascending) > 0) + 1
     possible = np.concatenate(([0], jumps, [count]))
     failing = int(possible[np.argmin(np.abs(possible - share * count))])
@@ -182,7 +187,7 @@ def _at_share(ascending: Floats, share: float, default: float) -> float:
 
 
 def _roundest(low: float, high: float) -> float:
-    """A number in (low, high], just below `high` where it is finite, of three significant digits or as many as needed."""
+    """A number in (low, high], just below a finite `high`, of three significant digits or as many as needed."""
     if math.isinf(high):
         return math.nextafter(low, math.inf)
     size = math.floor(math.log10(abs(high))) if high else 0
@@ -195,19 +200,19 @@ def _roundest(low: float, high: float) -> float:
 
 
 def to_yaml(fitted: Sequence[Fitted], note: str = "") -> str:
-    """The thresholds as a file that `eyas.filters.languages.read` takes; `note` (method, date, documents) heads it.
+    """The thresholds as a file that `eyas.filters.languages.read` reads; `note` (method, date, documents) heads it.
 
-    Every line says in a comment how many documents it rests on and what share of them fails. Where a default was kept,
-    the comment stands alone; a list of n-grams is written whole if any of its lengths was fitted. Raises ValueError for
-    a rule that is not the name of a stage's option, or comes twice.
+    A comment on every line says how many documents it rests on and what share of them fails. If a default was kept, the
+    line is a comment only; a list of n-grams is written whole if any of its lengths was fitted. Raises ValueError for a
+    rule that is not the name of a stage's option, or comes twice.
     """
     _check_names(fitted)
     lines = [f"# {line}" for line in note.splitlines()]
     for language in dict.fromkeys(result.language for result in fitted):
-        own = [result for result in fitted if result.language == language]
+        results = [result for result in fitted if result.language == language]
         body: list[str] = []
-        for stage in dict.fromkeys(_parts(result.rule)[0] for result in own):
-            options = list(_options([result for result in own if _parts(result.rule)[0] == stage]))
+        for stage in dict.fromkeys(_parts(result.rule)[0] for result in results):
+            options = list(_options([result for result in results if _parts(result.rule)[0] == stage]))
             head = f"  {stage}:" if any(not line.startswith("#") for line in options) else f"  # {stage}"
             body += [head, *(f"    {line}" for line in options)]
         some = any(not line.lstrip().startswith("#") for line in body)
@@ -241,7 +246,7 @@ def _parts(rule: str) -> tuple[str, str, int | None]:
 
 
 def _options(fitted: Sequence[Fitted]) -> Iterator[str]:
-    """The lines of one stage. The results of an option stand together: one, or one for each length of its n-grams."""
+    """The lines of one stage. Each option takes its results together: one, or one for each length of its n-grams."""
     for option in dict.fromkeys(_parts(result.rule)[1] for result in fitted):
         results = [result for result in fitted if _parts(result.rule)[1] == option]
         if all(result.kept for result in results):

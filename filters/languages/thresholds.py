@@ -1,14 +1,14 @@
-"""Which thresholds may depend on the language, and the reader of a user's own file of them.
+"""Reads a user's file of thresholds by language, and lists the options that may depend on the language.
 
-The file is YAML (or JSON): language, stage, option, value. `eyas fit` writes such a file; people write them by hand too:
+The file is YAML (or JSON): language, stage, option, value. `eyas fit` writes such a file; users also write it by hand:
 
     de:
       gopher_quality: {max_avg_word_length: 15}
       gopher_repetition: {top_n_grams: [[2, 0.17], [3, 0.15], [4, 0.14]]}
 
-Only names and kinds are checked here; bounds are the stages' own, which check them when they are built. The trade: the
-options are listed a second time, so that reading a file imports no stage. A test compares the lists with the stages.
-Reading the 18 built-in languages written out in this form takes 60 ms.
+Only names and kinds are checked here; stages check bounds when they are built. The trade: the options are listed a second
+time, so that reading a file imports no stage. A test compares the lists with the stages. Reading the 18 built-in languages
+written out in this form takes 60 ms.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Final
 from eyas.errors import InputError
 
 Thresholds = dict[str, dict[str, dict[str, Any]]]
-"""Language, stage, option: value."""
+"""Values by language, stage and option."""
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z]+)*")
 
@@ -51,7 +51,7 @@ def _is_n_grams(value: Any) -> bool:
 
 
 class Kind:
-    """What the value of an option looks like. `expected` ends the sentence "expected …"."""
+    """A kind of value that an option may have. `expected` completes the sentence "expected …"."""
 
     def __init__(self, expected: str, fits: Callable[[Any], bool]) -> None:
         self.expected = expected
@@ -97,19 +97,19 @@ OPTIONS: Final[dict[str, dict[str, Kind]]] = {
         "new_line_ratio": NUMBER,
     },
 }
-"""Stage, option: kind. Names are those of the stages' options. Left out is what a stage counts once for all languages:
-`stop_chars` and `short_line_length` of fineweb_quality."""
+"""Kinds by stage and option, named like the stages' options. `stop_chars` and `short_line_length` of fineweb_quality are
+left out, because a stage counts them once for all languages."""
 
 
 def is_language(label: Any) -> bool:
-    """Whether `label` can stand for a language in the file: de, zh-cn, deu_Latn."""
+    """Whether `label` can be a language in the file: de, zh-cn, deu_Latn."""
     return isinstance(label, str) and _LANGUAGE.fullmatch(label) is not None
 
 
 def read(path: str | Path) -> Thresholds:
-    """A user's own thresholds: language, stage, option, value.
+    """A user's thresholds: values by language, stage and option.
 
-    Raises ValueError with one line for every problem found: file, language, stage, option, and the nearest valid name.
+    Raises ValueError with one line for every problem: file, language, stage, option, and the nearest valid name.
     """
     data = _parse(Path(path))
     problems = list(_problems(data))
@@ -133,7 +133,7 @@ def _problems(data: Any) -> Iterator[str]:
 
 
 def check(stage: Any, options: Any) -> Iterator[str]:
-    """What is wrong with the thresholds of one stage, as ends of sentences that begin with the stage's name."""
+    """The problems of one stage's thresholds, as ends of sentences that begin with the stage's name."""
     known = OPTIONS.get(stage) if isinstance(stage, str) else None
     if known is None:
         yield f": no stage whose thresholds depend on the language{_nearest(stage, OPTIONS)}"

@@ -1,4 +1,4 @@
-"""Privacy: personal data and secrets leave the text before anything is trained on it."""
+"""Privacy: replaces personal data and secrets in texts by placeholders, before anything is trained on them."""
 
 from eyas.filters.privacy.mask_pii import MaskPII
 

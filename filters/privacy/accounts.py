@@ -1,8 +1,9 @@
-"""Bank account and payment card numbers. A check digit alone is not proof: one random number in ten passes Luhn.
+"""Finds bank account and payment card numbers.
 
-So a card must be written in the groups of its network (4-4-4-4, or 4-6-5 for American Express) and not in a table, or
-have a word such as `card` or `visa` before it on the same line. In 36,000 files of code, 25 numbers of 14 to 19 digits
-pass Luhn and begin like a card; so did 20 rows of a table of four-digit numbers. None is masked.
+A check digit alone is no proof: one random number in ten passes Luhn. So a card must be written in the groups of its
+network (4-4-4-4, or 4-6-5 for American Express) and not in a table, or have a word such as `card` or `visa` before it on
+the same line. In 36,000 files of code, 25 numbers of 14 to 19 digits pass Luhn and begin like a card; so did 20 rows of a
+table of four-digit numbers. None is masked.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _EXAMPLES: Final = (
     "6011000990139424 3056930009020004 30569309025904 38520000023237 36227206271667 3530111333300000 "
     "3566002020360505 6200000000000005"
 )
-"""Numbers that payment services publish for tests (Stripe, PayPal, Braintree); they belong to no one."""
+"""Numbers that payment services publish for tests (Stripe, PayPal, Braintree); they belong to nobody."""
 _GAP: Final = r"[ \u00a0-]"
 _CARD: Final = re.compile(
     rf"[2-6](?<![\w.,+*/^$-].)(?:"
@@ -54,12 +55,12 @@ _CARD_WORD: Final = re.compile(
 )
 _OTHER_GROUP: Final = re.compile(r"(?<![0-9])[0-9]{4,8}(?![0-9])")
 _REACH: Final = 48
-"""How many characters of the line are asked for such a word, or for other groups of digits."""
+"""How many characters of the line are searched for such a word, or for other groups of digits."""
 
 
 @cache
 def _iban_bodies() -> dict[str, re.Pattern[str]]:
-    """Country code to the pattern of an IBAN of that length, written in one piece or in groups of four."""
+    """By country code, the pattern of an IBAN of its length, written in one piece or in groups of four."""
     letters = [chr(code) for code in range(ord("A"), ord("Z") + 1)]
     bodies = {}
     for country in (first + second for first in letters for second in letters):
@@ -74,18 +75,21 @@ def _iban_bodies() -> dict[str, re.Pattern[str]]:
 
 
 def find_ibans(text: str) -> Iterator[Span]:
-    """IBANs with the length, structure and check digits of their country (python-stdnum); identity: without spaces."""
+    """IBANs with the length, structure and check digits of their country (python-stdnum).
+
+    The identity is the IBAN without spaces.
+    """
     bodies = _iban_bodies()
     floor = 0
     for head in _IBAN_HEAD.finditer(text):
         body = bodies.get(head[0][:2])
-        found = body.match(text, head.start()) if body is not None and head.start() >= floor else None
-        if found is None:
+        match = body.match(text, head.start()) if body is not None and head.start() >= floor else None
+        if match is None:
             continue
-        compact = re.sub(_GAP, "", found[0])
+        compact = re.sub(_GAP, "", match[0])
         if iban.is_valid(compact):
-            yield Span(found.start(), found.end(), compact)
-            floor = found.end()
+            yield Span(match.start(), match.end(), compact)
+            floor = match.end()
 
 
 def is_card(digits: str) -> bool:
@@ -95,13 +99,13 @@ def is_card(digits: str) -> bool:
 
 
 def _line_start(text: str, start: int) -> int:
-    """Where the line of `start` begins, at most `_REACH` characters before."""
+    """The beginning of the line around `start`, at most `_REACH` characters before it."""
     reach = max(0, start - _REACH)
     return max(reach, text.rfind("\n", reach, start) + 1)
 
 
 def _in_table(text: str, start: int, end: int) -> bool:
-    """Whether other groups of four digits or more stand on the same line nearby."""
+    """Whether other groups of four digits or more are on the same line nearby."""
     stop = text.find("\n", end, end + _REACH)
     before = text[_line_start(text, start) : start]
     after = text[end : end + _REACH if stop < 0 else stop]
@@ -109,15 +113,15 @@ def _in_table(text: str, start: int, end: int) -> bool:
 
 
 def find_cards(text: str) -> Iterator[Span]:
-    """Payment card numbers; identity: the digits."""
-    for found in _CARD.finditer(text):
-        digits = re.sub(_GAP, "", found[0])
+    """Payment card numbers. The identity is the digits."""
+    for match in _CARD.finditer(text):
+        digits = re.sub(_GAP, "", match[0])
         if not is_card(digits):
             continue
-        alone = digits != found[0] and not _in_table(text, found.start(), found.end())
-        if not alone and not _CARD_WORD.search(text, _line_start(text, found.start()), found.start()):
+        alone = digits != match[0] and not _in_table(text, match.start(), match.end())
+        if not alone and not _CARD_WORD.search(text, _line_start(text, match.start()), match.start()):
             continue
-        yield Span(found.start(), found.end(), digits)
+        yield Span(match.start(), match.end(), digits)
 
 
 IBAN: Final = Detector("iban", r"[A-Z]{2}[0-9]{2}[ \x{a0}-]?[A-Z0-9]{4}[ \x{a0}-]?[A-Z0-9]{2}", find_ibans)

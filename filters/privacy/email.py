@@ -1,8 +1,8 @@
-"""E-mail addresses: found at their `@`, then read to the left and to the right, each within RFC 5321's limits.
+"""Finds e-mail addresses by their `@`, and reads to the left and to the right of it, within RFC 5321's limits.
 
-Looking at `@` first keeps a text of a million letters, or of a million `@`, linear. Compared with datatrove's pattern
-it also reads accented, Greek and Cyrillic letters, `joe [at] mail.org`, `%40` and `&#64;`, and leaves alone what only
-looks like an address: `pkg@4.17.21`, `icon@2x.png`, `git@github.com:`, `this@Outer.field`, `user@example.com`.
+Because the `@` comes first, the time is linear even on a million letters, or a million `@`. Compared with datatrove's
+pattern, it also reads accented, Greek and Cyrillic letters, `joe [at] mail.org`, `%40` and `&#64;`, and it leaves alone what
+only looks like an address: `pkg@4.17.21`, `icon@2x.png`, `git@github.com:`, `this@Outer.field`, `user@example.com`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from eyas.filters.privacy.spans import Detector, Span
 _MAX_LOCAL: Final = 64
 _MAX_DOMAIN: Final = 253
 _ALNUM: Final = "A-Za-z0-9\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u03ff\u0400-\u04ff"
-"""Letters of the scripts that put spaces between words. Others touch an address without being part of it."""
+"""Letters of the scripts that put spaces between words. Other letters may touch an address without being part of it."""
 _OPEN, _CLOSE = r"[\[(<{]", r"[\])>}]"
 _AT: Final = re.compile(
     r"@|%40|&#64;|&#x40;|\[ ?(?i:at) ?\] ?|\( ?(?i:at) ?\) ?|< ?(?i:at) ?> ?|\{ ?(?i:at) ?\} ?| AT "
@@ -29,7 +29,7 @@ _SPELLINGS: Final = (
     "&#",
     *(at + end for at in ("at", "AT", "At", "aT") for end in (")", "]", ">", "}", " )", " ]", " >", " }")),
 )
-"""One of these is in every text with another spelling of `@`: asking for them is faster than the pattern."""
+"""Every text with another spelling of `@` has one of these: searching them is faster than the pattern."""
 # Read backwards, from the `@` to the left.
 _LOCAL: Final = re.compile(rf"[{_ALNUM}_.'&$~+-]{{1,{_MAX_LOCAL + 1}}}+")
 _DOMAIN: Final = re.compile(rf"[{_ALNUM}.-]{{1,{_MAX_DOMAIN + 1}}}+")
@@ -41,13 +41,13 @@ _LITERAL: Final = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f.:]{3,45}+)\]")
 _LABEL: Final = re.compile(rf"[{_ALNUM}](?:[{_ALNUM}-]{{0,61}}[{_ALNUM}])?")
 _TOP: Final = re.compile(r"[^\W\d_]{2,24}|[xX][nN]--[A-Za-z0-9-]{2,59}")
 _BOUNCE: Final = re.compile(r"[A-Za-z0-9_.+-]*(?:\+|(?i:bounce|return|owner|errors|sentto))[A-Za-z0-9_.+-]*=")
-"""Mailing lists send from `list-bounces+joe=mail.org@list.org`: the reader's own address is part of the local part."""
+"""Mailing lists send from `list-bounces+joe=mail.org@list.org`: the reader's address is within the local part."""
 _USERINFO: Final = re.compile(r"//[^\s/@]{1,64}:\Z")
 
 _RESERVED: Final = frozenset({"example", "invalid", "localhost", "test"})
-"""Top-level names that lead to no one (RFC 2606, section 2)."""
+"""Top-level names that are never assigned (RFC 2606, section 2)."""
 _RESERVED_DOMAINS: Final = frozenset({"example.com", "example.net", "example.org"})
-"""Second-level names that lead to no one (RFC 2606, section 3)."""
+"""Second-level names that are never assigned (RFC 2606, section 3)."""
 _NOT_TOP: Final = re.compile(
     "bmp|class|cls|conf|cpp|css|csv|dll|exe|gif|html?|ico|jpe?g|jsx?|json|log|lua|mount|path|php|png|ps1|service|slice|sty|"
     "socket|svg|swf|tar|target|tgz|tiff|timer|toml|tsx|ttf|txt|wav|webp|woff|xml|ya?ml"
@@ -55,20 +55,20 @@ _NOT_TOP: Final = re.compile(
 """File and unit suffixes that end a word with an `@` in it, and are no top-level domain."""
 _COMMON_TOP: Final = re.compile("[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|name|museum|coop|aero|mobi|asia|online")
 _NOT_LOCAL: Final = frozenset({"git", "hg", "svn"})
-"""The account that everyone logs in with: git@github.com."""
+"""Accounts that everybody uses: git@github.com."""
 _LABELLED: Final = frozenset({"break", "continue", "return", "super", "this"})
-"""Kotlin's labels, when a capital follows: this@Outer.field."""
+"""Kotlin's labels, if a capital follows: this@Outer.field."""
 _LEAST_OCTET: Final = 32
 """`tool@1.2.3.4` is a version, as in filters/privacy/ip.py."""
 
 
 def _local(text: str, floor: int, at: int) -> int:
-    """Where the local part that ends at `at` starts; `at` itself if there is none."""
+    """The start of the local part that ends at `at`; `at` itself if there is none."""
     window = text[max(floor, at - _MAX_LOCAL - 1) : at]
-    found = _LOCAL.match(window[::-1])
-    if found is None or found.end() > _MAX_LOCAL or window[-1] == ".":
+    backwards = _LOCAL.match(window[::-1])
+    if backwards is None or backwards.end() > _MAX_LOCAL or window[-1] == ".":
         return at
-    local = window[len(window) - found.end() :]
+    local = window[len(window) - backwards.end() :]
     local = local[local.rfind("..") + 2 :] if ".." in local else local
     local = local.lstrip(".'&~+-")
     start = at - len(local)
@@ -98,10 +98,10 @@ def _domain(text: str, start: int, spelled: bool) -> tuple[int, str] | None:
         except ValueError:
             return None
         return literal.end(), literal[0]
-    found = (_SPELLED if spelled else _DOMAIN).match(text, start)
-    if found is None or found.end() - start > _MAX_DOMAIN:
+    match = (_SPELLED if spelled else _DOMAIN).match(text, start)
+    if match is None or match.end() - start > _MAX_DOMAIN:
         return None
-    raw = found[0].rstrip(".-")
+    raw = match[0].rstrip(".-")
     if raw.endswith("E") and text.startswith("<gt>", start + len(raw)):
         raw = raw[:-1]  # Perl's documentation writes E<lt>joe@mail.orgE<gt>
     domain = _DOT.sub(".", raw) if spelled else raw
@@ -124,17 +124,17 @@ def _domain(text: str, start: int, spelled: bool) -> tuple[int, str] | None:
 
 
 def _numeric(raw: str, start: int) -> tuple[int, str] | None:
-    """A public IPv4 address as domain, with its end; a version number is none."""
+    """The end of a domain that is a public IPv4 address, and the address; None for a version number."""
     try:
         address = ipaddress.IPv4Address(raw)
     except ValueError:
         return None
-    wanted = address.is_global and max(address.packed) >= _LEAST_OCTET
-    return (start + len(raw), raw) if wanted else None
+    public = address.is_global and max(address.packed) >= _LEAST_OCTET
+    return (start + len(raw), raw) if public else None
 
 
 def find_emails(text: str) -> Iterator[Span]:
-    """Addresses with a plausible domain; identity: the address in lower case and plain spelling."""
+    """Addresses with a plausible domain. The identity is the address in lower case and plain spelling."""
     floor = 0
     for sign in (_AT if any(spelling in text for spelling in _SPELLINGS) else _PLAIN_AT).finditer(text):
         at = sign.start()

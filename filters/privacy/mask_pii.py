@@ -1,11 +1,10 @@
-"""Personal data and secrets become placeholders: the same address is `<EMAIL_1>` throughout its document.
+"""The stage `mask_pii`: replaces personal data and secrets by placeholders; one address is `<EMAIL_1>` in all its document.
 
-Placeholders depend on the document alone; datatrove's PIIFormatter takes the next of a ring of replacements, so its
-output changes with the order of the documents. RE2 first asks the Arrow column whether a document may hold anything;
-only those that may are read in Python: 29 to 35 MB/s of CPU time with all kinds on ten kinds of real text in equal
-parts, e-mail and ip alone 38 to 54, where PIIFormatter makes 11 to 13. On mail alone it is 6 to 7 MB/s: each document
-is read twice, so that nothing is left to find. What is found in Python is precise rather than complete: names and postal
-addresses need a model, and are left.
+Placeholders depend on the document alone; datatrove's PIIFormatter takes the next of a ring of replacements, so its output
+changes with the order of the documents. RE2 first searches the Arrow column for documents that may hold anything, and only
+those are read in Python: 29 to 35 MB/s of CPU time with all kinds on ten kinds of real text in equal parts, e-mail and ip
+alone 38 to 54, where PIIFormatter makes 11 to 13. On mail alone it is 6 to 7 MB/s, because each document is read twice, so
+that nothing is left to find. Detectors are precise rather than complete: names and postal addresses need a model, and stay.
 """
 
 from __future__ import annotations
@@ -33,19 +32,20 @@ from eyas.filters.privacy.spans import KINDS, Detector, Kind, Placeholders, touc
 class MaskPII(Mapper):
     """Replaces e-mail addresses, IP addresses, telephone, account and card numbers and secrets by placeholders.
 
-    The kinds are masked one after the other: secret, email, ip, iban, card, phone. So where two overlap the earlier
-    kind wins, and what one has replaced the next does not see; within a kind, the match that starts first wins. This is
-    repeated until nothing more is found, so that masking a text twice changes nothing.
+    The kinds are masked one after the other: secret, email, ip, iban, card, phone. So the earlier kind wins if two overlap,
+    and no kind sees what an earlier one has replaced. Within a kind, the match that starts first wins. This is repeated
+    until nothing more is found, so that masking a text twice changes nothing.
     """
 
     kinds: tuple[Kind, ...] = KINDS
-    """What is masked: any of secret, email, ip, iban, card, phone (all by default)."""
+    """The kinds that are masked: any of secret, email, ip, iban, card, phone (all by default)."""
     private_ips: bool = False
     """Whether addresses of private networks (10.0.0.1, fe80::1) are masked too (datatrove: public ones only)."""
     regions: tuple[str, ...] = ()
-    """Regions (US, DE, …) whose telephone numbers count in national spelling too; none: only those with `+`."""
+    """Regions (US, DE, …) whose telephone numbers are also found in national spelling. Without any, only numbers with `+`
+    are found."""
     placeholder: Literal["numbered", "plain"] = "numbered"
-    """`numbered`: `<EMAIL_1>`, `<EMAIL_2>` by first appearance in the document; `plain`: `<EMAIL>` for all of them."""
+    """`numbered`: `<EMAIL_1>`, `<EMAIL_2>` by first appearance in the document; `plain`: `<EMAIL>` for all."""
 
     @field_validator("kinds")
     @classmethod
@@ -79,7 +79,7 @@ class MaskPII(Mapper):
         return tuple(detector for detector in every if detector.kind in self.kinds)
 
     def map(self, docs: pa.Table) -> pa.Table:
-        """The documents with masked text, and a note of how many were found of each kind."""
+        """The documents with masked text, and a note of how many spans of each kind were masked."""
         text = docs.column("text").combine_chunks()
         notes: list[str | None] = [None] * len(text)
         changed = np.zeros(len(text), np.bool_)
@@ -96,33 +96,33 @@ class MaskPII(Mapper):
         return docs.append_column(NOTE, pa.array(notes, pa.string()))
 
     def _candidates(self, text: pa.LargeStringArray) -> list[tuple[int, tuple[Detector, ...]]]:
-        """The rows that may hold something, each with the detectors to ask."""
+        """The rows that may hold something, each with the detectors that may find it."""
         any_hint = "|".join(f"(?:{detector.hint})" for detector in self._detectors)
         rows = np.flatnonzero(pc.match_substring_regex(text, any_hint))
-        some = text.take(pa.array(rows))
-        hits = np.array([np.asarray(pc.match_substring_regex(some, d.hint)) for d in self._detectors])
+        chosen = text.take(pa.array(rows))
+        hits = np.array([np.asarray(pc.match_substring_regex(chosen, d.hint)) for d in self._detectors])
         return [
             (int(row), tuple(d for d, hit in zip(self._detectors, hits[:, i], strict=True) if hit))
             for i, row in enumerate(rows)
         ]
 
     def mask(self, text: str, detectors: tuple[Detector, ...] | None = None) -> tuple[str, dict[Kind, int]]:
-        """`text` with placeholders, and how many spans of each kind were replaced; by all detectors, or those given."""
+        """`text` with placeholders, and how many spans of each kind were replaced, by `detectors` or by all."""
         names = Placeholders(text, self.placeholder == "numbered")
         counts: dict[Kind, int] = {}
-        found = True
-        while found:
-            found = False
+        replaced = True
+        while replaced:
+            replaced = False
             for detector in detectors or self._detectors:
                 text, count = _replace(text, detector, names)
                 if count:
                     counts[detector.kind] = counts.get(detector.kind, 0) + count
-                    found = True
+                    replaced = True
         return text, dict(sorted(counts.items(), key=lambda item: KINDS.index(item[0])))
 
 
 def _replace(text: str, detector: Detector, names: Placeholders) -> tuple[str, int]:
-    """`text` with one kind masked, and how many spans that were."""
+    """`text` with one kind masked, and the number of masked spans."""
     pieces: list[str] = []
     done = 0
     for start, end, identity in detector.find(text):

@@ -1,10 +1,10 @@
-"""Telephone numbers, as Google's metadata knows them (the package `phonenumbers`).
+"""Finds telephone numbers by Google's metadata (the package `phonenumbers`).
 
-Without regions only international numbers count (`+353 1 496 0000`): digits alone say nothing. With regions, a run of
-digits counts too if the package's matcher takes it for a number and either a word such as `tel` announces it or it
-is grouped like one. The matcher alone, at its leniency VALID, was wrong in almost every hit on web pages and code:
-decimals, dates, page numbers, the FSF's postcode. It takes up to 20 ms on a bad line, so it sees single runs of at
-most 40 digits.
+Without regions, only international numbers count (`+353 1 496 0000`), because digits alone mean nothing. With regions, a
+run of digits counts too if the package's matcher takes it for a number, and if a word such as `tel` announces it or it is
+grouped like a number. The matcher alone, at its leniency VALID, was wrong in almost every hit on web pages and code:
+decimals, dates, page numbers, the FSF's postcode. It takes up to 20 ms on a bad line, so it gets single runs of at most 40
+digits.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _ANNOUNCED: Final = re.compile(
 _GROUPS: Final = re.compile(r"[0-9]+")
 _TRUNK_DIGITS: Final = 9
 _REACH: Final = 40
-"""How many characters before a number are asked for such a word."""
+"""How many characters before a number are searched for such a word."""
 _PATCH: Final = re.compile(r"^@@ -[0-9]", re.MULTILINE)
 
 
@@ -56,13 +56,13 @@ def _parsed(raw: str) -> phonenumbers.PhoneNumber | None:
 
 
 def find_international(text: str) -> Iterator[Span]:
-    """Numbers with `+` and a country code; groups of digits behind a complete number are not part of it."""
+    """Numbers with `+` and a country code; groups of digits after a complete number are not part of it."""
     patch: bool | None = None
-    for found in _INTERNATIONAL.finditer(text):
-        raw = found[0]
+    for match in _INTERNATIONAL.finditer(text):
+        raw = match[0]
         if _DECIMAL.fullmatch(raw):
             continue  # a coordinate or a rate
-        if raw[1:].isdigit() and (found.start() == 0 or text[found.start() - 1] == "\n"):
+        if raw[1:].isdigit() and (match.start() == 0 or text[match.start() - 1] == "\n"):
             patch = _PATCH.search(text) is not None if patch is None else patch
             if patch:
                 continue  # a line added by a patch
@@ -74,31 +74,31 @@ def find_international(text: str) -> Iterator[Span]:
             raw = raw[: cuts[-1]]
             number = _parsed(raw)
         if number is not None:
-            yield Span(found.start(), found.start() + len(raw), _identity(number))
+            yield Span(match.start(), match.start() + len(raw), _identity(number))
 
 
 def find_national(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
     """Numbers as they are dialled within one of `regions`; the first region that accepts a run of digits decides."""
-    for found in _NATIONAL.finditer(text):
-        run = found[0]
+    for digits in _NATIONAL.finditer(text):
+        run = digits[0]
         if not _MIN_DIGITS <= sum(map(str.isdigit, run[: 4 * _MAX_DIGITS])) <= _MAX_DIGITS:
             continue
-        announced = _ANNOUNCED.search(text, max(0, found.start() - _REACH), found.start()) is not None
+        announced = _ANNOUNCED.search(text, max(0, digits.start() - _REACH), digits.start()) is not None
         if not announced and not _dialled(run):
             continue
         leniency = Leniency.VALID if announced else Leniency.STRICT_GROUPING
         for region in regions:
             matches = list(PhoneNumberMatcher(run, region, leniency))
             if not announced and [match.raw_string.strip("()") for match in matches] != [run.strip("()")]:
-                continue  # a part of a run says little: octal ranges such as 0240–0377 (0241–0376)
+                continue  # a part of a run is weak evidence: octal ranges such as 0240–0377 (0241–0376)
             for match in matches:
-                yield Span(found.start() + match.start, found.start() + match.end, _identity(match.number))
+                yield Span(digits.start() + match.start, digits.start() + match.end, _identity(match.number))
             if matches:
                 break
 
 
 def _dialled(run: str) -> bool:
-    """Whether a run of digits that nothing announces has the groups of a number: (415) 555-2671, 020 7946 0958."""
+    """Whether a run of digits without such a word has the groups of a number: (415) 555-2671, 020 7946 0958."""
     groups = [len(group) for group in _GROUPS.findall(run)]
     american = groups == [3, 3, 4] or (groups == [1, 3, 3, 4] and run.startswith("1"))
     trunk = run.lstrip("(").startswith("0") and len(groups) > 2 and min(groups) > 1 and sum(groups) >= _TRUNK_DIGITS
@@ -106,7 +106,7 @@ def _dialled(run: str) -> bool:
 
 
 def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    """International numbers, and those of `regions`; identity: the number in E.164."""
+    """International numbers, and those of `regions`. The identity is the number in E.164."""
     spans = list(find_international(text)) if "+" in text else []
     if regions:
         taken = [(span.start, span.end) for span in spans]

@@ -1,6 +1,6 @@
-"""Secrets: keys whose issuers gave them a form of their own, private keys, and what is assigned to `password`.
+"""Finds secrets: keys in a form that identifies their issuer, private keys, and values assigned to names such as `password`.
 
-Every form says where it comes from. What is plainly a stand-in stays: `AKIAIOSFODNN7EXAMPLE`, `${TOKEN}`, `xxxx`,
+A comment on every form names its source. Obvious stand-ins are left: `AKIAIOSFODNN7EXAMPLE`, `${TOKEN}`, `xxxx`,
 `"changeme"`. Assigned values without a form must look random: letters and digits, and enough entropy for their length.
 """
 
@@ -16,7 +16,7 @@ from eyas.filters.privacy.spans import Detector, Span
 
 
 class _Form(NamedTuple):
-    """`hint`: RE2, found wherever `pattern` is; the group `value`, if there is one, is what gets masked."""
+    """A form of keys. `hint`: an RE2 pattern that matches wherever `pattern` does. A group `value0` is masked alone."""
 
     hint: str
     pattern: str
@@ -90,7 +90,7 @@ _TEMPLATE: Final = re.compile(r"[${}<>%]\{|\{\{|\$[A-Za-z_(]|%[sd(]|\{[A-Za-z0-9
 _WORDY: Final = re.compile(r"[A-Za-z]+[0-9]{0,4}(?:[_.:/-][A-Za-z]*[0-9]{0,4})*")
 """Words and short numbers joined by signs: a name, not a value."""
 _DIGITS: Final = re.compile(r"[0-9]+")
-"""A value without quotes with one run of digits is as likely a name: `testRSA2048PrivateKey`."""
+"""A value without quotes and with one run of digits may well be a name: `testRSA2048PrivateKey`."""
 _MIN_DISTINCT: Final = 6
 
 
@@ -106,9 +106,9 @@ def is_stand_in(value: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Letters and digits together, not a name, and near the entropy that a random value of this length has.
+    """Whether `value` has letters and digits, is no name, and has nearly the entropy of a random value of its length.
 
-    A random text of n characters from 62 has about log2(min(n, 62)) bits per character at most; 0.75 of that is asked.
+    A random text of n characters from 62 has about log2(min(n, 62)) bits per character at most; 0.75 of that is required.
     """
     letters, digits = any(map(str.isalpha, value)), any(map(str.isdigit, value))
     if not (letters and digits) or _WORDY.fullmatch(value) or is_stand_in(value):
@@ -117,8 +117,8 @@ def looks_random(value: str) -> bool:
 
 
 def _keyed(text: str) -> Iterator[Span]:
-    for found in _KEYED.finditer(text):
-        start, end = found.span("value0") if found["value0"] else found.span()
+    for key in _KEYED.finditer(text):
+        start, end = key.span("value0") if key["value0"] else key.span()
         if not is_stand_in(text[start:end]):
             yield Span(start, end, text[start:end])
 
@@ -135,27 +135,27 @@ def _private_keys(text: str) -> Iterator[Span]:
 
 
 def _url_passwords(text: str) -> Iterator[Span]:
-    for found in _URL.finditer(text):
-        password = found[2]
+    for url in _URL.finditer(text):
+        user, password = url.groups()
         stand_in = _STAND_IN.search(password) or _TEMPLATE.search(password) or _PLAIN_WORD.fullmatch(password)
-        if not stand_in and found[1] != password:
-            yield Span(found.start(2), found.end(2), password)
+        if not stand_in and user != password:
+            yield Span(url.start(2), url.end(2), password)
 
 
 _PLAIN_WORD: Final = re.compile(r"[^\W\d_]{0,40}|(?:pass|pw)[^\W\d_]{0,40}[0-9]{0,4}|[0-9]{1,5}", re.IGNORECASE)
-"""`https://user:password@host` in a manual; digits alone are a port."""
+"""Passwords in manuals, `https://user:password@host`; digits alone are a port."""
 
 
 def _assigned(text: str) -> Iterator[Span]:
-    for found in _ASSIGNED.finditer(text):
-        group = "quoted" if found["quoted"] else "bare"
-        named = group == "bare" and len(_DIGITS.findall(found[group])) < 2
-        if looks_random(found[group]) and not named:
-            yield Span(found.start(group), found.end(group), found[group])
+    for assigned in _ASSIGNED.finditer(text):
+        group = "quoted" if assigned["quoted"] else "bare"
+        named = group == "bare" and len(_DIGITS.findall(assigned[group])) < 2
+        if looks_random(assigned[group]) and not named:
+            yield Span(assigned.start(group), assigned.end(group), assigned[group])
 
 
 def find_secrets(text: str) -> Iterator[Span]:
-    """Secrets, the longest first where they overlap from the same start, else the first; identity: the text itself."""
+    """Secrets without overlaps: the earlier wins; from the same start, the longer. The identity is the text itself."""
     spans: list[Span] = []
     if _KEYED_HINT.search(text):
         spans.extend(_keyed(text))

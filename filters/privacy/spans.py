@@ -1,9 +1,11 @@
-"""What every finder gives, and the placeholders that take its place.
+"""The spans that finders return, and the placeholders that replace them.
 
-A placeholder is one of `<EMAIL_1>` (numbered) or `<EMAIL>` (plain). It has no `@`, no dot and no run of digits that a
-finder could take for something else, and a match that touches a placeholder is refused: what is left of a longer
-match must not become a match of its own.
+A placeholder is `<EMAIL_1>` (numbered) or `<EMAIL>` (plain). It has no `@`, no dot and no run of digits that a finder could
+take for something else. A match that touches a placeholder is refused: the rest of a longer match must not become another
+match.
 """
+
+# Tested in tests/filters/privacy/test_mask_pii.py.
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 Kind = Literal["secret", "email", "ip", "iban", "card", "phone"]
 KINDS: Final[tuple[Kind, ...]] = ("secret", "email", "ip", "iban", "card", "phone")
-"""All kinds, in the order in which they are masked. What one has replaced, the next does not see."""
+"""All kinds, in the order in which they are masked. No kind sees what an earlier one has replaced."""
 
 _NAMES: Final = "|".join(kind.upper() for kind in KINDS)
 _NUMBERED: Final = re.compile(rf"<({_NAMES})_([1-9][0-9]{{0,8}})>")
@@ -24,7 +26,7 @@ _LONGEST: Final = len("<SECRET_123456789>")
 
 
 class Span(NamedTuple):
-    """Characters `start` to `end` of a text, and `identity`: two spellings of one thing share it."""
+    """Characters `start` to `end` of a text. `identity` is the same for two spellings of one thing."""
 
     start: int
     end: int
@@ -32,12 +34,12 @@ class Span(NamedTuple):
 
 
 Finder = Callable[[str], Iterator[Span]]
-"""Gives the spans of one kind, from left to right, without overlaps. Linear in the length of the text."""
+"""Returns the spans of one kind, from left to right, without overlaps, in time linear in the length of the text."""
 
 
 @dataclass(frozen=True)
 class Detector:
-    """One kind. `hint` is an RE2 pattern that is found in every text in which `find` finds anything."""
+    """The detector of one kind. `hint` is an RE2 pattern that matches every text in which `find` finds anything."""
 
     kind: Kind
     hint: str
@@ -56,7 +58,7 @@ def touches_placeholder(text: str, start: int, end: int) -> bool:
 class Placeholders:
     """The placeholders of one document: the n-th distinct identity of a kind gets the number n.
 
-    Numbers that the text already holds as placeholders are not given out again.
+    Numbers of placeholders that the text already holds are not used again.
     """
 
     text: str
@@ -65,7 +67,7 @@ class Placeholders:
     _last: dict[str, int] | None = None
 
     def of(self, kind: Kind, identity: str) -> str:
-        """The placeholder that stands for `identity` throughout the document."""
+        """The placeholder that replaces `identity` throughout the document."""
         if not self.numbered:
             return f"<{kind.upper()}>"
         known = self._known.get((kind, identity))

@@ -1,4 +1,4 @@
-"""datatrove's classes as stages: results are those of the class itself, and what cannot work is said in words."""
+"""datatrove's classes as stages: results are those of the class itself, and errors say what cannot work."""
 
 from __future__ import annotations
 

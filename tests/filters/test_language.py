@@ -138,7 +138,7 @@ def trained(folder: Path, **labelled: str) -> Path:
     return folder / "model.bin"
 
 
-def test_the_second_language_and_the_margin_are_told() -> None:
+def test_the_second_language_and_the_margin_are_columns() -> None:
     mixed = f"{SENTENCES['de']} {SENTENCES['fr']}"
     columns = judge(Language(), mixed, SENTENCES["ru"], "").columns
     first, second = columns["lang"].to_pylist(), columns["lang2"].to_pylist()
@@ -158,7 +158,7 @@ def test_a_small_margin_is_ambiguous_whether_languages_are_named_or_not() -> Non
         margin = verdict.columns["lang_margin"].to_pylist()
         assert verdict.score[0].as_py() == pytest.approx(margin[0], abs=1e-6)
         assert verdict.threshold.to_pylist() == [0.6, stage.min_score]
-    # What is not wanted at all is told as that, not as ambiguous.
+    # An unwanted language is the reason, not an ambiguous one.
     assert judge(Language(keep=["ru"], min_margin=0.6), mixed).reason.to_pylist() == ["language_unwanted"]
 
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -23,7 +22,6 @@ from hypothesis import strategies as st
 from eyas.corpus import StageUnavailable, Verdict
 from eyas.corpus.documents import documents
 from eyas.filters.url import UrlFilter, host
-from eyas.filters.url_lists import HashSet
 
 tldextract = pytest.importorskip("tldextract")
 pytestmark = pytest.mark.filterwarnings("ignore:The 'registered_domain' property:DeprecationWarning")
@@ -213,7 +211,7 @@ def test_many_urls_with_large_lists_agree_too(tmp_path: Path) -> None:
     assert [reasons(stage, url)[0] for url in urls[:50]] == found[:50]
 
 
-def test_the_entry_that_was_hit_is_told(files: dict[str, Any]) -> None:
+def test_the_detail_is_the_entry_that_matched(files: dict[str, Any]) -> None:
     verdict = judge(
         UrlFilter(**files),
         "https://www.bad.com/",
@@ -308,7 +306,7 @@ def test_lists_may_lie_on_any_storage() -> None:
         UrlFilter(words=["memory://lists/none"]).prepare()
 
 
-def test_what_cannot_work_is_said_in_words(tmp_path: Path, files: dict[str, Any]) -> None:
+def test_errors_say_what_cannot_work(tmp_path: Path, files: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no list is given: name files under domains"):
         UrlFilter()
     with pytest.raises(ValueError, match="there is no file or folder /nowhere/list"):
@@ -348,14 +346,3 @@ def test_a_stage_travels_without_its_lists_and_order_does_not_matter(files: dict
     assert again == stage and len(pickle.dumps(stage)) < 3000
     assert reasons(again, *reversed(urls)) == found[::-1]
     assert reasons(stage) == []
-
-
-@given(st.sets(st.binary(max_size=8)), st.lists(st.binary(max_size=8)))
-@settings(deadline=None)
-def test_a_hash_set_is_a_set(members: set[bytes], asked: list[bytes]) -> None:
-    """Empty strings apart, which are never members."""
-    found = HashSet([sorted(members)[:2], sorted(members)[2:]])
-    assert len(found) == len(members - {b""})
-    expected = [entry in members and entry != b"" for entry in [*asked, *members]]
-    assert found.contains([*asked, *members]).tolist() == expected
-    assert HashSet().contains(asked).tolist() == np.zeros(len(asked), np.bool_).tolist()

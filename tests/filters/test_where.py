@@ -60,7 +60,7 @@ def test_what_is_no_condition_on_one_document_is_refused(keep: str, message: str
         Where(keep=keep)
 
 
-def test_columns_that_it_needs_are_told() -> None:
+def test_columns_that_the_expression_names_are_needed() -> None:
     stage = Where(keep="words > 3 AND quality > 0.5 AND source = 'x' AND top_3_gram < 9")
     assert stage.columns_needed() == ("quality",)
     with pytest.raises(ValueError, match="gives Float64, not true or false"):

@@ -1,4 +1,4 @@
-"""What an evaluation tells: the trap of sorting by origin, the worst mistakes, documents without a score."""
+"""An evaluation: the trap of sorting by origin, the worst mistakes, documents without a score."""
 
 from __future__ import annotations
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import fasttext
-import numpy as np
 from classifier_driver import large
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyas.filters.classifiers.fasttext_model import FastTextOptions, train_fasttext
 from eyas.filters.classifiers.text import PLAIN, TextOptions, one_line
 
 PIECES = ["\n", "\r", "\0", "\t", "\x0b", "\x0c", " ", "</s>", "__label__", "_", "<", "/s>", "__LABEL__", "</S>"]
@@ -64,13 +59,3 @@ def test_words_are_set_apart_from_punctuation_and_scripts_without_spaces_become_
     ]
     assert one_line(large(["Don't\nSTOP"]), PLAIN) == ["Don't STOP"]
     assert one_line(large(["ÀB c"]), TextOptions(lowercase=True, max_characters=2)) == ["àb"]
-
-
-@settings(deadline=None, max_examples=10)
-@given(st.lists(HOSTILE, min_size=4, max_size=8))
-def test_training_knows_two_classes_whatever_the_texts_say(tmp_path_factory, texts: list[str]) -> None:  # type: ignore[no-untyped-def]
-    folder: Path = tmp_path_factory.mktemp("m")
-    lines = [f"{line} w" for line in one_line(large(texts), PLAIN)]
-    labels = np.arange(len(lines)) % 2 == 0
-    path = train_fasttext(lines, labels, FastTextOptions(dim=2, buckets=10, min_count=1, epochs=1), 1, folder)
-    assert sorted(fasttext.load_model(str(path)).get_labels()) == ["__label__negative", "__label__positive"]

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
 from classifier_driver import digests, large, rows, stage, texts, tiny_encoder, train
 from pydantic import ValidationError
 
-from eyas.filters.classifiers.learning import LEAST, prepare
 from eyas.filters.classifiers.models import load
-from eyas.filters.classifiers.sampling import CLASSES, NEGATIVE, POSITIVE, SURVEY, sample_schema
-from eyas.filters.classifiers.text import one_line
 from eyas.filters.classifiers.train import TrainClassifier
 
 MADE = rows(150, 150, 60)
@@ -88,50 +84,6 @@ def test_the_fingerprint_follows_the_files(tmp_path: Path) -> None:
         stage(negatives={"files": [f"{tmp_path}/none*.jsonl"]}).check_made([])
 
 
-def sample(*pieces: tuple[int, list[str]]) -> list[pa.Table]:
-    """Samples as the stage's tasks leave them."""
-    schema = sample_schema(["source"])
-    made = [{"class": number, "text": text, "source": CLASSES[number]} for number, many in pieces for text in many]
-    return [pa.Table.from_pylist(made, schema=schema)]
-
-
-def test_the_same_text_is_never_on_both_sides() -> None:
-    made = stage(groups=["source"], held_out=0.4, survey=5)
-    good, bad = texts(True, 50), texts(False, 50)
-    twins = [text.replace(" ", "\n") for text in good]  # to the model, the same text
-    samples = sample(
-        (POSITIVE, good + twins), (NEGATIVE, bad * 2 + ["", " \n"]), (SURVEY, [*good, "def f(): pass", ""])
-    )
-    found = prepare(made, samples, 3)
-    learned = set(one_line(found.train.column("text"), made.text))
-    judged = one_line(found.tested.column("text"), made.text)
-    assert not learned & set(judged) and len(set(judged)) == len(judged) == 41
-    assert found.labels == [True] * 20 + [False] * 20 + [None]
-    assert found.sizes["copies_left_out"] == 102 and found.train.num_rows == 60
-    assert "positives" in found.train.column("source").to_pylist()[:20] and (
-        "negatives" in found.train.column("source").to_pylist()[:20]
-    )
-
-
-def test_a_text_in_both_classes_is_refused_or_left_out() -> None:
-    good, bad = texts(True, 30), texts(False, 30)
-    samples = sample((POSITIVE, [*good, bad[0]]), (NEGATIVE, bad))
-    with pytest.raises(ValueError, match=r"prose: 1 texts are examples of both classes, such as '.*`in_both: drop`"):
-        prepare(stage(groups=["source"]), samples, 0)
-    found = prepare(stage(groups=["source"], in_both="drop"), samples, 0)
-    assert found.sizes["in_both_left_out"] == 1
-    seen = found.train.column("text").to_pylist() + found.tested.column("text").to_pylist()
-    assert bad[0] not in seen and len(seen) == 59
-
-
-def test_too_few_texts_are_refused() -> None:
-    samples = sample((POSITIVE, texts(True, LEAST)), (NEGATIVE, ["a", "b", "b"] * 30))
-    with pytest.raises(
-        ValueError, match=r"prose: 2 different texts among the negatives \(where source = 'web'\), at least 20"
-    ):
-        prepare(stage(groups=["source"]), samples, 0)
-
-
 def test_a_condition_may_ask_for_any_column_and_a_null_is_no(tmp_path: Path) -> None:
     made = stage(
         positives={"where": "source = 'wiki' and length(text) > 5 and kind is not null"},
@@ -148,9 +100,9 @@ def test_a_condition_may_ask_for_any_column_and_a_null_is_no(tmp_path: Path) -> 
         ({"positives": {"where": "source = = 'x'"}}, "where: cannot be read"),
         ({"positives": {}}, "exactly one of `where`"),
         ({"positives": {"where": "true", "files": ["x"]}}, "exactly one of `where`"),
-        ({"positives": {"where": "source = 'web'"}}, "nothing to tell apart"),
+        ({"positives": {"where": "source = 'web'"}}, "there is nothing to learn"),
         ({"name": "two words"}, "should match pattern"),
-        ({"groups": ["text"]}, "cannot be told apart"),
+        ({"groups": ["text"]}, "cannot be grouped"),
         ({"kind": "svm"}, "should be 'fasttext'"),
         ({"kind": {"encoder": "/no/such/model"}}, r"no `transformers` model at /no/such/model"),
         ({"held_out": 0.9}, "less than or equal to 0.5"),
@@ -165,7 +117,7 @@ def test_options_that_cannot_be_meant(options: dict[str, Any], message: str) -> 
     ("where", "message"),
     [
         ("length(text)", "gives UInt32, expected true or false"),
-        ("lang > 5", "cannot be asked"),
+        ("lang > 5", "cannot be evaluated"),
         ("count(text) > 200 and source = 'wiki'", "must depend on one document alone"),
     ],
 )

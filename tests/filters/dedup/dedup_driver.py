@@ -23,8 +23,8 @@ LAST_NUMBER = re.compile(r"\d+$")
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What became of one document; `of`: the position of the document it is a copy of."""
+class Outcome:
+    """The verdict on one document. `of`: the position of the document that it is a copy of."""
 
     kept: bool
     reason: str | None
@@ -32,7 +32,7 @@ class Fate:
     of: int | None
     columns: dict[str, Any]
     text: str
-    """What a reader gets: the text without what was cut out."""
+    """The text that a reader gets, without the spans that were cut out."""
     detail: str | None = field(default=None, compare=False)
 
 
@@ -41,12 +41,14 @@ def run(
     folder: Path,
     texts: Sequence[str],
     cuts: Sequence[int] = (),
-    dead: Sequence[int] = (),
+    gone: Sequence[int] = (),
     *,
     carry: Mapping[str, Sequence[Any]] | None = None,
-) -> list[Fate]:
-    """The fate of every text, in order; `cuts`: where parts begin; documents at `dead` were dropped before (fate None);
-    `carry`: columns that documents have besides."""
+) -> list[Outcome]:
+    """The outcome of every text that reaches the stage, in order.
+
+    `cuts`: where parts begin. `gone`: documents that an earlier stage dropped. `carry`: further columns of the documents.
+    """
     store = Store(str(folder))
     bounds = [0, *cuts, len(texts)]
     parts, positions = [], {}
@@ -59,28 +61,28 @@ def run(
         table = documents(ids, list(texts[first:last]), "s", [f"#{i}" for i in range(first, last)], columns)
         path, mask = f"documents/{number}.parquet", f"masks/{number}.parquet"
         store.write_table(path, table)
-        alive = np.array([i not in dead for i in range(first, last)], np.bool_)
-        store.write_table(mask, pa.table({"kept": pa.array(alive)}))
-        living = table.filter(pa.array(alive))
-        parts.append(Part(part_number, "s", path, last - first, living.num_rows, text_bytes(living), (mask,)))
+        kept = np.array([i not in gone for i in range(first, last)], np.bool_)
+        store.write_table(mask, pa.table({"kept": pa.array(kept)}))
+        rest = table.filter(pa.array(kept))
+        parts.append(Part(part_number, "s", path, last - first, rest.num_rows, text_bytes(rest), (mask,)))
     context = TaskContext(store, "pass", seed=0)
     plan = as_generator(stage.plan(parts))
     entries: list[Entry] | None = None
     while (step := next_step(plan, entries)) is not None:
         done = {task.key: task.run(context) for task in reversed(step.tasks)}  # any order must do
         entries = [done[task.key] for task in step.tasks]
-    fates: list[Fate] = []
+    outcomes: list[Outcome] = []
     for part in parts:
         verdict = stage.decide(part, parts, context)
         assert len(verdict) == part.kept
-        living = pa.concat_arrays(
+        kept_texts = pa.concat_arrays(
             [pa.array([], pa.large_string()), *(c for t in part.tables(store) for c in t.column("text").chunks)]
         )
-        left = living if verdict.cuts is None else splice(living, verdict.cuts, verdict.filler)
+        left = kept_texts if verdict.cuts is None else splice(kept_texts, verdict.cuts, verdict.filler)
         for i in range(len(verdict)):
             detail = verdict.detail[i].as_py()
-            fates.append(
-                Fate(
+            outcomes.append(
+                Outcome(
                     verdict.kept[i].as_py(),
                     verdict.reason[i].as_py(),
                     verdict.score[i].as_py(),
@@ -90,7 +92,7 @@ def run(
                     detail,
                 )
             )
-    return fates
+    return outcomes
 
 
 def _plain(name: str, value: Any, positions: dict[int, int]) -> Any:

@@ -1,4 +1,4 @@
-"""The safety belt: a sample of removals is judged again from the texts, and a wrong one stops the run."""
+"""The audit: a sample of removals is judged again from the texts, and a wrong one stops the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from dedup_driver import run
 from near_copies import edited, random_text
 
-from eyas.corpus.ledger import Books
 from eyas.errors import Alarm
 from eyas.filters.dedup import audit, minhash
 from eyas.filters.dedup.audit import excerpts
@@ -45,7 +44,7 @@ def texts() -> list[str]:
     ],
     ids=lambda stage: f"{type(stage).__name__}-{len(stage.model_fields_set)}",
 )
-def test_every_run_looks_at_a_sample_again(tmp_path: Path, texts: list[str], stage: minhash.MinhashDedup) -> None:
+def test_every_run_judges_a_sample_again(tmp_path: Path, texts: list[str], stage: minhash.MinhashDedup) -> None:
     keys = {"key": [str(number % 40) for number in range(len(texts))]}
     for name, cuts in (("one", []), ("three", [50, 140])):
         run(stage, tmp_path / name, [*texts, *texts[:5]], cuts, carry={"key": [*keys["key"], *keys["key"][:5]]})
@@ -67,7 +66,7 @@ def test_a_wrong_removal_stops_the_run_and_is_named(
     run(strict, tmp_path, texts)
     right = pl.read_parquet(tmp_path / "pass/audit/pairs.parquet")["right"]
     assert not right.all()
-    with pytest.raises(Alarm, match="removals that were looked at again were wrong"):
+    with pytest.raises(Alarm, match="removals that were judged again were wrong"):
         strict.check({}, {"audit": {"sampled": len(right), "right": int(right.sum())}})
 
 
@@ -83,28 +82,12 @@ def test_long_texts_are_passed_over_and_others_take_their_place(
     assert pairs["dropped_text"].str.len_chars().max() <= 400 < max(map(len, texts))
 
 
-def test_a_source_that_melts_away_rings_the_alarm() -> None:
-    stage = MinhashDedup(max_loss=0.8)
-    lost = {"wiki": Books(1000, 300, 700), "boilerplate": Books(859_092, 2, 859_090), "tiny": Books(99, 1, 98)}
-    with pytest.raises(Alarm, match=r"boilerplate: 859,090 of 859,092 documents \(100.0%\)") as alarm:
-        stage.check(lost, {})
-    assert "wiki" not in str(alarm.value) and "tiny" not in str(alarm.value) and "max_loss" in str(alarm.value)
-    MinhashDedup(max_loss=1.0).check(lost, {})
-
-
-def test_stages_that_cut_are_judged_by_bytes() -> None:
-    books = {"web": Books(1000, 1000, 0, bytes_in=1_000_000, bytes_kept=40_000)}
-    with pytest.raises(Alarm, match=r"web: 960,000 of 1,000,000 bytes of text \(96.0%\)"):
-        LineDedup().check(books, {})
-    MinhashDedup().check(books, {})
-
-
 def test_excerpts_show_where_texts_differ_or_what_was_cut() -> None:
     left, right = "a" * 5000 + "LEFT" + "z" * 5000, "a" * 5000 + "RIGHT" + "z" * 5000
     shown = excerpts(left, right)
     assert "LEFT" in shown[0] and "RIGHT" in shown[1]
     assert excerpts("short", "short text") == ("short", "short text")
-    piece = "é shared stretch"
+    piece = "é shared span"
     left, right = "x" * 3000 + piece + "y" * 3000, "q" * 9000 + piece + "r" * 500
     start = len(("q" * 9000).encode())
     assert all(piece in text for text in excerpts(left, right, (start, start + len(piece.encode()))))

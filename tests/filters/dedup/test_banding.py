@@ -46,3 +46,10 @@ def test_the_curve_as_text_marks_the_verified_threshold_once() -> None:
         assert len(marked) == 1 and float(marked[0].split()[0]) <= verify + 1e-9
     assert "0.924" in next(line for line in curve_lines(14, 8, 0.7) if line.strip().startswith("0.80"))
     assert np.all(np.diff([float(line.split()[-1]) for line in curve_lines(14, 8, 0.2)[1:]]) >= 0)
+
+
+def test_the_s_curve_is_the_formula_and_rises() -> None:
+    assert probability(0.8, 14, 8) == pytest.approx(0.924, abs=0.001)
+    curve = [float(probability(value / 10, 14, 8)) for value in range(11)]
+    assert curve == sorted(curve)
+    assert (curve[0], curve[-1]) == (0.0, 1.0)

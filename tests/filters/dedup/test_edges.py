@@ -42,48 +42,48 @@ def has_words(text: str) -> bool:
 def test_hostile_documents_and_their_copies(tmp_path: Path, name: str) -> None:
     """All of them once, then all again: the first of each stays as it is, and the audit agrees with every removal."""
     texts = list(SMALL.values())
-    fates = run(STAGES[name](), tmp_path, texts * 2, cuts=[7, len(texts) + 3])
-    first, second = fates[: len(texts)], fates[len(texts) :]
+    outcomes = run(STAGES[name](), tmp_path, texts * 2, cuts=[7, len(texts) + 3])
+    first, second = outcomes[: len(texts)], outcomes[len(texts) :]
     if name in ("exact", "minhash"):
-        assert all(fate.kept for fate in first)
+        assert all(outcome.kept for outcome in first)
         expected = [name == "minhash" and not has_words(text) for text in texts]
-        assert [fate.kept for fate in second] == expected
-    for text, fate in zip(texts, second, strict=True):
-        assert fate.text.encode().decode() == fate.text
-        assert len(fate.text.encode()) <= len(text.encode()) + 10
-    assert [fate.text for fate in first if fate.kept and fate.of is None] == [
-        text for text, fate in zip(texts, first, strict=True) if fate.kept and fate.of is None
+        assert [outcome.kept for outcome in second] == expected
+    for text, outcome in zip(texts, second, strict=True):
+        assert outcome.text.encode().decode() == outcome.text
+        assert len(outcome.text.encode()) <= len(text.encode()) + 10
+    assert [outcome.text for outcome in first if outcome.kept and outcome.of is None] == [
+        text for text, outcome in zip(texts, first, strict=True) if outcome.kept and outcome.of is None
     ]
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_one_enormous_document_beside_its_copy(tmp_path: Path, name: str) -> None:
     text = " ".join(f"word{number * 7919 % 100_003} of a long line\n" for number in range(60_000))
-    fates = run(STAGES[name](), tmp_path, ["small text that stands alone", text, text], cuts=[2])
-    assert fates[1].text == text and fates[1].kept
-    assert not fates[2].kept or len(fates[2].text) < len(text) / 50
+    outcomes = run(STAGES[name](), tmp_path, ["small text that stands alone", text, text], cuts=[2])
+    assert outcomes[1].text == text and outcomes[1].kept
+    assert not outcomes[2].kept or len(outcomes[2].text) < len(text) / 50
 
 
 @pytest.mark.parametrize("name", STAGES)
 @pytest.mark.parametrize("text", ["", "\n", "one", "The same words stand in every document of this corpus, all of it."])
 def test_corpora_of_one_document_again_and_again(tmp_path: Path, name: str, text: str) -> None:
-    fates = run(STAGES[name](), tmp_path, [text] * 50, cuts=[20])
-    assert fates[0].kept and fates[0].text == text
-    assert len({(fate.kept, fate.text) for fate in fates[1:]}) == 1
+    outcomes = run(STAGES[name](), tmp_path, [text] * 50, cuts=[20])
+    assert outcomes[0].kept and outcomes[0].text == text
+    assert len({(outcome.kept, outcome.text) for outcome in outcomes[1:]}) == 1
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_nothing_in_nothing_out(tmp_path: Path, name: str) -> None:
     assert run(STAGES[name](), tmp_path, []) == []
-    assert run(STAGES[name](), tmp_path / "dead", ["some text", "some text"], dead=[0, 1]) == []
+    assert run(STAGES[name](), tmp_path / "gone", ["some text", "some text"], gone=[0, 1]) == []
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_batches_in_which_all_documents_are_dead(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part, "BATCH_ROWS", 4)
     text = "The same words stand in every document of this corpus, and there are not a few of them."
-    dead = [*range(2, 14), *range(21, 25)]
-    living = [i for i in range(25) if i not in dead]
-    fates = run(STAGES[name](), tmp_path, [f"{text}\n{i}" if i in dead else text for i in range(25)], [20], dead)
-    assert len(fates) == len(living) and fates[0].text == text
-    assert all(not fate.kept or fate.text != text for fate in fates[1:])
+    gone = [*range(2, 14), *range(21, 25)]
+    kept = [i for i in range(25) if i not in gone]
+    outcomes = run(STAGES[name](), tmp_path, [f"{text}\n{i}" if i in gone else text for i in range(25)], [20], gone)
+    assert len(outcomes) == len(kept) and outcomes[0].text == text
+    assert all(not outcome.kept or outcome.text != text for outcome in outcomes[1:])

@@ -31,15 +31,15 @@ def test_the_first_of_equal_texts_stays(
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=2)))
     stage = ExactDedup(ignore_case=case, ignore_whitespace=space)
     first: dict[str, int] = {}
-    for i, fate in enumerate(run(stage, tmp_path_factory.mktemp("exact"), texts, cuts)):
+    for i, outcome in enumerate(run(stage, tmp_path_factory.mktemp("exact"), texts, cuts)):
         anchor = first.setdefault(folded(texts[i], case, space), i)
-        assert fate.kept == (anchor == i)
-        assert (fate.of, fate.reason) == ((None, None) if anchor == i else (anchor, "exact_duplicate"))
+        assert outcome.kept == (anchor == i)
+        assert (outcome.of, outcome.reason) == ((None, None) if anchor == i else (anchor, "exact_duplicate"))
 
 
 def test_documents_dropped_before_are_no_originals(tmp_path: Path) -> None:
-    fates = run(ExactDedup(), tmp_path, ["same", "other", "same", "same"], cuts=[2], dead=[0])
-    assert [(fate.kept, fate.of) for fate in fates] == [(True, None), (True, None), (False, 2)]
+    outcomes = run(ExactDedup(), tmp_path, ["same", "other", "same", "same"], cuts=[2], gone=[0])
+    assert [(outcome.kept, outcome.of) for outcome in outcomes] == [(True, None), (True, None), (False, 2)]
 
 
 def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(base, "SHARE", 16_000_000 / 500)
     cut = run(ExactDedup(memory=16_000_000), tmp_path / "many", texts, cuts=[100, 101, 350])
     assert cut == whole
-    assert sum(fate.kept for fate in whole) == len(set(texts))
+    assert sum(outcome.kept for outcome in whole) == len(set(texts))
 
 
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
@@ -75,6 +75,6 @@ def test_addresses_lose_what_seldom_tells_two_pages_apart(address: str, plain: s
 
 def test_by_a_column_that_some_parts_have_not(tmp_path: Path) -> None:
     keys = {"key": ["a", None, "a", "b"]}
-    fates = run(ExactDedup(by="key"), tmp_path, ["1", "2", "3", "4"], cuts=[2], carry=keys)
-    assert [fate.kept for fate in fates] == [True, True, False, True]
-    assert [fate.kept for fate in run(ExactDedup(by="absent"), tmp_path / "absent", ["1", "1"])] == [True, True]
+    outcomes = run(ExactDedup(by="key"), tmp_path, ["1", "2", "3", "4"], cuts=[2], carry=keys)
+    assert [outcome.kept for outcome in outcomes] == [True, True, False, True]
+    assert [outcome.kept for outcome in run(ExactDedup(by="absent"), tmp_path / "absent", ["1", "1"])] == [True, True]

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from dedup_driver import Fate, run
+from dedup_driver import Outcome, run
 from near_copies import edited, random_text
 
 from eyas.filters.dedup import base, minhash
@@ -36,7 +36,7 @@ def index_of(folder: Path) -> str:
     return str(folder / "pass/index")
 
 
-def one_after_another(days: tuple[list[str], ...], folder: Path, **options: object) -> list[Fate]:
+def one_after_another(days: tuple[list[str], ...], folder: Path, **options: object) -> list[Outcome]:
     found, indexes = [], []
     for number, day in enumerate(days):
         stage = MinhashDedup(**STAGE, against=indexes, **options)
@@ -48,9 +48,9 @@ def one_after_another(days: tuple[list[str], ...], folder: Path, **options: obje
 def test_day_after_day_keeps_what_one_run_keeps(days: tuple[list[str], ...], tmp_path: Path) -> None:
     together = run(MinhashDedup(keep="first"), tmp_path / "together", [text for day in days for text in day])
     apart = one_after_another(days, tmp_path / "apart")
-    assert [fate.kept for fate in apart] == [fate.kept for fate in together]
-    assert [fate.score for fate in apart] == [fate.score for fate in together]
-    assert 10 < sum(not fate.kept for fate in apart[len(days[0]) :]) < len(apart)
+    assert [outcome.kept for outcome in apart] == [outcome.kept for outcome in together]
+    assert [outcome.score for outcome in apart] == [outcome.score for outcome in together]
+    assert 10 < sum(not outcome.kept for outcome in apart[len(days[0]) :]) < len(apart)
 
 
 def test_any_memory_and_clusters_in_files_decide_alike(
@@ -67,9 +67,9 @@ def test_the_old_copy_stays_whatever_the_expression_says(tmp_path: Path) -> None
     text = " ".join(random_text(random.Random(0), 40))
     run(MinhashDedup(index=True), tmp_path / "old", [text])
     new = MinhashDedup(keep="longest", against=[index_of(tmp_path / "old")])
-    fates = run(new, tmp_path / "new", [f"{text} longer"])
-    assert [fate.kept for fate in fates] == [False]
-    assert fates[0].of is None and "near-duplicate of #0 in an earlier run" in (fates[0].detail or "")
+    outcomes = run(new, tmp_path / "new", [f"{text} longer"])
+    assert [outcome.kept for outcome in outcomes] == [False]
+    assert outcomes[0].of is None and "near-duplicate of #0 in an earlier run" in (outcomes[0].detail or "")
 
 
 def test_only_what_stayed_is_in_the_index(tmp_path: Path) -> None:

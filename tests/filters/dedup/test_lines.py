@@ -78,15 +78,15 @@ def test_what_is_left_is_what_the_twin_leaves(
     options = {"min_characters": data.draw(st.integers(1, 12)), "min_documents": data.draw(st.integers(2, 3))}
     stage = LineDedup(unit=unit, fold_case=case, keep_first=first, least_words=0, **options)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=2)))
-    fates = run(stage, tmp_path_factory.mktemp("lines"), texts, cuts)
-    assert [fate.text for fate in fates] == twin(texts, stage)
-    assert all(fate.kept for fate in fates)
+    outcomes = run(stage, tmp_path_factory.mktemp("lines"), texts, cuts)
+    assert [outcome.text for outcome in outcomes] == twin(texts, stage)
+    assert all(outcome.kept for outcome in outcomes)
 
 
 def test_a_paragraph_takes_the_empty_line_that_ends_the_text(tmp_path: Path) -> None:
     stage = LineDedup(unit="paragraph", min_characters=5, least_words=0)
-    fates = run(stage, tmp_path, ["a line of text", "a line of text\n\n  "], cuts=[])
-    assert [fate.text for fate in fates] == ["a line of text", ""]
+    outcomes = run(stage, tmp_path, ["a line of text", "a line of text\n\n  "], cuts=[])
+    assert [outcome.text for outcome in outcomes] == ["a line of text", ""]
 
 
 def test_documents_left_short_are_dropped_and_say_whose_copy_they_were(tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_documents_left_short_are_dropped_and_say_whose_copy_they_were(tmp_path:
         f"{notice}\nOne two",
         f"{notice}\n" + "word " * 9,
     ]
-    fates = run(LineDedup(), tmp_path, texts, cuts=[1])
-    assert [fate.kept for fate in fates] == [True, False, True]
-    assert (fates[1].reason, fates[1].score, fates[1].of) == ("short_after_cutting", 2.0, 0)
-    assert fates[2].text == "word " * 9 and fates[2].of == 0
+    outcomes = run(LineDedup(), tmp_path, texts, cuts=[1])
+    assert [outcome.kept for outcome in outcomes] == [True, False, True]
+    assert (outcomes[1].reason, outcomes[1].score, outcomes[1].of) == ("short_after_cutting", 2.0, 0)
+    assert outcomes[2].text == "word " * 9 and outcomes[2].of == 0
     size = len(notice) + 1
-    assert fates[2].columns["repeated_share"] == size / (size + 45)
+    assert outcomes[2].columns["repeated_share"] == size / (size + 45)
 
 
 def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
@@ -109,9 +109,9 @@ def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
     footer = "A footer that stands below every page of the site"
     texts = [f"{footer}\nand words of its own, many of them", f"unquestionably three-word lines\n{footer}"]
     texts += ["unquestionably three-word lines\nand then there is more, and more, and more of it", footer]
-    fates = run(LineDedup(), tmp_path, texts)
-    assert [fate.kept for fate in fates] == [True, True, True, False]
-    assert "three-word" in fates[1].text and "three-word" not in fates[2].text
+    outcomes = run(LineDedup(), tmp_path, texts)
+    assert [outcome.kept for outcome in outcomes] == [True, True, True, False]
+    assert "three-word" in outcomes[1].text and "three-word" not in outcomes[2].text
 
 
 def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_many_buckets_decide_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pool = [f"line number {i} of the pool of lines" for i in range(300)]
     texts = ["\n".join(chance.sample(pool, chance.randrange(1, 9))) for _ in range(200)]
     whole = run(LineDedup(), tmp_path / "one", texts)
-    assert [fate.text for fate in whole] == twin(texts, LineDedup())
+    assert [outcome.text for outcome in whole] == twin(texts, LineDedup())
     monkeypatch.setattr(base, "SHARE", 16_000_000 / 700)
     assert run(LineDedup(memory=16_000_000), tmp_path / "many", texts, cuts=[50, 51, 150]) == whole
 

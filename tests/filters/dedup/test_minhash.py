@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from dedup_driver import Fate, run
+from dedup_driver import Outcome, run
 from near_copies import VOCABULARY, edited, jaccard, of_similarity, random_text, shingle_set
 
 from eyas.corpus.shuffle import read_bucket
@@ -17,10 +17,7 @@ from eyas.filters.dedup import base, minhash
 from eyas.filters.dedup.banding import probability
 from eyas.filters.dedup.exact import ExactDedup
 from eyas.filters.dedup.minhash import MinhashDedup
-from eyas.filters.dedup.signatures import band_keys, lanes
 from eyas.text_kernels.words.words import words
-
-LANES = ["0x2a4c004b6ae97d7f", "0xfccac7c96d3a1e79", "0x93df7413971b78d9", "0x494f4724213d3138"]
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +33,21 @@ def corpus() -> list[str]:
     return texts
 
 
-def check(texts: list[str], fates: list[Fate], threshold: float) -> None:
+def check(texts: list[str], outcomes: list[Outcome], threshold: float) -> None:
     """Every drop is right, and its score is the true similarity with a document that stays."""
     sets = [shingle_set(text) for text in texts]
-    for i, fate in enumerate(fates):
-        if fate.kept:
-            assert (fate.reason, fate.score, fate.of) == (None, None, None)
+    for i, outcome in enumerate(outcomes):
+        if outcome.kept:
+            assert (outcome.reason, outcome.score, outcome.of) == (None, None, None)
             continue
-        assert fate.of is not None
-        assert fates[fate.of].kept
-        assert fate.reason == "near_duplicate"
-        assert fate.score == jaccard(sets[i], sets[fate.of])
-        assert fate.score >= threshold
-    sizes = [1 + sum(other.of == i for other in fates) for i in range(len(texts))]
-    for i, fate in enumerate(fates):
-        assert fate.columns["cluster_size"] == sizes[i if fate.of is None else fate.of]
+        assert outcome.of is not None
+        assert outcomes[outcome.of].kept
+        assert outcome.reason == "near_duplicate"
+        assert outcome.score == jaccard(sets[i], sets[outcome.of])
+        assert outcome.score >= threshold
+    sizes = [1 + sum(other.of == i for other in outcomes) for i in range(len(texts))]
+    for i, outcome in enumerate(outcomes):
+        assert outcome.columns["cluster_size"] == sizes[i if outcome.of is None else outcome.of]
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.7, 0.9])
@@ -58,21 +55,21 @@ def check(texts: list[str], fates: list[Fate], threshold: float) -> None:
 def test_every_drop_is_as_alike_as_promised_to_one_that_stays(
     tmp_path: Path, corpus: list[str], threshold: float, keep: str
 ) -> None:
-    fates = run(MinhashDedup(verify_jaccard=threshold, keep=keep), tmp_path, corpus, cuts=[30, 31, 120])
-    check(corpus, fates, threshold)
-    assert sum(not fate.kept for fate in fates) > 2
-    for i, fate in enumerate(fates):
-        if fate.of is not None:
-            stays = (-len(corpus[fate.of]), fate.of) if keep == "longest" else (fate.of,)
+    outcomes = run(MinhashDedup(verify_jaccard=threshold, keep=keep), tmp_path, corpus, cuts=[30, 31, 120])
+    check(corpus, outcomes, threshold)
+    assert sum(not outcome.kept for outcome in outcomes) > 2
+    for i, outcome in enumerate(outcomes):
+        if outcome.of is not None:
+            stays = (-len(corpus[outcome.of]), outcome.of) if keep == "longest" else (outcome.of,)
             assert stays < ((-len(corpus[i]), i) if keep == "longest" else (i,))
 
 
 def test_bands_that_always_meet_find_all_that_brute_force_finds(tmp_path: Path, corpus: list[str]) -> None:
     """With bands of one row nearly every pair is a candidate: then no two that stay are alike."""
-    fates = run(MinhashDedup(bands=200, rows=1, verify_jaccard=0.5), tmp_path, corpus)
-    check(corpus, fates, 0.5)
+    outcomes = run(MinhashDedup(bands=200, rows=1, verify_jaccard=0.5), tmp_path, corpus)
+    check(corpus, outcomes, 0.5)
     sets = [shingle_set(text) for text in corpus]
-    kept = [i for i, fate in enumerate(fates) if fate.kept]
+    kept = [i for i, outcome in enumerate(outcomes) if outcome.kept]
     assert [(i, j) for i in kept for j in kept if i < j and jaccard(sets[i], sets[j]) >= 0.5] == []
 
 
@@ -86,8 +83,8 @@ def test_recall_is_that_of_the_s_curve(tmp_path: Path, target: dict[str, float] 
             texts += of_similarity(chance, level / 100, 150)
             levels.append(level)
     stage = MinhashDedup(verify_jaccard=0.0, target=target) if target else MinhashDedup(verify_jaccard=0.0)
-    fates = run(stage, tmp_path, texts)
-    pairs = zip(fates[::2], fates[1::2], texts[::2], texts[1::2], strict=True)
+    outcomes = run(stage, tmp_path, texts)
+    pairs = zip(outcomes[::2], outcomes[1::2], texts[::2], texts[1::2], strict=True)
     found = np.array([not (a.kept and b.kept) for a, b, _, _ in pairs])
     true = np.array([jaccard(shingle_set(a), shingle_set(b)) for a, b in zip(texts[::2], texts[1::2], strict=True)])
     assert np.abs(true - np.array(levels) / 100).max() < 0.01
@@ -104,11 +101,11 @@ def test_a_chain_of_copies_is_not_cut_down_to_one(tmp_path: Path) -> None:
     """A≈B≈C≈…: neighbours share most of their text, the ends nothing (marin#6854)."""
     words_ = random_text(random.Random(1), 1000)
     chain = [" ".join(words_[start : start + 200]) for start in range(0, 800, 20)]
-    fates = run(MinhashDedup(bands=60, rows=3, verify_jaccard=0.7, keep="first"), tmp_path, chain)
-    check(chain, fates, 0.7)
-    kept = [i for i, fate in enumerate(fates) if fate.kept]
+    outcomes = run(MinhashDedup(bands=60, rows=3, verify_jaccard=0.7, keep="first"), tmp_path, chain)
+    check(chain, outcomes, 0.7)
+    kept = [i for i, outcome in enumerate(outcomes) if outcome.kept]
     assert len(kept) >= len(chain) / 3
-    assert sum(not fate.kept for fate in fates) >= len(chain) / 3
+    assert sum(not outcome.kept for outcome in outcomes) >= len(chain) / 3
 
 
 def test_the_same_for_any_cut_into_parts_and_buckets(
@@ -123,24 +120,24 @@ def test_the_same_for_any_cut_into_parts_and_buckets(
 
 def test_documents_without_words_stay_and_short_ones_compare_whole(tmp_path: Path) -> None:
     texts = ["", "\0", " ", "hello", "hello", "Hello there", "hello there", "a b c d", "a b c d e", "a b c d"]
-    fates = run(MinhashDedup(), tmp_path, texts, cuts=[4])
-    assert [fate.kept for fate in fates] == [True, True, True, True, False, True, False, True, True, False]
-    assert [fate.of for fate in fates if not fate.kept] == [3, 5, 7]
+    outcomes = run(MinhashDedup(), tmp_path, texts, cuts=[4])
+    assert [outcome.kept for outcome in outcomes] == [True, True, True, True, False, True, False, True, True, False]
+    assert [outcome.of for outcome in outcomes if not outcome.kept] == [3, 5, 7]
     case = run(MinhashDedup(fold_case=False), tmp_path / "case", texts)
-    assert [fate.kept for fate in case][5:7] == [True, True]
+    assert [outcome.kept for outcome in case][5:7] == [True, True]
 
 
 def test_a_hundred_thousand_copies_of_one_page_give_edges_and_comparisons_in_proportion(tmp_path: Path) -> None:
     """All pairs would be 5 billion."""
     texts = [" ".join(VOCABULARY[:30])] * 100_000
-    fates = run(MinhashDedup(), tmp_path, texts, cuts=[40_000])
-    assert [fate.kept for fate in fates] == [True] + [False] * 99_999
+    outcomes = run(MinhashDedup(), tmp_path, texts, cuts=[40_000])
+    assert [outcome.kept for outcome in outcomes] == [True] + [False] * 99_999
     edges = sum(
         read_bucket(Store(str(tmp_path)), [f"pass/{path}"], 0).num_rows
         for path in (f"edges-1-union-find/{name}" for name in Store(str(tmp_path)).list("pass/edges-1-union-find"))
     )
     assert edges == 14 * 99_999
-    assert fates[0].columns["cluster_size"] == 100_000
+    assert outcomes[0].columns["cluster_size"] == 100_000
 
 
 def test_documents_around_one_boilerplate_all_stay(tmp_path: Path) -> None:
@@ -148,8 +145,8 @@ def test_documents_around_one_boilerplate_all_stay(tmp_path: Path) -> None:
     chance = random.Random(5)
     notice = random_text(chance, 60)
     texts = [" ".join([*notice, *random_text(chance, 60)]) for _ in range(3000)]
-    fates = run(MinhashDedup(), tmp_path, texts)
-    assert all(fate.kept for fate in fates)
+    outcomes = run(MinhashDedup(), tmp_path, texts)
+    assert all(outcome.kept for outcome in outcomes)
 
 
 def test_a_cluster_that_does_not_fit_is_verified_from_a_file(tmp_path: Path, corpus: list[str]) -> None:
@@ -174,42 +171,42 @@ def test_which_copy_stays_is_an_expression_and_sizes_add_up_over_stages(tmp_path
     text = " ".join(VOCABULARY[:50])
     texts = [text, f"{text} more", f"{text} even more"]
     for keep, stays in (("first", 0), ("longest", 2), ("shortest", 0), ("source(nobody), longest", 2)):
-        fates = run(MinhashDedup(keep=keep), tmp_path / keep, texts, cuts=[1])
-        assert [fate.kept for fate in fates] == [i == stays for i in range(3)], keep
-        assert fates[stays].columns == {"cluster_id": stays, "cluster_size": 3}
+        outcomes = run(MinhashDedup(keep=keep), tmp_path / keep, texts, cuts=[1])
+        assert [outcome.kept for outcome in outcomes] == [i == stays for i in range(3)], keep
+        assert outcomes[stays].columns == {"cluster_id": stays, "cluster_size": 3}
     exact = run(ExactDedup(), tmp_path / "exact", [text, text, f"{text} more"])
-    sizes = [fate.columns["cluster_size"] for fate in exact if fate.kept]
+    sizes = [outcome.columns["cluster_size"] for outcome in exact if outcome.kept]
     assert sizes == [2, 1]
     both = run(MinhashDedup(), tmp_path / "both", [text, f"{text} more"], carry={"cluster_size": [2, 1]})
-    assert [fate.columns["cluster_size"] for fate in both] == [3, 3]
+    assert [outcome.columns["cluster_size"] for outcome in both] == [3, 3]
 
 
 def test_of_identical_documents_one_stays(tmp_path: Path) -> None:
     texts = [" ".join(random_text(random.Random(0), 50))] * 300
-    fates = run(MinhashDedup(verify_jaccard=1.0), tmp_path, texts, cuts=[100, 200])
-    assert [fate.kept for fate in fates] == [True] + [False] * 299
-    assert {fate.columns["cluster_size"] for fate in fates} == {300}
+    outcomes = run(MinhashDedup(verify_jaccard=1.0), tmp_path, texts, cuts=[100, 200])
+    assert [outcome.kept for outcome in outcomes] == [True] + [False] * 299
+    assert {outcome.columns["cluster_size"] for outcome in outcomes} == {300}
 
 
 def test_documents_dropped_before_take_no_part(tmp_path: Path) -> None:
     text = " ".join(VOCABULARY[:50])
-    fates = run(MinhashDedup(), tmp_path, [text, "x y z", text, text], cuts=[2], dead=[0])
-    assert [(fate.kept, fate.of) for fate in fates] == [(True, None), (True, None), (False, 2)]
+    outcomes = run(MinhashDedup(), tmp_path, [text, "x y z", text, text], cuts=[2], gone=[0])
+    assert [(outcome.kept, outcome.of) for outcome in outcomes] == [(True, None), (True, None), (False, 2)]
 
 
 def test_nothing_in_nothing_out(tmp_path: Path) -> None:
     assert run(MinhashDedup(), tmp_path, []) == []
     assert list(MinhashDedup().plan([])) == []
-    assert run(MinhashDedup(), tmp_path / "dead", ["a b c", "a b c"], dead=[0, 1]) == []
+    assert run(MinhashDedup(), tmp_path / "gone", ["a b c", "a b c"], gone=[0, 1]) == []
 
 
 def test_folding_options_reach_the_words(tmp_path: Path) -> None:
     plain, changed = "on 12 May, they met; all of them", "on 34 May they met all of them"
     assert len(words(pa.array([plain], pa.large_string()))[0]) == 10
     strict = run(MinhashDedup(bands=200, rows=1, verify_jaccard=1.0), tmp_path / "strict", [plain, changed])
-    assert [fate.kept for fate in strict] == [True, True]
+    assert [outcome.kept for outcome in strict] == [True, True]
     loose = MinhashDedup(bands=200, rows=1, verify_jaccard=1.0, fold_digits=True, skip_punctuation=True)
-    assert [fate.kept for fate in run(loose, tmp_path / "loose", [plain, changed])] == [True, False]
+    assert [outcome.kept for outcome in run(loose, tmp_path / "loose", [plain, changed])] == [True, False]
 
 
 def test_folding_may_differ_by_source(tmp_path: Path) -> None:
@@ -219,40 +216,3 @@ def test_folding_may_differ_by_source(tmp_path: Path) -> None:
         stage = MinhashDedup(bands=200, rows=1, verify_jaccard=1.0, fold_digits=sources)
         assert run(stage, tmp_path / sources[0], texts)[1].kept != dropped
     assert MinhashDedup(fold_digits=["web"], keep="source(wiki, web)").sources_named() == ("wiki", "web", "web")
-
-
-# --- signatures -----------------------------------------------------------------------------------------------------
-
-
-def twin(sets: list[list[int]], count: int) -> np.ndarray:
-    """Signatures by definition: uint32[sets, count]."""
-    a, b = lanes(count, seed=1)
-    constants = list(zip(a.tolist(), b.tolist(), strict=True))
-    lanes_of = [[min([(x * v + y) % 2**64 >> 32 for v in s], default=2**32 - 1) for x, y in constants] for s in sets]
-    return np.array(lanes_of, np.uint32)
-
-
-def test_band_keys_are_those_of_the_twin() -> None:
-    chance = random.Random(5)
-    expected = twin([[chance.randrange(2**64) for _ in range(size)] for size in (0, 1, 2, 30)], 12)
-    keys = band_keys(expected, 4, 3).reshape(-1, 4)
-    for document, row in enumerate(expected.tolist()):
-        for band in range(4):
-            key = 0x9E3779B97F4A7C15 * (band + 1) % 2**64
-            for value in row[3 * band : 3 * band + 3]:
-                key = (key ^ value) * 0xD6E8FEB86659FD93 % 2**64
-                key ^= key >> 32
-            assert int(keys[document, band]) == key
-
-
-def test_the_hash_functions_never_change() -> None:
-    """Signatures are kept and compared across runs and machines."""
-    a, b = lanes(2, seed=1)
-    assert [hex(value) for value in [*a.tolist(), *b.tolist()]] == LANES
-
-
-def test_the_s_curve_is_the_formula_and_rises() -> None:
-    assert probability(0.8, 14, 8) == pytest.approx(0.924, abs=0.001)
-    curve = [float(probability(value / 10, 14, 8)) for value in range(11)]
-    assert curve == sorted(curve)
-    assert (curve[0], curve[-1]) == (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Shared stretches of text against a naive twin: a dictionary of every window of every document."""
+"""Shared spans of text against a naive twin: a dictionary of every window of every document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from eyas.filters.dedup import base, substring
-from eyas.filters.dedup.repeats import NOBODY, owners
 from eyas.filters.dedup.substring import SubstringDedup
 from eyas.text_kernels.utf8 import buffers
 from eyas.text_kernels.words.words import words
@@ -33,7 +32,7 @@ TEXT = st.lists(st.sampled_from(PHRASES) | st.text(max_size=4), max_size=6).map(
 
 
 def repeated(documents: Sequence[Sequence[object]], least: int) -> list[list[bool]]:
-    """Which symbols lie in a stretch of `least` that a document before has too."""
+    """Which symbols lie in a span of `least` that a document before has too."""
     first: dict[tuple[object, ...], int] = {}
     for number, symbols in enumerate(documents):
         for at in range(len(symbols) - least + 1):
@@ -88,10 +87,10 @@ def test_bytes_left_are_those_of_the_twin(
 ) -> None:
     stage = SubstringDedup(min_bytes=least, least_words=0, action="mask" if mask else "remove", filler="[…]")
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=2)))
-    fates = run(stage, tmp_path_factory.mktemp("bytes"), texts, cuts)
+    outcomes = run(stage, tmp_path_factory.mktemp("bytes"), texts, cuts)
     marks = repeated([text.encode() for text in texts], least)
     expected = [without_bytes(text, m, "[…]" if mask else "") for text, m in zip(texts, marks, strict=True)]
-    assert [fate.text for fate in fates] == expected
+    assert [outcome.text for outcome in outcomes] == expected
 
 
 @settings(deadline=None, max_examples=80)
@@ -101,36 +100,13 @@ def test_words_left_are_those_of_the_twin(
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(texts)), max_size=2)))
     stage = SubstringDedup(min_words=least, least_words=0)
-    fates = run(stage, tmp_path_factory.mktemp("words"), texts, cuts)
+    outcomes = run(stage, tmp_path_factory.mktemp("words"), texts, cuts)
     cut = [split(text) for text in texts]
     # Invisible characters do not count in a word.
     symbols = [[word.replace("\u200d", "").replace("\xad", "") for word in found] for found, _ in cut]
     marks = repeated(symbols, least)
     expected = [without_words(t, m, spans) for t, m, (_, spans) in zip(texts, marks, cut, strict=True)]
-    assert [fate.text for fate in fates] == expected
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(st.lists(st.integers(0, 2), max_size=12), max_size=6), st.integers(1, 5), st.integers(1, 30), st.data())
-def test_owners_are_the_same_from_one_suffix_array_or_many(
-    pieces: list[list[int]], least: int, shard: int, data: st.DataObject
-) -> None:
-    ids = [data.draw(st.integers(0, 3)) for _ in pieces]
-    flat = np.array([symbol for piece in pieces for symbol in piece], np.uint8)
-    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
-    id_array = np.array(ids, np.uint64)
-    seen: dict[tuple[int, ...], set[int]] = {}
-    for piece, document in zip(pieces, ids, strict=True):
-        for at in range(len(piece) - least + 1):
-            seen.setdefault(tuple(piece[at : at + least]), set()).add(document)
-    expected = []
-    for piece in pieces:
-        windows = [seen.get(tuple(piece[at : at + least]), set()) for at in range(len(piece))]
-        expected += [min(w) if len(w) > 1 and at + least <= len(piece) else int(NOBODY) for at, w in enumerate(windows)]
-    for size in (shard, 10_000):
-        for kind in (np.uint8, np.int32):
-            found = owners(flat.astype(kind), offsets, id_array, id_array, least, size)
-            assert found.tolist() == expected
+    assert [outcome.text for outcome in outcomes] == expected
 
 
 def test_any_memory_and_any_cut_into_parts_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +114,7 @@ def test_any_memory_and_any_cut_into_parts_give_the_same(tmp_path: Path, monkeyp
     pool = [" ".join(chance.choice("abcdefghijklmnop") * chance.randrange(1, 6) for _ in range(60)) for _ in range(25)]
     texts = [" ".join(chance.sample(pool, chance.randrange(1, 4))) for _ in range(60)]
     whole = run(SubstringDedup(min_words=20), tmp_path / "one", texts)
-    assert sum(not fate.kept for fate in whole) > 10
+    assert sum(not outcome.kept for outcome in whole) > 10
     monkeypatch.setattr(base, "SHARE", 16_000_000 / 3000)
     assert run(SubstringDedup(min_words=20, memory=16_000_000), tmp_path / "many", texts, cuts=[7, 8, 40]) == whole
 
@@ -160,7 +136,7 @@ def test_hot_fingerprints_are_found_by_hash_as_cold_ones_by_suffix_array(
                 patch.setattr(substring, "HOT", hot)
                 found.append(run(stage, folder / f"{stage.least}-{hot}-{stage.min_bytes}", texts, [len(texts) // 2]))
         assert found[0] == found[1] == found[2]
-        assert [fate.detail for fate in found[0]] == [fate.detail for fate in found[2]]
+        assert [outcome.detail for outcome in found[0]] == [outcome.detail for outcome in found[2]]
 
 
 def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
@@ -168,24 +144,24 @@ def test_what_others_lose_is_lost_nowhere(tmp_path: Path) -> None:
     first = " ".join(f"a{i}" for i in range(60))
     second = " ".join(f"b{i}" for i in range(60))
     texts = [first, f"{first} {second}", f"{second} " + " ".join(f"c{i}" for i in range(150)), first]
-    fates = run(SubstringDedup(min_words=20, least_words=100), tmp_path, texts)
-    assert [fate.kept for fate in fates] == [True, True, True, False]
-    assert fates[1].text == second and second not in fates[2].text
+    outcomes = run(SubstringDedup(min_words=20, least_words=100), tmp_path, texts)
+    assert [outcome.kept for outcome in outcomes] == [True, True, True, False]
+    assert outcomes[1].text == second and second not in outcomes[2].text
 
 
 def test_a_page_copied_ten_thousand_times_takes_part_once(tmp_path: Path) -> None:
     page = " ".join(f"w{i}" for i in range(120))
-    fates = run(SubstringDedup(), tmp_path, [page] * 10_000)
-    assert [fate.kept for fate in fates] == [True] + [False] * 9_999
-    assert {fate.text for fate in fates[1:]} == {""}
+    outcomes = run(SubstringDedup(), tmp_path, [page] * 10_000)
+    assert [outcome.kept for outcome in outcomes] == [True] + [False] * 9_999
+    assert {outcome.text for outcome in outcomes[1:]} == {""}
 
 
-def test_counting_cuts_nothing_and_tells_the_share(tmp_path: Path) -> None:
+def test_counting_cuts_nothing_and_adds_the_share(tmp_path: Path) -> None:
     text = "0123456789" * 3
-    fates = run(SubstringDedup(min_bytes=20, action="count"), tmp_path, [text, text + "abcdefghij", "other"])
-    assert [fate.text for fate in fates] == [text, text + "abcdefghij", "other"]
-    assert [fate.columns["repeated_share"] for fate in fates] == [0.0, 0.75, 0.0]
-    assert all(fate.kept for fate in fates) and fates[1].of == 0
+    outcomes = run(SubstringDedup(min_bytes=20, action="count"), tmp_path, [text, text + "abcdefghij", "other"])
+    assert [outcome.text for outcome in outcomes] == [text, text + "abcdefghij", "other"]
+    assert [outcome.columns["repeated_share"] for outcome in outcomes] == [0.0, 0.75, 0.0]
+    assert all(outcome.kept for outcome in outcomes) and outcomes[1].of == 0
 
 
 def test_options_that_contradict_are_refused() -> None:

@@ -20,12 +20,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from eyas.filters.heuristics import GopherQuality
-from eyas.filters.heuristics.symbols import SYMBOLS
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document
 from datatrove.pipeline.filters import GopherQualityFilter
-from datatrove.utils.text import PUNCTUATION_SET
 
 pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
 REASONS = {
@@ -189,7 +187,7 @@ def test_a_threshold_itself_passes(text: str, reason: str | None) -> None:
     assert ours([text]) == theirs([text]) == [reason]
 
 
-def test_scores_and_thresholds_are_told() -> None:
+def test_verdicts_hold_scores_and_thresholds() -> None:
     table = pa.table({"text": pa.array(["", "the wood of trees " * 20], pa.large_string())})
     verdict = GopherQuality(min_doc_words=81).judge(table)
     assert verdict.score.to_pylist() == [0.0, 80.0]
@@ -201,10 +199,6 @@ def test_a_document_without_words_passes_the_rules_that_divide_by_their_number()
     options: dict[str, Any] = {"min_doc_words": None, "min_stop_words": None}
     assert theirs(["", " \n"], **options) == [RAISED, RAISED]
     assert ours(["", " \n"], **options) == [None, None]
-
-
-def test_symbols_are_datatroves() -> None:
-    assert set(SYMBOLS) == PUNCTUATION_SET and len(SYMBOLS) == len(PUNCTUATION_SET)
 
 
 @given(st.data())

@@ -54,7 +54,7 @@ def test_what_is_text_stays_as_it_is(line: str) -> None:
     assert (found.column(NOTE).to_pylist(), found.column(COLUMN).to_pylist()) == ([None], [0.0])
 
 
-def test_the_share_of_words_that_went_is_told() -> None:
+def test_the_share_of_words_that_were_taken_out_is_a_column() -> None:
     found = clean("One two three.\nMENU\n", "MENU", "", "\n\n")
     assert found.column(COLUMN).to_pylist() == [0.25, 1.0, 0.0, 0.0]
     assert found.column("text").to_pylist() == ["One two three.\n", "", "", "\n\n"]
