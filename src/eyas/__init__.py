@@ -4,6 +4,8 @@
 Ray nor torch.
 """
 
+# Tested in tests/test_structure.py.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
