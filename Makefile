@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup quickstart test test-slow check bench clean
+.PHONY: setup quickstart test test-slow check docs bench clean
 
 setup: $(READY)
 
@@ -38,6 +38,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/line_budget.py
+
+# The reference pages, from the code; tests/test_docs.py compares them.
+docs: $(READY)
+	$(BIN)/python -m eyas.pipelines.cli.reference docs
 
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

@@ -8,6 +8,7 @@ documents are read.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from eyas.corpus.documents import partition_of
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.shards.format import Index
+from eyas.shards.options import Phase
 from eyas.shards.order import Order
 from eyas.shards.reader import Reader
 from eyas.trainer.options import TrainOptions
@@ -72,6 +74,18 @@ def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shu
     documents, offsets, lengths = (values.tolist() for values in (found.documents, found.offsets, found.lengths))
     pieces = [Piece(*values) for values in zip(row_of, documents, offsets, lengths, strict=True)]
     return StepSeen(step, rows.tolist(), pieces, _documents(store, sorted({piece.document for piece in pieces})))
+
+
+def training_of(
+    recipe: TrainOptions | None, batch_size: int | None = None, weights: Mapping[str, float] | None = None
+) -> TrainOptions:
+    """The options of the training to explain: the recipe's, or of another one with this batch size and mixture."""
+    changes: dict[str, Any] = {}
+    if batch_size is not None:
+        changes.update(batch_size=batch_size, micro_batch=None, batch_ramp=None)
+    if weights:
+        changes["mixture"] = [Phase(weights=dict(weights))]
+    return (recipe or TrainOptions()).model_copy(update=changes)
 
 
 def _documents(store: Store, ids: list[int]) -> dict[int, Seen]:

@@ -18,8 +18,7 @@ import pyarrow.parquet as pq
 from eyas.corpus.documents import PARENT, document_id
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError, nearest
-from eyas.pipelines.engine.planning import Plan, make_plan
-from eyas.pipelines.recipe.recipe import load
+from eyas.pipelines.engine.planning import Plan, make_plan, recipe_of_run
 
 FORMS = (
     "RUN (what it kept), RUN:raw (what it read), RUN:dropped:STAGE, or a Parquet file or folder with a column `text`"
@@ -80,9 +79,9 @@ def _listed(path: Path) -> list[Path]:
 def run_plan(run: str) -> Plan:
     """The plan of a finished run, made again; ValueError if its sources are no longer cut into the same partitions."""
     store = Store(run)
-    asked = store.read_json("plan.json")
-    planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
-    if digest_of([one.to_json() for one in planned.partitions]) != digest_of(asked["partitions"]):
+    planned = make_plan(recipe_of_run(store))
+    stored = store.read_json("plan.json")["partitions"]
+    if digest_of([one.to_json() for one in planned.partitions]) != digest_of(stored):
         raise InputError(
             f"{run}: its sources are no longer those of the run (files came, went or changed in size), so its documents "
             f"cannot be read again; `eyas run` its recipe first"

@@ -80,7 +80,7 @@ def finished(plan: Plan, store: Store) -> dict[str, Result]:
             if result is None:
                 raise InputError(
                     f"{store.root}: the pass {planned.label!r} is not there, so there are no scores; "
-                    "`eyas run` this recipe first"
+                    "`eyas run` the recipe first"
                 )
             results[planned.digest] = result
     return results
@@ -96,15 +96,13 @@ def parse(changes: Sequence[str]) -> list[Moved]:
     for change in changes:
         match = _CHANGE.fullmatch(change.strip())
         if match is None:
-            raise InputError(
-                f"--what-if {change}: expected STAGE.OPTION=VALUE, such as gopher_quality.min_doc_words=80"
-            )
+            raise InputError(f"{change}: expected STAGE.OPTION=VALUE, such as gopher_quality.min_doc_words=80")
         key = (match["label"], match["option"])
         values = [_value(change, value) for value in match["values"].split(",")]
         if len(values) == 1:
             single[key] = values[0]
         elif swept:
-            raise InputError(f"--what-if {change}: only one threshold can have several values")
+            raise InputError(f"{change}: only one threshold can have several values")
         else:
             swept = [{key: value} for value in values]
     return [{**single, **one} for one in swept] or [single]
@@ -116,7 +114,7 @@ def _value(change: str, text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise InputError(f"--what-if {change}: {text!r} is not a number (null turns a rule off)") from None
+        raise InputError(f"{change}: {text!r} is not a number (null turns a rule off)") from None
 
 
 def recount(plan: Plan, store: Store, results: Mapping[str, Result], moved: Moved) -> WhatIf:

@@ -1,8 +1,11 @@
-"""`eyas explain`: one document's fate, or what a training step saw."""
+"""`eyas explain`: the history of one document, or what a training step saw."""
+
+# Tested in tests/end_to_end/test_run.py.
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,85 +13,104 @@ import typer
 
 from eyas.corpus.show.text import plain
 from eyas.errors import UsageError
-from eyas.pipelines.cli.console import examples
+from eyas.pipelines.cli import options
+from eyas.pipelines.cli.console import console, print_table, table
+from eyas.pipelines.cli.help import ASK, Verbs
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eyas.corpus.store import Store
+    from eyas.pipelines.analysis.explain import Fate
     from eyas.pipelines.analysis.explain_step import Seen, StepSeen
 
-EXAMPLES = examples(
+_OTHERS, _WIDE = 64, 130
+"""Characters of a line that are not the origin's, and of a terminal that has room for scores; `--json` has all."""
+
+app = Verbs()
+
+
+@app.verb(
     "eyas explain runs/quickstart 4294967301",
     "eyas explain runs/quickstart numpy/README.md",
     "eyas explain runs/quickstart --step 12",
     "eyas explain runs/quickstart --step 12 --json | jq '.documents[].origin'",
+    panel=ASK,
 )
-_OTHERS, _WIDE = 64, 130
-"""Characters of a line that are not the origin's, and of a terminal that has room for scores; `--json` has all."""
-
-
 def explain(
-    run: Annotated[str, typer.Argument(help="A run's folder, such as runs/quickstart.", metavar="RUN")],
+    run: options.FinishedRun,
     document: Annotated[
-        str | None, typer.Argument(help="A document's id, its origin, or the end of its origin.")
+        str | None,
+        typer.Argument(help="A document's id, its origin, or the end of its origin.", metavar="DOCUMENT"),
     ] = None,
     step: Annotated[
+        int | None, typer.Option(help="A training step, counted from 1, instead of a document.", min=1, metavar="N")
+    ] = None,
+    batch_size: Annotated[
         int | None,
-        typer.Option(help="Tell what this step of the recipe's training saw, from 1.", min=1),
+        typer.Option(
+            help="Batch size of the training to explain, if it was not started by the recipe.", min=1, metavar="N"
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Of another training than the recipe's.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Of another training than the recipe's.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of the training to explain, if it was not started by the recipe.", metavar="N"),
+    ] = None,
     weight: Annotated[
-        list[str] | None, typer.Option(help="Of another training than the recipe's.", metavar="SOURCE=SHARE")
+        list[str] | None,
+        typer.Option(
+            help="A source's share in the training to explain, if it was not started by the recipe; may be repeated.",
+            metavar="SOURCE=SHARE",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="With --step: everything, every decision too.")] = False,
+    as_json: options.Json = False,
 ) -> None:
-    """Tell one document's fate: each stage's decision, its score, threshold and reason. Or what a training step saw."""
+    """Show what each stage decided on a document, with score, threshold and reason; or what a training step saw."""
+    from eyas.corpus.store import Store
+    from eyas.pipelines.analysis.explain import explain as histories
+
     if (document is None) == (step is None):
         raise UsageError("say what to explain: a document (its id or origin), or a step of training (--step N)")
-    if step is not None:
-        _explain_step(run, step, batch_size, seed, weight, as_json)
-    else:
-        assert document is not None
-        _explain_document(run, document)
+    store = Store(run)
+    if document is not None:
+        _show_documents(histories(store, document), as_json)
+        return
+    assert step is not None
+    seen = _explain_step(store, step, batch_size, seed, options.weights(weight))
+    if as_json:
+        data = {**asdict(seen), "documents": list(map(asdict, seen.documents.values()))}
+        typer.echo(json.dumps(data, indent=1, default=str))
+        return
+    _show_step(console(), seen)
 
 
-def _explain_document(run: str, document: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _show_documents(histories: Sequence[Fate], as_json: bool) -> None:
+    if as_json:
+        documents = [{**asdict(one), "curated": one.survived} for one in histories]
+        typer.echo(json.dumps(documents, indent=1, default=str))
+        return
+    terminal = console()
+    for one in histories:
+        _show_document(terminal, one)
 
-    from eyas.corpus.store import Store
-    from eyas.pipelines.analysis.explain import explain as find
 
-    console = Console()
-    for fate in find(Store(run), document):
-        console.print(f"document {fate.id}", style="bold", highlight=False)
-        if fate.origin:
-            console.print(f"origin   {plain(fate.origin)}", highlight=False, markup=False, soft_wrap=True)
-        if fate.parents:
-            console.print(f"made of  {', '.join(map(str, fate.parents))}", highlight=False)
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for name in ("stage", "decision", "reason", "score", "threshold", "detail"):
-            table.add_column(name, overflow="fold")
-        for row in fate.decisions:
-            decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
-            detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
-            table.add_row(
-                row["stage"],
-                decision,
-                row["reason"] or "",
-                _number(row["score"]),
-                _number(row["threshold"]),
-                Text(plain(detail)),
-            )
-        console.print(table)
-        console.print(
-            "fate     " + ("curated" if fate.survived else "not among the curated documents"), highlight=False
-        )
-        if fate.excerpt:
-            console.print(plain(fate.excerpt), style="dim", highlight=False, markup=False)
-        console.print()
+def _show_document(to: Console, history: Fate) -> None:
+    to.print(f"document {history.id}", style="bold")
+    if history.origin:
+        to.print(f"origin   {plain(history.origin)}")
+    if history.parents:
+        to.print(f"made of  {', '.join(map(str, history.parents))}")
+    decisions = table("stage", "decision", "reason", "score", "threshold", "detail")
+    for row in history.decisions:
+        decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
+        detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
+        numbers = (_number(row["score"]), _number(row["threshold"]))
+        decisions.add_row(row["stage"], decision, row["reason"] or "", *numbers, plain(detail))
+    print_table(to, decisions)
+    to.print("outcome  " + ("curated" if history.survived else "not among the curated documents"))
+    if history.excerpt:
+        to.print(plain(history.excerpt), style="dim")
+    to.print()
 
 
 def _number(value: float | None) -> str:
@@ -96,85 +118,56 @@ def _number(value: float | None) -> str:
 
 
 def _explain_step(
-    run: str, step: int, batch_size: int | None, seed: int | None, weight: list[str] | None, as_json: bool
-) -> None:
-    from rich.console import Console
+    store: Store, step: int, batch_size: int | None, seed: int | None, weights: dict[str, float]
+) -> StepSeen:
+    from eyas.pipelines.analysis.explain_step import explain_step, training_of
+    from eyas.pipelines.engine.planning import recipe_of_run
 
-    from eyas.corpus.store import Store
-    from eyas.pipelines.analysis.explain_step import explain_step
-    from eyas.pipelines.cli.shards import parsed_weights
-    from eyas.pipelines.recipe.recipe import load
-    from eyas.shards.options import Phase
-    from eyas.trainer.options import TrainOptions
-
-    store = Store(run)
-    if not store.exists("plan.json"):
-        raise UsageError(f"{store.root}: no plan.json, so this is not the folder of a run")
-    asked = store.read_json("plan.json")
-    options = load(store.path("recipe.yaml"), asked["variables"], asked["folder"]).options
-    if options.train is None and batch_size is None:
+    recipe = recipe_of_run(store).options
+    if recipe.train is None and batch_size is None:
         raise UsageError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
-    if batch_size is None and options.train is not None and step > options.train.steps:
-        raise UsageError(f"--step {step}: the recipe trains for {options.train.steps} steps")
-    changes: dict[str, Any] = {}
-    if batch_size is not None:
-        changes.update(batch_size=batch_size, micro_batch=None, batch_ramp=None)
-    if weight:
-        changes["mixture"] = [Phase(weights=parsed_weights(weight))]
-    training = (options.train or TrainOptions()).model_copy(update=changes)
-    seen = explain_step(store, step, training, options.seed if seed is None else seed)
-    if as_json:
-        data = {**asdict(seen), "documents": list(map(asdict, seen.documents.values()))}
-        typer.echo(json.dumps(data, indent=1, default=str))
-        return
-    _show_step(Console(), seen)
+    if batch_size is None and recipe.train is not None and step > recipe.train.steps:
+        raise UsageError(f"--step {step}: the recipe trains for {recipe.train.steps} steps")
+    training = training_of(recipe.train, batch_size, weights)
+    return explain_step(store, step, training, recipe.seed if seed is None else seed)
 
 
-def _show_step(console: Console, seen: StepSeen) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
+def _show_step(to: Console, seen: StepSeen) -> None:
     tokens = sum(piece.tokens for piece in seen.pieces)
-    console.print(
-        f"step {seen.step}: {len(seen.rows)} rows, {tokens:,} tokens of {len(seen.documents):,} documents",
-        highlight=False,
-    )
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    wide = console.width >= _WIDE
-    room = max(console.width - _OTHERS - (40 if wide else 0), 16)
-    for name in (
-        "row",
-        "tokens",
-        "from",
-        "document",
-        "source",
-        "lang",
-        "copies",
-        *(["scores"] if wide else []),
-        "origin",
-    ):
-        table.add_column(name, overflow="fold", no_wrap=name != "scores")
+    to.print(f"step {seen.step}: {len(seen.rows)} rows, {tokens:,} tokens of {len(seen.documents):,} documents")
+    wide = not to.is_terminal or to.width >= _WIDE
+    names = ("row", "tokens", "from", "document", "source", "lang", "copies", *(["scores"] if wide else []), "origin")
+    pieces = table(*names)
+    for column in pieces.columns:
+        column.no_wrap = column.header != "scores"
     last = None
     for piece in seen.pieces:
-        one = seen.documents[piece.document]
-        origin = plain(one.origin or "")
-        table.add_row(
+        document = seen.documents[piece.document]
+        pieces.add_row(
             str(piece.row) if piece.row != last else "",
             f"{piece.tokens:,}",
             f"{piece.offset:,}",
-            str(one.id),
-            one.source,
-            one.columns.get("lang") or "",
-            str(one.columns.get("cluster_size") or ""),
-            *([_scores(one)] if wide else []),
-            Text(origin if len(origin) <= room else f"…{origin[1 - room :]}"),
+            str(document.id),
+            document.source,
+            document.columns.get("lang") or "",
+            str(document.columns.get("cluster_size") or ""),
+            *([_scores(document)] if wide else []),
+            _shortened(to, plain(document.origin or ""), wide),
         )
         last = piece.row
-    console.print(table)
-    console.print("[dim]eyas explain RUN DOCUMENT tells a document's decisions; --json all of them, with scores.[/dim]")
+    print_table(to, pieces)
+    to.print(
+        "`eyas explain RUN DOCUMENT` shows a document's decisions; --json has all of them, with scores.", style="dim"
+    )
 
 
-def _scores(one: Seen) -> str:
-    """The scores of the decisions that kept it: `gopher_quality 0.97, …`."""
-    found: list[dict[str, Any]] = [row for row in one.decisions if row["score"] is not None]
-    return ", ".join(f"{row['stage']} {row['score']:.3g}" for row in found)
+def _shortened(to: Console, origin: str, wide: bool) -> str:
+    """The end of an origin, as much as a terminal's line has room for; all of it elsewhere."""
+    room = max(to.width - _OTHERS - (40 if wide else 0), 16)
+    return origin if not to.is_terminal or len(origin) <= room else f"…{origin[1 - room :]}"
+
+
+def _scores(document: Seen) -> str:
+    """The scores of the decisions that kept a document: `gopher_quality 0.97, …`."""
+    scored: list[dict[str, Any]] = [row for row in document.decisions if row["score"] is not None]
+    return ", ".join(f"{row['stage']} {row['score']:.3g}" for row in scored)

@@ -1,5 +1,7 @@
 """`eyas export hf | gguf`: a trained model for other tools."""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 from enum import StrEnum
@@ -8,19 +10,22 @@ from typing import Annotated
 
 import typer
 
-from eyas.pipelines.cli.console import examples
+from eyas.pipelines.cli.console import console
+from eyas.pipelines.cli.help import BUILD, Verbs
 
-export_app = typer.Typer(
-    help="Write a trained model for other tools: transformers, llama.cpp.",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-)
-ModelArgument = Annotated[
+app = Verbs("export", "Write a trained model for other tools: transformers, llama.cpp.", BUILD)
+
+Model = Annotated[
     str,
     typer.Argument(help="A run's folder, or a folder of a model (of Eyas, or of FalconH1).", metavar="RUN_OR_MODEL"),
 ]
-TokenizerOption = Annotated[
-    str | None, typer.Option(help="tokenizer.json or its folder (default: that of the run, or next to the model).")
+Tokenizer = Annotated[
+    str | None,
+    typer.Option(
+        "--tokenizer",
+        help="tokenizer.json or its folder. Default: that of the run, or the one next to the model.",
+        metavar="PATH",
+    ),
 ]
 
 
@@ -33,42 +38,38 @@ class Kind(StrEnum):
     Q4_0 = "q4_0"
 
 
-@export_app.command(
-    epilog=examples("eyas export hf runs/quickstart exported/ && python -m transformers chat exported/")
-)
+@app.verb("eyas export hf runs/quickstart exported/ && python -m transformers chat exported/")
 def hf(
-    model: ModelArgument,
-    out: Annotated[str, typer.Argument(help="Folder to write.")],
-    tokenizer: TokenizerOption = None,
+    model: Model,
+    out: Annotated[str, typer.Argument(help="Folder to write.", metavar="OUT")],
+    tokenizer: Tokenizer = None,
 ) -> None:
-    """A folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)` gives a FalconH1ForCausalLM."""
+    """Write a folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)`, a FalconH1ForCausalLM."""
     from eyas.trainer.files import load_model
     from eyas.trainer.hf import export_hf
 
-    found = _tokenizer(model, tokenizer)
-    export_hf(load_model(_model(model)), out, found)
-    typer.echo(f"{out}: FalconH1ForCausalLM{'' if found else ', without a tokenizer'}")
+    path = _tokenizer(model, tokenizer)
+    export_hf(load_model(_model(model)), out, path)
+    console().print(f"{out}: FalconH1ForCausalLM{'' if path else ', without a tokenizer'}")
 
 
-@export_app.command(
-    epilog=examples(
-        "eyas export gguf runs/quickstart quickstart.gguf --type q4_0", "llama-cli -m quickstart.gguf -p 'import '"
-    )
-)
+@app.verb("eyas export gguf runs/quickstart quickstart.gguf --type q4_0", "llama-cli -m quickstart.gguf -p 'import '")
 def gguf(
-    model: ModelArgument,
+    model: Model,
     out: Annotated[str, typer.Argument(help="File to write.", metavar="FILE")],
-    type_: Annotated[Kind, typer.Option("--type", help="Type of matrices.")] = Kind.BF16,
-    tokenizer: TokenizerOption = None,
+    type_: Annotated[
+        Kind, typer.Option("--type", help="Type of the matrices: f32, bf16, q8_0 or q4_0.", metavar="TYPE")
+    ] = Kind.BF16,
+    tokenizer: Tokenizer = None,
 ) -> None:
-    """A GGUF file for llama.cpp (falcon-h1), multipliers folded into the weights."""
+    """Write a GGUF file for llama.cpp (falcon-h1), with the multipliers folded into the weights."""
     from eyas.trainer.files import load_model
     from eyas.trainer.gguf_export import export_gguf
 
-    found = _tokenizer(model, tokenizer)
-    export_gguf(load_model(_model(model)), out, type_.value, found)
+    path = _tokenizer(model, tokenizer)
+    export_gguf(load_model(_model(model)), out, type_.value, path)
     size = Path(out).stat().st_size
-    typer.echo(f"{out}: {size / 1e6:,.1f} MB, {type_.value}{'' if found else ', without a tokenizer'}")
+    console().print(f"{out}: {size / 1e6:,.1f} MB, {type_.value}{'' if path else ', without a tokenizer'}")
 
 
 def _model(given: str) -> Path:

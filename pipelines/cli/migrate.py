@@ -1,23 +1,24 @@
 """`eyas migrate`: converts plugins and runs of the first edition."""
 
+# Tested in tests/end_to_end/test_first_edition.py.
+
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
 
-from eyas.pipelines.cli.console import examples
+from eyas.pipelines.cli.help import KEEP, Verbs
 
-MIGRATE_EXAMPLES = examples(
-    "eyas migrate my_stages.py", "eyas migrate recipe.yaml --dry-run", "eyas migrate runs/monday"
-)
+app = Verbs()
 
 
+@app.verb("eyas migrate my_stages.py", "eyas migrate recipe.yaml --dry-run", "eyas migrate runs/monday", panel=KEEP)
 def migrate(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Plugins (.py), recipes (their plugins are converted) and folders of runs.", metavar="PATH…"
+            help="Plugins (.py), recipes (their plugins are converted) and folders of runs.", metavar="PATH"
         ),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be changed.")] = False,

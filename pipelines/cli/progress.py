@@ -1,5 +1,7 @@
 """Progress on the terminal: a bar per pass with documents/s, bytes/s and time left; plain lines when piped."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import json
@@ -10,22 +12,28 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Task as Bar
-from rich.table import Table
 from rich.text import Text
 
 from eyas.corpus.show.text import human
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task
+from eyas.pipelines.cli.console import print_table, table
 from eyas.pipelines.engine.engine import Observer, Outcome
 from eyas.pipelines.engine.passes.base import Result
-from eyas.pipelines.engine.planning import Pass
+from eyas.pipelines.engine.planning import Pass, Plan
 from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import lines as model_lines
 from eyas.tokenizer_train.training.pruning import told_pruning
 
 
+def headline(planned: Plan) -> str:
+    """The run's name, and the size of its input."""
+    name, size = planned.recipe.options.name, human(planned.bytes)
+    return f"{name}: {planned.files:,} files, {size}, {len(planned.partitions)} partitions"
+
+
 def _seconds(bar: Bar) -> float:
-    """Since the pass began; its steps reset the bar, not the clock."""
+    """Seconds since the pass began: its steps reset the bar, not this clock."""
     seconds: float = bar.fields["seconds"] or time.perf_counter() - bar.fields["since"]
     return max(seconds, 1e-3)
 
@@ -55,7 +63,7 @@ class TerminalObserver(Observer):
     """Shows a run as it goes."""
 
     def __init__(self, console: Console, store: Store, steps: int | None = None) -> None:
-        """`steps`: of the training, if there is one, for its bar."""
+        """`steps`: how many the training takes, if there is one, for its bar."""
         self.console = console
         self._steps = steps
         self._store = store
@@ -73,7 +81,7 @@ class TerminalObserver(Observer):
         self._started = time.perf_counter()
         self._kind = planned.kind
         if not self._live:
-            self.console.print(f"[{number}/{total}] {planned.label} …", highlight=False, markup=False)
+            self.console.print(f"[{number}/{total}] {planned.label} …")
             return
         columns = (
             SpinnerColumn(finished_text="[green]✓[/]"),
@@ -93,8 +101,8 @@ class TerminalObserver(Observer):
         self._progress.start()
 
     def pass_kept(self, planned: Pass) -> None:
-        """Says that nothing had to be done."""
-        self.console.print(f"  ✓ {planned.label}: kept from before", style="dim", highlight=False, markup=False)
+        """Prints that a pass was kept."""
+        self.console.print(f"  ✓ {planned.label}: kept from before", style="dim")
 
     def step_started(self, step: Step, done: Sequence[Entry]) -> None:
         """Sets the bar to the step's size."""
@@ -129,7 +137,7 @@ class TerminalObserver(Observer):
             self._progress.stop()
             self._progress = None
         else:
-            self.console.print(f"      done in {seconds:.1f} s", highlight=False, markup=False)
+            self.console.print(f"      done in {seconds:.1f} s")
 
     def close(self) -> None:
         """Leaves the terminal in order after an error."""
@@ -146,24 +154,21 @@ def last_metrics(store: Store) -> dict[str, Any] | None:
         return None
     for line in reversed(tail.split(b"\n")[:-1]):
         try:
-            found: dict[str, Any] = json.loads(line)
-            return found
+            metrics: dict[str, Any] = json.loads(line)
+            return metrics
         except json.JSONDecodeError:
             continue
     return None
 
 
-def print_funnel(console: Console, outcome: Outcome) -> None:
+def print_funnel(to: Console, outcome: Outcome) -> None:
     """The closing table: what each stage got, kept, dropped and set aside, and its commonest reasons."""
-    table = Table(title=None, header_style="bold", box=None, pad_edge=False)
-    table.add_column("stage")
-    for name in ("in", "kept", "dropped", "quarantined", "text kept"):
-        table.add_column(name, justify="right")
-    table.add_column("commonest reasons", overflow="fold")
+    figures = ("in", "kept", "dropped", "quarantined", "text kept")
+    rows = table("stage", *figures, "commonest reasons", right=figures)
     for row in funnel(outcome):
         books = row.books
         reasons = sorted(books.reasons.items(), key=lambda item: -item[1])[:3]
-        table.add_row(
+        rows.add_row(
             row.label,
             f"{books.documents:,}",
             f"{books.kept:,}",
@@ -172,13 +177,13 @@ def print_funnel(console: Console, outcome: Outcome) -> None:
             human(books.bytes_kept),
             ", ".join(f"{name} {count:,}" for name, count in reasons),
         )
-    console.print(table)
+    print_table(to, rows)
 
 
-def print_products(console: Console, outcome: Outcome) -> None:
+def print_products(to: Console, outcome: Outcome) -> None:
     """One line per product."""
     for kind, text in _product_lines(outcome):
-        console.print(f"{kind:>10}  {text}", highlight=False, markup=False)
+        to.print(f"{kind:>10}  {text}")
 
 
 def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
-PROMPTS_EXAMPLES = """[bold]Examples[/bold]
+from eyas.pipelines.cli import options
+from eyas.pipelines.cli.console import console, print_table, table
+from eyas.pipelines.cli.help import LEARN, Verbs
 
-  eyas prompts
-
-  eyas prompts diverse_qa
-
-  eyas prompts my/prompts/letters"""
+app = Verbs()
 
 
+@app.verb("eyas prompts", "eyas prompts diverse_qa", "eyas prompts my/prompts/letters", panel=LEARN)
 def prompts(
-    name: Annotated[str | None, typer.Argument(help="A prompt, or the path of a folder: show all of it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A prompt, or the folder of one: show all of it.", metavar="NAME")
+    ] = None,
+    as_json: options.Json = False,
 ) -> None:
-    """List the prompts for rewriting, or show one: its gates, its templates, its schema and its example."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    """List the prompts for rewriting, or show one: its gates, templates, schema and example."""
     from eyas.synthetic.prompts import DIGESTED, Prompt
 
-    console = Console()
     if name is None:
-        table = Table(header_style="bold", box=None, pad_edge=False)
-        for column in ("prompt", "kind", "version", "what comes out"):
-            table.add_column(column, overflow="fold")
-        for known in Prompt.builtin():
-            card = Prompt.find(known).card
-            table.add_row(known, card.kind, str(card.version), Text(card.description))
-        console.print(table)
+        _list_prompts(as_json)
         return
     prompt = Prompt.find(name)
-    console.print(f"[bold]{prompt.name}[/bold] ({prompt.folder}), digest {prompt.digest[:12]}", highlight=False)
-    for file in (*DIGESTED, "example.md"):
-        path = prompt.folder / file
-        if path.is_file():
-            console.print(f"\n[bold]{file}[/bold]", highlight=False)
-            console.print(path.read_text(encoding="utf-8").rstrip(), highlight=False, markup=False, soft_wrap=True)
+    files = {
+        file: (prompt.folder / file).read_text(encoding="utf-8").rstrip()
+        for file in (*DIGESTED, "example.md")
+        if (prompt.folder / file).is_file()
+    }
+    if as_json:
+        described = {"name": prompt.name, "folder": str(prompt.folder), "digest": prompt.digest, "files": files}
+        typer.echo(json.dumps(described, indent=1))
+        return
+    out = console()
+    out.print(f"{prompt.name} ({prompt.folder}), digest {prompt.digest[:12]}", style="bold")
+    for file, text in files.items():
+        out.print(f"\n{file}", style="bold")
+        out.print(text)
+
+
+def _list_prompts(as_json: bool) -> None:
+    from eyas.synthetic.prompts import Prompt
+
+    cards = {known: Prompt.find(known).card for known in Prompt.builtin()}
+    if as_json:
+        listed = [
+            {"name": known, "kind": card.kind, "version": card.version, "description": card.description}
+            for known, card in cards.items()
+        ]
+        typer.echo(json.dumps(listed, indent=1))
+        return
+    rows = table("prompt", "kind", "version", "what comes out")
+    for known, card in cards.items():
+        rows.add_row(known, card.kind, str(card.version), " ".join(card.description.split()))
+    print_table(console(), rows)

@@ -16,7 +16,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 class TrainingView:
-    """Shows each step's metrics; `steps`: of the whole run. A context manager."""
+    """Shows each step's metrics while it is entered. `steps`: how many the whole training takes."""
 
     def __init__(self, console: Console, steps: int, title: str) -> None:
         self.console, self.steps, self.title = console, steps, title
@@ -39,7 +39,7 @@ class TrainingView:
             self._live.stop()
 
     def show(self, line: dict[str, Any]) -> None:
-        """Takes in the metrics of a step."""
+        """Shows the metrics of a step."""
         self._losses.append(line["loss"])
         self._held_out = line.get("held_out") or self._held_out
         if self._live is not None:
@@ -47,8 +47,8 @@ class TrainingView:
             self._live.update(self._panel(line))
         elif line["step"] % EVERY == 0 or line["step"] in (1, self.steps) or "held_out" in line:
             speed = f"{line['tokens_per_s']:,.0f} tokens/s  MFU {line['mfu']:.0%}"
-            measured = told(line.get("held_out"), "  held out: ")
-            self.console.print(f"step {line['step']:>5}  loss {line['loss']:.4f}  {speed}{measured}", highlight=False)
+            measured = by_source(line.get("held_out"), "  held out: ")
+            self.console.print(f"step {line['step']:>5}  loss {line['loss']:.4f}  {speed}{measured}")
 
     def _panel(self, line: dict[str, Any]) -> Panel:
         now = Text.assemble(
@@ -66,21 +66,21 @@ class TrainingView:
             Text(sparkline(self._losses, max(self.console.width - 12, 8)), "cyan"),
         ]
         if self._held_out:
-            parts.append(Text(told(self._held_out, "held out, bits/byte: ")))
+            parts.append(Text(by_source(self._held_out, "held out, bits/byte: "), no_wrap=False, overflow="fold"))
         return Panel(Group(*parts), title=self.title, title_align="left", border_style="dim")
 
 
-def told(held_out: dict[str, float] | None, before: str) -> str:
-    """`web 1.234  code 0.987`; empty if nothing was measured."""
+def by_source(held_out: dict[str, float] | None, before: str) -> str:
+    """Held-out bits per byte by source, `web 1.234  code 0.987`, after `before`; empty if nothing was measured."""
     return before + "  ".join(f"{name} {value:.3f}" for name, value in held_out.items()) if held_out else ""
 
 
 def sparkline(values: list[float], width: int) -> str:
-    """The values as bars, the mean of a stretch each if there are more of them than columns."""
+    """The values as bars. If there are more values than columns, each bar is the mean of a slice of them."""
     if len(values) > width:
         size = len(values) / width
-        stretches = [values[int(i * size) : max(int((i + 1) * size), int(i * size) + 1)] for i in range(width)]
-        values = [sum(stretch) / len(stretch) for stretch in stretches]
+        slices = [values[int(i * size) : max(int((i + 1) * size), int(i * size) + 1)] for i in range(width)]
+        values = [sum(some) / len(some) for some in slices]
     low, high = min(values), max(values)
     span = (high - low) or 1.0
     return "".join(_BARS[min(int((value - low) / span * len(_BARS)), len(_BARS) - 1)] for value in values)

@@ -10,16 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from eyas.corpus.registry import FIRST_EDITION
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.pipelines.engine.planning import RUN_FORMAT
+from eyas.pipelines.engine.planning import RUN_FORMAT, check_format
 from eyas.pipelines.recipe.yaml_file import YamlFile
 
-FIRST_RUN = "eyas-run-1"
-"""What a run of the first edition is called here; its files carry no format."""
 _ROOMS = "|".join(FIRST_EDITION)
 _FROM = re.compile(rf"^([ \t]*)from ({_ROOMS})(?=[. ])", re.MULTILINE)
 _IMPORT = re.compile(rf"^([ \t]*)import ({_ROOMS})((?:\.\w+)*)([ \t]+as[ \t]+\w+)?[ \t]*$", re.MULTILINE)
@@ -49,13 +46,6 @@ def migrate(path: str, write: bool) -> list[Change]:
             f"{path}: expected a plugin (.py), a recipe (.yaml), or the folder of a run, which has a plan.json"
         )
     return _run(store, write)
-
-
-def check_format(plan: dict[str, Any], where: str) -> None:
-    """InputError if a run's plan.json is of a format that this version does not know."""
-    known = plan.get("format", FIRST_RUN)
-    if known not in (FIRST_RUN, RUN_FORMAT):
-        raise InputError(f"{where}: format {known!r}, this version reads {RUN_FORMAT!r}; use the Eyas that made it")
 
 
 def _plugin(path: Path, write: bool) -> list[Change]:

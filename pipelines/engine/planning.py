@@ -8,22 +8,24 @@ edited recipe recomputes what changed and what follows from it, nothing else, an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from eyas.corpus.documents import PARENT
 from eyas.corpus.ledger import READ
-from eyas.corpus.sources.listing import InputFile, Partition, cut, take_bytes
-from eyas.corpus.store import digest_of
+from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
+from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
-from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry
+from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
 
 FORMAT = 1
 """Raised when the files that passes leave change, so that older ones are made again."""
 RUN_FORMAT = "eyas-run-2"
 """The format of a run's folder: its plan.json and manifest.json carry it. Those of the first edition carry none."""
+FIRST_RUN = "eyas-run-1"
+"""What a run of the first edition is called here; its files carry no format."""
 
 Kind = Literal["documents", "corpus", "generate", "join", "curated", "ledger", "tokenizer", "shards", "model"]
 PRODUCTS = ("curated", "ledger", "tokenizer", "shards", "model")
@@ -115,6 +117,51 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(recipe, tuple(partitions), files, tuple(passes))
 
 
+def recipe_of_run(store: Store) -> Recipe:
+    """The recipe that the run in `store` was made by, with its variables; InputError if there is no run."""
+    stored = _stored_plan(store)
+    with store.open("recipe.yaml") as file:
+        text = file.read().decode("utf-8")
+    return load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
+
+
+def plan_of_run(store: Store) -> Plan:
+    """The plan that the run in `store` was made by, with the digests and partitions of its plan.json.
+
+    Sources are not listed: they may have changed, moved or gone since. InputError if there is no run, or if the plan is of
+    another recipe.
+    """
+    stored, recipe = _stored_plan(store), recipe_of_run(store)
+    passes = _document_passes(recipe, "", digested=False)
+    passes += _products(recipe, passes)
+    if [p.label for p in passes] != [entry["label"] for entry in stored["passes"]]:
+        raise InputError(
+            f"{store.root}: plan.json and recipe.yaml do not belong together, because one of them was edited; `eyas run` the "
+            f"recipe again"
+        )
+    known = tuple(replace(p, digest=entry["digest"]) for p, entry in zip(passes, stored["passes"], strict=True))
+    partitions = tuple(
+        Partition(one["number"], one["source"], tuple(Split(**split) for split in one["splits"]))
+        for one in stored["partitions"]
+    )
+    return Plan(recipe, partitions, stored["files"], known)
+
+
+def check_format(plan: dict[str, Any], where: str) -> None:
+    """InputError if a run's plan.json is of a format that this version does not know."""
+    known = plan.get("format", FIRST_RUN)
+    if known not in (FIRST_RUN, RUN_FORMAT):
+        raise InputError(f"{where}: format {known!r}, this version reads {RUN_FORMAT!r}; use the Eyas that made it")
+
+
+def _stored_plan(store: Store) -> dict[str, Any]:
+    if not store.exists("plan.json"):
+        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
+    stored: dict[str, Any] = store.read_json("plan.json")
+    check_format(stored, store.path("plan.json"))
+    return stored
+
+
 def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
     found = entry.source.files(entry.name)
     if entry.source.max_bytes is None:
@@ -139,8 +186,11 @@ def specs(stages: Sequence[NamedStage]) -> list[Any]:
     return found
 
 
-def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
-    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator."""
+def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[Pass]:
+    """Groups stages into passes: runs of document stages, cut at every corpus stage and generator.
+
+    digested: False leaves the digests out, and so the files that stages load need not be there.
+    """
     groups: list[list[NamedStage]] = [[]]
     for named in recipe.stages:
         if named.stage.pass_kind != "documents":
@@ -162,10 +212,11 @@ def _document_passes(recipe: Recipe, start: str) -> list[Pass]:
             parents = {PARENT.name: PARENT.type} if makes else {}
             columns = {**columns, **named.stage.columns_added(), **parents}
         generator = generators if makes else 0
-        # The first edition ran joiners in the pass of generators, and its runs stay valid.
-        digested = "generate" if kind == "join" else kind
-        seed = None if kind == "documents" else recipe.options.seed
-        digest = digest_of([digest, digested, specs(group), generator, seed])
+        if digested:
+            # The first edition ran joiners in the pass of generators, and its runs stay valid.
+            digested_kind = "generate" if kind == "join" else kind
+            seed = None if kind == "documents" else recipe.options.seed
+            digest = digest_of([digest, digested_kind, specs(group), generator, seed])
         passes.append(Pass(kind, " → ".join(labels), digest, tuple(group), generator, number == 0, columns))
     return passes
 

@@ -33,7 +33,7 @@ def pack_run(
     from eyas.tokenizer_train.encoding.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):
-        raise InputError(f"--out {folder}: expected the name of a folder in the run that begins with shards-")
+        raise InputError(f"--name {folder}: expected the name of a folder in the run that begins with shards-")
     done = {p.kind: load_result(store, p) for p in planned.passes if p.kind in ("curated", "tokenizer")}
     curated, tokenizer = done.get("curated"), done.get("tokenizer")
     if curated is None or tokenizer is None:

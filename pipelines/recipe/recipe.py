@@ -138,11 +138,15 @@ def recipe_model(plugins: tuple[str, ...] = ()) -> type[RecipeOptions]:
     return create_model("RecipeOptions", __base__=RecipeOptions, sources=(list[entry], sources))  # type: ignore[valid-type]
 
 
-def load(path: str, variables: Mapping[str, str] | None = None, folder: str | None = None) -> Recipe:
-    """Reads and checks a recipe; raises `RecipeError` with every problem found. `folder`: where plugins may lie, if
-    not next to the file."""
+def load(
+    path: str, variables: Mapping[str, str] | None = None, folder: str | None = None, text: str | None = None
+) -> Recipe:
+    """Reads and checks a recipe; raises `RecipeError` with every problem found.
+
+    folder: where plugins may lie, if not next to the file. text: the content of the file, if it was read already.
+    """
     folder = folder or str(Path(path).resolve().parent)
-    file = YamlFile(path)
+    file = YamlFile(path, text)
     own = file.data.get("variables")
     declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
     python_env = {"python_env": sysconfig.get_paths()["purelib"]}

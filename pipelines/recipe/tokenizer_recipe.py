@@ -33,8 +33,13 @@ def checked(options: dict[str, Any]) -> TokenizerOptions:
     except ValidationError as error:
         first = error.errors()[0]
         place = [str(part) for part in first["loc"] if str(part) not in ("function-after", "source", "lang")]
-        named = "--" + place[0].replace("_", "-").removesuffix("s") + ": " if place else ""
+        named = f"{_option(place[0])}: " if place else ""
         raise InputError(named + first["msg"].removeprefix("Value error, ")) from None
+
+
+def _option(name: str) -> str:
+    """How an option of a recipe is typed: `vocab_sizes` as `--vocab-size`."""
+    return "--count-as" if name == "weights" else "--" + name.replace("_", "-").removesuffix("s")
 
 
 def run_name(out: str) -> str:

@@ -27,17 +27,12 @@ class RecipeError(InputError):
 class YamlFile:
     """A parsed file: plain `data`, and the line of every value in it."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str | None = None) -> None:
         from ruamel.yaml import YAML
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
         self.path = path
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except FileNotFoundError as error:
-            raise RecipeError([f"{path}: no such file"]) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError([f"{path}: cannot be read: {error}"]) from error
+        text = _read(path) if text is None else text
         self.text = text
         try:
             self._tree = YAML(typ="rt").load(text)
@@ -106,6 +101,15 @@ class YamlFile:
 
         self.data = visit(self.data, ())
         return problems
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecipeError([f"{path}: no such file"]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError([f"{path}: cannot be read: {error}"]) from error
 
 
 def _plain(node: Any) -> Any:

@@ -14,6 +14,7 @@ from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.pipelines.engine.engine import Outcome, load_result
 from eyas.pipelines.engine.passes.records import ShardsSummary
+from eyas.pipelines.engine.planning import plan_of_run
 from eyas.pipelines.report.dedup import duplicates
 from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import models
@@ -38,22 +39,12 @@ def write_report(outcome: Outcome) -> str:
 
 
 def rewrite_report(store: Store) -> str:
-    """Writes the report of a run that lies in `store`; ValueError if there is none, or it is not finished."""
-    from eyas.pipelines.engine.planning import make_plan
-    from eyas.pipelines.recipe.recipe import load
-
-    if not store.exists("plan.json"):
-        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
-    if not store.local:
-        raise InputError("eyas report works on local run folders; `eyas run` again rewrites the report of any other")
-    asked = store.read_json("plan.json")
-    planned = make_plan(load(store.path("recipe.yaml"), asked["variables"], asked["folder"]))
+    """Writes the report of the run in `store`; InputError if there is none, or it is not finished."""
+    planned = plan_of_run(store)
     results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
     if len(results) < len(planned.passes):
         missing = next(p.label for p in planned.passes if p.digest not in results)
-        raise InputError(
-            f"{store.root}: the pass {missing!r} is not there, or its inputs have changed; `eyas run` it first"
-        )
+        raise InputError(f"{store.root}: the pass {missing!r} is not there; `eyas run` the recipe first")
     return write_report(Outcome(planned, store, results))
 
 

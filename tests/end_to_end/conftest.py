@@ -10,6 +10,7 @@ import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import harness
 import pytest
 from harness import PRODUCTS, STAGES, Ran
 
@@ -61,7 +62,7 @@ def eyas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 
     def call(*args: str | Path) -> Ran:
         monkeypatch.setattr(sys, "argv", ["eyas", *map(str, args)])
-        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("COLUMNS", harness.COLUMNS)
         try:
             cli.main()
             code = 0

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+COLUMNS = "200"
+"""The width of the terminal that commands see."""
 STAGES = """
   - language: {keep: [en], min_score: 0.3}
   - gopher_quality: {min_doc_words: 30, max_non_alpha_words_ratio: 0.4}

@@ -61,9 +61,11 @@ def test_the_same_share_fails_in_every_language(
     )
     before.write_text(before.read_text().replace("carry: [url]", "carry: []"))
     assert eyas("run", before, "--runs", runs, "--workers", "0").code == 0
-    ran = eyas("fit", before, "--runs", runs, "--min-documents", "100", "--out", thresholds)
+    ran = eyas("fit", runs / "small", "--min-documents", "100", "--out", thresholds)
     assert ran.code == 0, ran.err
     assert "fineweb_quality.line_punct_thr" in ran.out and f"by_language: {thresholds}" in ran.out
+    fitted = json.loads(eyas("fit", runs / "small", "--min-documents", "100", "--json").out)
+    assert {one["language"] for one in fitted} == {"de", "en"}
     after = tmp_path / "b.yaml"
     by = STAGES.replace("{by}", f", by_language: {thresholds}")
     after.write_text(before.read_text().replace(STAGES.replace("{by}", ""), by).replace("name: small", "name: after"))
@@ -77,6 +79,9 @@ def test_the_same_share_fails_in_every_language(
 
 def test_errors_in_words(eyas: Callable[..., Ran], recipe: Callable[..., Path], tmp_path: Path) -> None:
     path = recipe(stages="\n  - exact_dedup\n", products="")
-    assert "`eyas run` this recipe first" in eyas("fit", path, "--runs", tmp_path / "runs").err
-    assert eyas("run", path, "--runs", tmp_path / "runs", "--workers", "0").code == 0
-    assert "no filter of this run has thresholds by language" in eyas("fit", path, "--runs", tmp_path / "runs").err
+    runs = tmp_path / "runs"
+    assert "not the folder of a run" in eyas("fit", runs / "small").err
+    assert "takes the folder of a finished run" in eyas("fit", path).err
+    assert "give the run's folder itself" in eyas("fit", path, "--runs", runs).err
+    assert eyas("run", path, "--runs", runs, "--workers", "0").code == 0
+    assert "no filter of this run has thresholds by language" in eyas("fit", runs / "small").err

@@ -126,17 +126,32 @@ def test_a_terminal_gets_bars(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path, m
     assert "kept from before" in again.out
 
 
-def test_explain_tells_one_fate(run: Path, eyas: Eyas) -> None:
+def test_a_pipe_gets_whole_lines(
+    eyas: Eyas, recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.COLUMNS", "30")
+    file = recipe(stages="\n  - gopher_quality: {min_doc_words: 900}\n", products="")
+    ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+    assert ran.code == 0, ran.err
+    (line,) = [line for line in ran.out.splitlines() if line.startswith("gopher_quality")]
+    assert "gopher_short_doc" in line and "gopher_below_alpha_threshold" in line
+    assert f"report  {tmp_path / 'runs/small/report.html'}" in ran.out
+
+
+def test_explain_shows_one_history(run: Path, eyas: Eyas) -> None:
     ledger = pl.read_parquet(run / "ledger/*.parquet")
     copy = ledger.filter(pl.col("reason") == "near_duplicate")["id"][0]
     ran = eyas("explain", run, str(copy))
     assert ran.code == 0
     for word in ("gopher_quality", "near_duplicate", "0.7", "not among the curated documents"):
         assert word in ran.out
+    (history,) = json.loads(eyas("explain", run, str(copy), "--json").out)
+    assert history["id"] == copy and not history["curated"]
+    assert history["decisions"][-1]["reason"] == "near_duplicate"
     by_origin = eyas("explain", run, "0.jsonl#1")
     assert by_origin.code == 0 and "curated" in by_origin.out
     missing = eyas("explain", run, "no/such/file")
-    assert missing.code == 1 and "no document" in missing.err
+    assert missing.code == 3 and "no document" in missing.err
 
 
 def test_loader_hands_out_every_row_once_an_epoch(run: Path) -> None:

@@ -91,14 +91,14 @@ def test_training_refuses_damaged_shards_and_another_tokenizer(eyas: Eyas, folde
     whole = tokenizer.read_bytes()
     tokenizer.write_bytes(whole + b" ")
     ran = eyas("train", folder, "--out", tmp_path / "m", "--steps", "1", "--batch-size", "2")
-    assert ran.code == 1 and "another tokenizer" in ran.err and "tokenizer.json" in ran.err
+    assert ran.code == 3 and "another tokenizer" in ran.err and "tokenizer.json" in ran.err
     tokenizer.write_bytes(whole)
     path = folder / "shards/train-00000.arrow"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     ran = eyas("train", folder, "--out", tmp_path / "m", "--steps", "1", "--batch-size", "2")
-    assert ran.code == 1 and "train-00000.arrow: damaged" in ran.err
+    assert ran.code == 3 and "train-00000.arrow: damaged" in ran.err
     assert not (tmp_path / "m").exists()
 
 
@@ -149,7 +149,8 @@ def test_packed_once_more_in_rows_of_another_length(eyas: Eyas, folder: Path) ->
     assert (again["sequence_length"], again["packing"]) == (32, "concat")
     assert (again["tokens"], again["text_bytes"]) == (first["tokens"], first["text_bytes"])
     assert eyas("shards", "check", folder / "shards-32").code == 0
-    assert "begins with shards-" in eyas("pack", folder, "--out", "curated", "--workers", "0").err
+    assert "begins with shards-" in eyas("pack", folder, "--name", "curated", "--workers", "0").err
+    assert "--name shards-NAME" in eyas("pack", folder, "--out", "shards-x").err
 
 
 def test_exported(eyas: Eyas, run_folder: Path, tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_exported(eyas: Eyas, run_folder: Path, tmp_path: Path) -> None:
     tokens = json.loads((run_folder / "shards/index.json").read_text())["tokens"]
     assert (tmp_path / "x/train.ds").stat().st_size == 2 * tokens
     assert f"{tokens:,} tokens" in ran.out
-    assert "expected megatron or datatrove" in eyas("shards", "export", run_folder, "--to", "x", "--out", "y").err
+    assert "'megatron', 'datatrove'" in eyas("shards", "export", run_folder, "--to", "x", "--out", "y").err
 
 
 def test_a_mixture_is_planned_with_its_epochs(eyas: Eyas, run_folder: Path) -> None:
@@ -209,4 +210,4 @@ def test_a_mixture_of_unknown_sources_is_refused_before_anything_runs(
     for what, told in changes.items():
         (tmp_path / "r.yaml").write_text(recipe.replace(what, what.replace("one", "nosuch").replace("2", "0")))
         ran = eyas("plan", tmp_path / "r.yaml", "--runs", tmp_path)
-        assert ran.code == 1 and told in ran.err and "r.yaml" in ran.err
+        assert ran.code == 3 and told in ran.err and "r.yaml" in ran.err

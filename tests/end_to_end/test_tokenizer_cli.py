@@ -82,7 +82,7 @@ def test_encode_writes_ids_that_decode_to_the_text(eyas: Eyas, trained: Path, co
     own = Tokenizer.from_file(str(trained / "tokenizer.json"))
     assert [own.decode(ids, skip_special_tokens=False) for ids in table.column("ids").to_pylist()] == texts
     again = eyas("tokenizer", "encode", trained, corpus, "--out", tmp_path / "ids")
-    assert again.code == 1
+    assert again.code == 3
     assert "there are part-*.parquet files already" in again.err
 
 
@@ -96,10 +96,14 @@ def test_encode_shows_the_tokens_of_a_text(eyas: Eyas, trained: Path) -> None:
 def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpus: Path, tmp_path: Path) -> None:
     page, numbers = tmp_path / "page.html", tmp_path / "page.json"
     both = [trained / "700", trained / "900"]
-    told = eyas("tokenizer", "report", *both, "--corpus", corpus, "--out", page, "--json", numbers)
+    told = eyas("tokenizer", "report", *both, "--corpus", corpus, "--out", page, "--json-out", numbers)
     assert told.code == 0, told.err
     assert "<script" not in page.read_text()
     assert json.loads(numbers.read_text())
+    told = eyas("tokenizer", "report", trained, "--corpus", corpus, "--out", page, "--json")
+    assert len(json.loads(told.out)["summary"]) == 1
+    told = eyas("tokenizer", "report", trained, "--corpus", corpus, "--json", "compared.json")
+    assert told.code == 2 and "use --json-out compared.json" in told.err
     told = eyas("tokenizer", "surgery", trained, "--out", tmp_path / "cut", "--add", "\\sqrt", "--fuzz", "200")
     assert told.code == 0, told.err
     cut = Tokenizer.from_file(str(tmp_path / "cut" / "tokenizer.json"))
@@ -118,12 +122,13 @@ def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpu
         (["--pretokenizer", "claude"], "--pretokenizer: .*falcon-h1"),
         (["--pretokenizer", "qwen", "--split-digits", "each"], "leave out split_digits"),
         (["--latex", "frac"], "not a LaTeX command"),
-        (["--weight", "nothing=2"], "no such source; there are corpus"),
-        (["--weight", "lang:de=x"], "expected NAME=NUMBER"),
-        (["--weight", "lang:de=2"], "no curated document has the lang 'de'"),
-        (["--weight", "corpus=0.0001"], "at least 0.001"),
-        (["--weight", "corpus=0"], "no text to learn from, or all of it has the weight 0"),
+        (["--count-as", "nothing=2"], "no such source; there are corpus"),
+        (["--count-as", "lang:de=x"], "expected NAME=NUMBER"),
+        (["--count-as", "lang:de=2"], "no curated document has the lang 'de'"),
+        (["--count-as", "corpus=0.0001"], "at least 0.001"),
+        (["--count-as", "corpus=0"], "no text to learn from, or all of it has the weight 0"),
         (["--memory", "much"], "memory"),
+        (["--weight", "corpus=2"], "write --count-as NAME=FACTOR"),
     ],
 )
 def test_mistakes_are_said_in_words(eyas: Eyas, corpus: Path, tmp_path: Path, options: list[str], message: str) -> None:
@@ -132,7 +137,7 @@ def test_mistakes_are_said_in_words(eyas: Eyas, corpus: Path, tmp_path: Path, op
     told = eyas(
         "tokenizer", "train", link, "--out", tmp_path / "t", "--runs", tmp_path / "runs", "--workers", "0", *options
     )
-    assert told.code == 1
+    assert told.code in (2, 3)
     assert re.search(message, told.err), told.err
     assert "Traceback" not in told.err
 
@@ -151,7 +156,7 @@ def test_encode_refuses_what_would_be_read_again_or_holds_nothing(eyas: Eyas, tr
     told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "docs" / "ids")
     assert "choose a folder outside of it" in told.err
     told = eyas("tokenizer", "encode", trained, tmp_path / "docs", "--out", tmp_path / "ids")
-    assert told.code == 1
+    assert told.code == 3
     assert "no document with text to encode; the first record" in told.err
 
 
@@ -166,7 +171,7 @@ def test_paths_that_hold_nothing(eyas: Eyas, tmp_path: Path) -> None:
         (tmp_path / "blank.txt", "no curated document is left to learn from"),
     ):
         told = eyas("tokenizer", "train", path, "--out", tmp_path / "t", "--runs", tmp_path / "r", "--workers", "0")
-        assert told.code == 1
+        assert told.code == 3
         assert message in told.err
 
 
@@ -174,7 +179,7 @@ def test_one_letter_repeated_and_text_without_a_space(eyas: Eyas, tmp_path: Path
     (tmp_path / "a.txt").write_text("a" * 3_000_000)
     common = ["--out", tmp_path / "t", "--runs", tmp_path / "r", "--workers", "0", "--latex", "none"]
     told = eyas("tokenizer", "train", tmp_path / "a.txt", *common, "--vocab-size", "1000")
-    assert told.code == 1
+    assert told.code == 3
     assert "at most, 1,000 was asked for" in told.err
     (tmp_path / "a.txt").write_text("".join(random.Random(0).choices("abcdefghijklmnopqrstuvwxyz", k=500_000)))
     told = eyas("tokenizer", "train", tmp_path / "a.txt", *common, "--vocab-size", "600")

@@ -1,8 +1,9 @@
-"""`eyas plan --what-if`: the funnel counted from scores is the funnel of a real run with those thresholds."""
+"""`eyas what-if`: the funnel counted from scores is the funnel of a real run with those thresholds."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,20 +32,19 @@ def run(eyas: Callable[..., Ran], path: Path, runs: Path) -> dict[str, Any]:
     ran = eyas("run", path, "--runs", runs, "--workers", "0")
     assert ran.code == 0, ran.err
     manifest = json.loads((runs / path.stem / "manifest.json").read_text())
-    found = {}
+    stages = {}
     for entry in manifest["passes"]:
         for label, by_source in entry["books"].items():
             books = next(iter(by_source.values()))
-            found[label] = (books["documents"], books["kept"], books["reasons"])
-    return found
+            stages[label] = (books["documents"], books["kept"], books["reasons"])
+    return stages
 
 
 def what_if(eyas: Callable[..., Ran], path: Path, runs: Path, *changes: str) -> list[dict[str, Any]]:
-    arguments = [item for change in changes for item in ("--what-if", change)]
-    ran = eyas("plan", path, "--runs", runs, "--json", *arguments)
+    ran = eyas("what-if", runs / path.stem, *changes, "--json")
     assert ran.code == 0, ran.err
-    found: list[dict[str, Any]] = json.loads(ran.out)
-    return found
+    counted: list[dict[str, Any]] = json.loads(ran.out)
+    return counted
 
 
 @pytest.mark.parametrize(
@@ -73,13 +73,13 @@ def test_the_count_is_that_of_a_run(
 ) -> None:
     path = recipe(stages=stages(), products="")
     before = run(eyas, path, tmp_path / "runs")
-    (found,) = what_if(eyas, path, tmp_path / "runs", *moved)
+    (counted,) = what_if(eyas, path, tmp_path / "runs", *moved)
     after = run(eyas, recipe(name="other", stages=stages(**changes), products=""), tmp_path / "runs")
-    assert len(found["stages"]) == 5
-    for stage in found["stages"]:
+    assert len(counted["stages"]) == 5
+    for stage in counted["stages"]:
         assert (stage["entered"], stage["kept"], stage["reasons"]) == before[stage["label"]]
         assert (stage["entered_then"], stage["kept_then"], stage["reasons_then"]) == after[stage["label"]]
-    assert found["unknown"] == 0
+    assert counted["unknown"] == 0
     assert before["fineweb_quality"] != after["fineweb_quality"]
 
 
@@ -91,16 +91,37 @@ def test_what_cannot_be_known_is_said(eyas: Callable[..., Ran], recipe: Callable
     assert tighter["unknown"] == 0 and looser["unknown"] > 0
     assert [stage["label"] for stage in tighter["stages"] if not stage["exact"]] == ["exact_dedup"]
     assert looser["stages"][-1]["kept_then"] == looser["stages"][-1]["kept"] == books["exact_dedup"][1]
-    ran = eyas("plan", path, "--runs", tmp_path / "runs", "--what-if", "gopher_quality.min_doc_words=1200,100,null")
-    assert ran.code == 0 and "min_doc_words=null" in ran.out and "only a run can tell" not in ran.out
-    ran = eyas("plan", path, "--runs", tmp_path / "runs", "--what-if", "gopher_quality.min_doc_words=100")
-    assert "never saw them" in ran.out and "gopher_short_doc" in ran.out and "old decisions" in ran.out
+    ran = eyas("what-if", tmp_path / "runs/small", "gopher_quality.min_doc_words=1200,100,null")
+    assert ran.code == 0 and "min_doc_words=null" in ran.out and "only a run decides" not in ran.out
+    ran = eyas("what-if", tmp_path / "runs/small", "gopher_quality.min_doc_words=100")
+    assert "never scored them" in ran.out and "gopher_short_doc" in ran.out and "old decisions" in ran.out
+
+
+def test_sources_may_have_changed_moved_or_gone(
+    eyas: Callable[..., Ran], recipe: Callable[..., Path], corpus: Path, tmp_path: Path
+) -> None:
+    copied = Path(shutil.copytree(corpus, tmp_path / "in"))
+    path = recipe(stages=stages(), products="", path=copied)
+    run(eyas, path, tmp_path / "runs")
+    change = "gopher_quality.min_doc_words=100"
+    before = what_if(eyas, path, tmp_path / "runs", change)
+    shutil.rmtree(copied)
+    path.unlink()
+    moved = (tmp_path / "runs/small").rename(tmp_path / "elsewhere")
+    after = json.loads(eyas("what-if", moved, change, "--json").out)
+    assert after == before
+    assert eyas("report", moved).code == 0
 
 
 def test_errors_in_words(eyas: Callable[..., Ran], recipe: Callable[..., Path], tmp_path: Path) -> None:
     path = recipe(stages=stages(punct=None), products="")
     runs = tmp_path / "runs"
-    assert "`eyas run` this recipe first" in eyas("plan", path, "--runs", runs, "--what-if", "where.x=1").err
+    ran = eyas("what-if", runs / "small", "where.x=1")
+    assert ran.code == 3 and "not the folder of a run" in ran.err
+    ran = eyas("what-if", path, "where.x=1")
+    assert ran.code == 2 and "takes the folder of a finished run" in ran.err
+    ran = eyas("plan", path, "--what-if", "where.x=1")
+    assert ran.code == 2 and "use `eyas what-if RUN STAGE.OPTION=VALUE`" in ran.err
     run(eyas, path, runs)
     for change, message in (
         ("gopher_quality.min_doc_word=80", "did you mean 'gopher_quality.min_doc_words'"),
@@ -108,5 +129,8 @@ def test_errors_in_words(eyas: Callable[..., Ran], recipe: Callable[..., Path], 
         ("gopher_quality", "expected STAGE.OPTION=VALUE"),
         ("gopher_quality.min_doc_words=many", "'many' is not a number"),
     ):
-        ran = eyas("plan", path, "--runs", runs, "--what-if", change)
-        assert ran.code != 0 and message in ran.err, ran.err
+        ran = eyas("what-if", runs / "small", change)
+        assert ran.code == 3 and message in ran.err, ran.err
+    plan = runs / "small/plan.json"
+    plan.write_text(plan.read_text().replace("gopher_quality", "gopher"))
+    assert "do not belong together" in eyas("what-if", runs / "small", "where.x=1").err

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from eyas.corpus.store import Store
+from eyas.errors import InputError
 from eyas.pipelines import plan
-from eyas.pipelines.engine.planning import Plan
+from eyas.pipelines.engine.planning import Plan, make_plan, plan_of_run
+from eyas.pipelines.recipe.recipe import load
 
 RECIPE = """
 name: x
@@ -85,7 +87,32 @@ def test_a_changed_file_changes_everything_and_partitions_hold_all_files(
     assert [len(p.splits) for p in after.partitions] == [2, 1]
 
 
-def test_help_imports_neither_torch_nor_ray() -> None:
-    code = "import sys, pipelines.cli; print([m for m in ('torch', 'ray', 'pyarrow', 'numba') if m in sys.modules])"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "[]"
+def test_the_plan_of_a_run_is_that_of_its_files_though_its_sources_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_text("some text")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: r\nsources:\n  - name: one\n    files: {{path: {tmp_path}/in}}\nstages: [gopher_quality, exact_dedup]\n"
+    )
+    made = make_plan(load(str(recipe)))
+    store = Store(str(tmp_path / "run"))
+    store.write_json("plan.json", made.to_json())
+    (tmp_path / "run/recipe.yaml").write_text(made.recipe.text)
+    shutil.rmtree(tmp_path / "in")
+    read = plan_of_run(store)
+    assert read.to_json() == made.to_json()
+    assert (read.partitions, read.passes, read.digest) == (made.partitions, made.passes, made.digest)
+
+
+def test_a_plan_of_another_recipe_or_a_later_format_is_refused(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    with pytest.raises(InputError, match="not the folder of a run"):
+        plan_of_run(store)
+    stored = {"variables": {}, "folder": str(tmp_path), "files": 0, "partitions": [], "passes": []}
+    (tmp_path / "recipe.yaml").write_text("name: r\nsources: [{name: one, files: {path: in}}]\n")
+    store.write_json("plan.json", stored)
+    with pytest.raises(InputError, match="do not belong together"):
+        plan_of_run(store)
+    store.write_json("plan.json", {**stored, "format": "eyas-run-9"})
+    with pytest.raises(InputError, match="eyas-run-9"):
+        plan_of_run(store)

@@ -294,7 +294,17 @@ def test_the_command_prints_a_summary_and_says_what_it_wrote(tmp_path: Path) -> 
     app.command()(tokenizer_report_cli.report)
     docs = jsonl(tmp_path / "a.jsonl", [{"text": ENGLISH * 1000, "lang": "en"}])
     out, numbers = str(tmp_path / "page.html"), str(tmp_path / "page.json")
-    arguments = [*tokenizers(tmp_path, 300, 400), "--corpus", docs, "--out", out, "--json", numbers, "--width", "512"]
+    arguments = [
+        *tokenizers(tmp_path, 300, 400),
+        "--corpus",
+        docs,
+        "--out",
+        out,
+        "--json-out",
+        numbers,
+        "--width",
+        "512",
+    ]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     data = json.loads(Path(numbers).read_text())

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from typer.testing import CliRunner
 
 import eyas.tokenizer_train.surgery.proof as module
-from eyas.pipelines.cli.tokenizer_surgery import EXAMPLES, surgery
+from eyas.pipelines.cli.tokenizer_surgery import surgery
 from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
 from eyas.tokenizer_train.surgery.proof import hostile_texts, prove
 from eyas.tokenizer_train.surgery.surgery import Changes, operate
@@ -83,7 +83,7 @@ def test_hostile_texts_are_the_same_for_a_seed() -> None:
 def run(*arguments: str) -> Any:
     """The command as the lead registers it."""
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command(epilog=EXAMPLES)(surgery)
+    app.command()(surgery)
     return CliRunner().invoke(app, list(arguments))
 
 
