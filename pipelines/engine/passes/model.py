@@ -21,7 +21,7 @@ from eyas.trainer.schedule import batches_before
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
 PROMPTS = ("The function returns", "import ", "This package")
-"""What the finished model is asked to continue, for the report."""
+"""Texts that the finished model continues, for the report."""
 
 
 def work(state: PassState) -> Steps[Result[ModelSummary]]:
@@ -67,8 +67,8 @@ def train_on(
 ) -> ModelSummary:
     """Trains on the shards folder `shards` into `folder`; returns the trainer's summary.
 
-    Measures bits per byte on its held_out/, if it has one. `warn` is told before the first step what is doubtful about the
-    mixture. Started by `torchrun`, this is one process of several.
+    Measures bits per byte on its held_out/, if it has one. warn: called before the first step with each doubt about the
+    mixture. If `torchrun` started it, this is one process of several.
     """
     from eyas.shards.loader import ShardLoader
     from eyas.shards.order import repeated_too_soon
@@ -95,23 +95,23 @@ def train_on(
         warn(warning)
     folder.mkdir(parents=True, exist_ok=True)
     summary = cast("ModelSummary", train(loader, options, str(folder), seed, threads, progress, held_out))
-    found = shares_of(loader.order, batches)
+    shares = shares_of(loader.order, batches)
     summary["order_hash"] = loader.order_hash
-    summary["sources"] = [asdict(one) for one in found if one.rows]
+    summary["sources"] = [asdict(share) for share in shares if share.rows]
     summary["repeated_too_soon"] = warnings
     return summary
 
 
 def _check_tokenizer(shards: str, made_with: str) -> None:
-    """ValueError if a run's tokenizer is not the one that its shards were made with."""
+    """InputError if a run's tokenizer is not the one that its shards were made with."""
     folder, sign, _ = shards.rstrip("/").rpartition("/")
     run = Store(folder or sign or ".")
     if run.exists("tokenizer/tokenizer.json"):
         path = run.path("tokenizer/tokenizer.json")
-        found = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
-        if found != made_with:
+        digest = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
+        if digest != made_with:
             raise InputError(
-                f"{path}: another tokenizer (sha256 {found[:16]}…) than that of the shards ({made_with[:16]}…): its ids "
+                f"{path}: another tokenizer (sha256 {digest[:16]}…) than that of the shards ({made_with[:16]}…): its ids "
                 f"mean other tokens. Put the right one there, or make the shards again"
             )
 
