@@ -94,7 +94,7 @@ CHANGED: dict[type[Any], list[dict[str, Any]]] = {
 }
 """Each option, made to decide."""
 C4_OFF = {"min_num_sentences": -1, "min_words_per_line": -1, "max_word_length": -1}
-LETTERS = np.flatnonzero(unicode_classes.classes() == unicode_classes.LETTER).tolist()
+LETTERS = np.flatnonzero(unicode_classes.classes() == unicode_classes.CLASS_LETTER).tolist()
 UNKNOWN = dict.fromkeys(code for code in LETTERS if not chr(code).isalpha())
 """Letters younger than this Python, which datatrove asks: they are taken out."""
 SPACY_DOCUMENTS = 3000

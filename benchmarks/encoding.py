@@ -26,7 +26,8 @@ from tokenizers import Tokenizer
 
 from benchmarks.common import Options, Report, installed, read_texts, run, text_column
 from eyas.tokenizer_train import Encoder, train_bpe
-from eyas.tokenizer_train.options import LatexOptions, TokenizerOptions
+from eyas.tokenizer_train.latex_commands import LatexOptions
+from eyas.tokenizer_train.options import TokenizerOptions
 
 Encode = Callable[[], npt.NDArray[np.uint32]]
 PUBLISHED = ("gpt2", "llama3", "qwen")

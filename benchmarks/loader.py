@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from benchmarks.common import Options, Report, in_turns, installed, read_texts, run
 from benchmarks.packing import draw_lengths
 from eyas.corpus.store import Store
-from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.format import Columns, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.packing import pack
 
 ROW = 2048
@@ -77,8 +77,8 @@ def measure(options: Options, large: float = 0.0) -> Report:
         with pa.memory_map(str(folder / index.files[0].path)) as source:
             table = pa.ipc.open_file(source).read_all()
             # The width of a fixed list is not kept by Parquet readers at the same speed: plain lists are kinder to them.
-            column = table.column("input_ids").combine_chunks().cast(pa.list_(META.id_type))
-            pq.write_table(pa.table({"input_ids": column}), folder / "rows.parquet")
+            column = table.column(Columns.INPUT_IDS).combine_chunks().cast(pa.list_(META.id_type))
+            pq.write_table(pa.table({Columns.INPUT_IDS: column}), folder / "rows.parquet")
         for rows in ROWS_PER_STEP:
             _compare(report, folder, index.rows, min(rows, index.rows), options.rounds)
     return report

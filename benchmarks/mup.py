@@ -1,9 +1,10 @@
 """Does one learning rate serve every width? A coordinate check and learning-rate transfer, 64 to 512 channels, drawn.
 
-The multipliers follow the law of falcon_h1.md §3.5 (µP; Yang et al. 2022, figure 1 and appendix D). The coordinate check
-takes some steps and compares the mean size of what attention, state space, MLP and head give out, over widths: flat lines
-mean that no width learns faster than another. The transfer trains each width at each rate; the loss's minimum should stay
-at one rate. Beside it the same without multipliers and with plain 0.02 weights ("standard"), where it should move.
+The multipliers follow the law of docs/internals/falcon_h1.md §4 (µP; Yang et al. 2022, figure 1 and appendix D). The
+coordinate check takes some steps and compares the mean size of what attention, state space, MLP and head give out, over
+widths: flat lines mean that no width learns faster than another. The transfer trains each width at each rate; the loss's
+minimum should stay at one rate. Beside it the same without multipliers and with plain 0.02 weights ("standard"), where it
+should move.
 Text of the corpus, cut by a BPE tokenizer of 2,048 entries trained on it.
 
     python -m benchmarks.mup --coordinates docs/mup_coordinates.svg --transfer docs/mup_transfer.svg --json mup.json

@@ -4,7 +4,7 @@
 
 Six tokenizers of one size learn from one sample: Falcon-H1's choices (each digit and each symbol for itself, LaTeX commands
 whole), and five that change one of them. Falcon-H1's authors found that bytes per token rank tokenizers otherwise than
-models do (falcon_h1.md §1.3), so each trains `tiny`, or a model of another width in its proportions.
+models do (docs/internals/falcon_h1.md §7), so each trains `tiny`, or a model of another width in its proportions.
 
 Held equal: documents and their order, the bytes of every step, the context (a window of text is never cut, whatever its
 tokens), weights at the start, optimiser, schedule, steps; and the held-out bytes, each scored exactly once: a window is

@@ -1,4 +1,4 @@
-"""Packed Arrow shards, and a loader that hands their rows to PyTorch."""
+"""Packed Arrow shards, and a loader that gives their rows to PyTorch."""
 
 from __future__ import annotations
 

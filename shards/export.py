@@ -1,7 +1,8 @@
-"""Shards for other trainers: Megatron's .bin/.idx and datatrove's and nanotron's .ds, documents whole and in order of id.
+"""Export of shards for other trainers: Megatron's .bin/.idx, and the .ds of datatrove and nanotron.
 
-Both hold tokens end to end and say where documents end; packing is lost, and so is where each document came from. The trade:
-one shard's tokens are in memory at a time, and of all documents 12 bytes (Megatron's index comes at the end).
+Documents are whole and in order of id. Both formats hold tokens end to end and the ends of documents; packing and the
+origin of documents are lost. The trade: the tokens of one shard are in memory at a time, and 12 bytes for each document
+(Megatron's index comes at the end).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pyarrow import ipc
 from eyas.corpus.store import Store
 from eyas.errors import BooksError
 from eyas.shards.check import check_bytes
-from eyas.shards.format import Index, IndexedFile
+from eyas.shards.format import Columns, Index, IndexedFile
 from eyas.shards.packing import fill_rows
 
 Target = Literal["megatron", "datatrove"]
@@ -29,7 +30,7 @@ MEGATRON_TYPES: Final = {np.dtype(np.uint16): 8, np.dtype(np.int32): 4}
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written: paths in the target's folder."""
+    """The result of an export. `paths`: written files, in the target's folder."""
 
     paths: tuple[str, ...]
     documents: int
@@ -39,7 +40,7 @@ class Exported:
 def export(shards: Store, target: Store, name: str, to: Target) -> Exported:
     """Writes all documents of the shards to `name`.bin and .idx, or to `name`.ds, .ds.index and .ds.metadata.
 
-    Raises ValueError, with its name, for a file that is not what index.json says.
+    Raises InputError, naming the file, if one differs from index.json.
     """
     index = Index.load(shards)
     ids = np.dtype(np.uint16) if index.vocab_size <= 1 << 16 else np.dtype(np.int32 if to == "megatron" else np.uint32)
@@ -63,17 +64,17 @@ def export(shards: Store, target: Store, name: str, to: Target) -> Exported:
 
 
 def documents_of(store: Store, file: IndexedFile, index: Index) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-    """`(tokens, counts)` of a shard: its documents put together again, by id, end to end."""
+    """`(tokens, counts)` of a shard: its documents joined from their pieces, by id, end to end."""
     check_bytes(store, file)
     with store.open(file.path) as raw:
         table = ipc.open_file(raw).read_all().combine_chunks()
     if not table.num_rows:
         return np.zeros(0, index.meta.id_type.to_pandas_dtype()), np.zeros(0, np.int64)
     columns = {name: table.column(name).chunk(0) for name in table.column_names}
-    ids = columns["input_ids"].flatten().to_numpy()
-    lengths = columns["lengths"].flatten().to_numpy().astype(np.int64)
-    documents, offsets = (columns[name].flatten().to_numpy() for name in ("documents", "offsets"))
-    bounds = columns["lengths"].offsets.to_numpy()
+    ids = columns[Columns.INPUT_IDS].flatten().to_numpy()
+    lengths = columns[Columns.LENGTHS].flatten().to_numpy().astype(np.int64)
+    documents, offsets = (columns[name].flatten().to_numpy() for name in (Columns.DOCUMENTS, Columns.OFFSETS))
+    bounds = columns[Columns.LENGTHS].offsets.to_numpy()
     row = np.repeat(np.arange(table.num_rows), np.diff(bounds))
     before = np.concatenate([[0], np.cumsum(lengths)])
     starts = before[:-1] - before[bounds[:-1]][row] + row * index.sequence_length
@@ -92,16 +93,16 @@ def _beside(
         yield f"{name}.idx", megatron_index(ids, counts)
         return
     yield f"{name}.ds.index", [np.cumsum(counts).astype("<u8").tobytes()]
-    # The three lines that datatrove writes: tokenizer | bytes per token, tokens, tokens in words.
+    # The three lines of datatrove's own files: tokenizer | bytes per token, tokens, tokens in words.
     tokens = int(counts.sum())
-    told = f"tokenizer.json sha256 {index.meta.tokenizer}|{ids.itemsize}\n{tokens}\n{tokens / 1e9:.3f} GT"
-    yield f"{name}.ds.metadata", [told.encode()]
+    metadata = f"tokenizer.json sha256 {index.meta.tokenizer}|{ids.itemsize}\n{tokens}\n{tokens / 1e9:.3f} GT"
+    yield f"{name}.ds.metadata", [metadata.encode()]
 
 
 def megatron_index(ids: np.dtype[Any], counts: npt.NDArray[np.int64]) -> list[bytes]:
     """The content of a Megatron .idx, version 1: header, lengths (int32), byte offsets (int64), documents (int64).
 
-    Here every sequence is a document, so the last are 0, 1, 2 … (Megatron-LM, core/datasets/indexed_dataset.py).
+    Every sequence is a document here, so the last array is 0, 1, 2 … (Megatron-LM, core/datasets/indexed_dataset.py).
     """
     starts = (np.cumsum(counts) - counts) * ids.itemsize
     header = struct.pack("<QBQQ", 1, MEGATRON_TYPES[ids], len(counts), len(counts) + 1)

@@ -1,13 +1,18 @@
-"""The shard format: Arrow IPC files of fixed-size rows, readable by anything that reads Arrow (docs/shards.md: to the byte).
+"""The shard format: Arrow IPC files of fixed-size rows, which every Arrow reader reads (to the byte: docs/shards.md).
 
 Columns of a row: `input_ids` (fixed_size_list<uint16 or uint32>[T], padding at the end), `lengths` (list<int32>: the
-pieces of documents in the row, in order; their sum may be less than T, the rest is padding), `documents` (list<uint64>:
+pieces of documents in the row, in order; if their sum is less than T, the rest is padding), `documents` (list<uint64>:
 the id of each piece's document) and `offsets` (list<int64>: where in its document, in tokens, the piece begins).
-So a token of a training step leads back to a document, and attention, convolution and state know where to start anew.
+So a token of a training step leads back to a document, and attention, convolution and state can start anew at each.
 
-File metadata under `eyas`: JSON with what the set has in common (`ShardMeta`) and the file's `source`: all documents of a
-file are of one source, so that a loader can mix sources by weight. `index.json` names every file with its counts and
-sha256; its `digest` stands for the whole set. The trade: nothing is compressed, so that rows can be memory-mapped.
+File metadata under `eyas` is JSON: the values that the whole set shares (`ShardMeta`) and the file's `source`. All
+documents of a file belong to one source, so a loader can mix sources by weight. `index.json` names every file with its
+counts and sha256, and its `digest` stands for the whole set. The trade: nothing is compressed, so that rows can be
+memory-mapped.
+
+Versions: every file and the index name their `FORMAT`, and readers accept this one only, because a file of another
+version is better packed again than misread. A change of columns, types, metadata keys or their meaning needs a new
+name. A new name changes every digest, so loader states and checkpoints of older shards are refused too.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -24,27 +29,40 @@ from pyarrow import ipc
 from eyas.corpus.store import FileEntry, Store, digest_of
 from eyas.errors import InputError
 
-FORMAT = "eyas-shard-2"
-ROWS_PER_BATCH = 256
+FORMAT: Final = "eyas-shard-2"
+HELD_OUT: Final = "held_out"
+"""Name of the folder, inside the folder of the shards, for shards of held-out documents."""
+ROWS_PER_BATCH: Final = 256
 """Rows of every record batch of a file but the last."""
+
+
+class Columns:
+    """Names of a shard's columns."""
+
+    INPUT_IDS: Final = "input_ids"
+    LENGTHS: Final = "lengths"
+    DOCUMENTS: Final = "documents"
+    OFFSETS: Final = "offsets"
+    PIECES: Final = (LENGTHS, DOCUMENTS, OFFSETS)
+    """The lists with one value per piece, which share their bounds."""
 
 
 @dataclass(frozen=True)
 class ShardMeta:
-    """What every file of a set has in common."""
+    """Values that every file of a set shares."""
 
     sequence_length: int
     vocab_size: int
     pad: int
     bos: int | None
-    """The token that begins every document; None: none does."""
+    """The token that begins every document, or None if documents have none."""
     eos: int | None
-    """The token that ends every document; None: none does."""
+    """The token that ends every document, or None if documents have none."""
     tokenizer: str
     """sha256 of tokenizer.json."""
     packing: str = "best_fit"
     recipe: str = ""
-    """A digest of all that was done to the sources: stages and their options, tokenizer, packing, seed."""
+    """A digest of everything that was done to the sources: stages and their options, tokenizer, packing, seed."""
     format: str = FORMAT
 
     @property
@@ -55,17 +73,17 @@ class ShardMeta:
     def schema(self, source: str) -> pa.Schema:
         """The Arrow schema of a file of `source`."""
         fields = [
-            ("input_ids", pa.list_(self.id_type, self.sequence_length)),
-            ("lengths", pa.list_(pa.int32())),
-            ("documents", pa.list_(pa.uint64())),
-            ("offsets", pa.list_(pa.int64())),
+            (Columns.INPUT_IDS, pa.list_(self.id_type, self.sequence_length)),
+            (Columns.LENGTHS, pa.list_(pa.int32())),
+            (Columns.DOCUMENTS, pa.list_(pa.uint64())),
+            (Columns.OFFSETS, pa.list_(pa.int64())),
         ]
-        told = json.dumps({**asdict(self), "source": source}, sort_keys=True)
-        return pa.schema(fields, metadata={"eyas": told})
+        metadata = json.dumps({**asdict(self), "source": source}, sort_keys=True)
+        return pa.schema(fields, metadata={"eyas": metadata})
 
     @classmethod
     def of(cls, schema: pa.Schema, path: str) -> tuple[ShardMeta, str]:
-        """`(meta, source)` from a file's schema; ValueError if the file is no shard of this format."""
+        """`(meta, source)` from a file's schema. Raises InputError if the file is no shard of this format."""
         raw = (schema.metadata or {}).get(b"eyas")
         if raw is None:
             raise InputError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
@@ -85,7 +103,7 @@ class ShardMeta:
 
 
 def write_shard(store: Store, path: str, meta: ShardMeta, source: str, batches: Iterable[pa.RecordBatch]) -> FileEntry:
-    """Writes one file of rows; uncompressed, so that it can be memory-mapped. Batches hold multiples of ROWS_PER_BATCH."""
+    """Writes one file of rows, uncompressed, so that it can be memory-mapped. Batches hold multiples of ROWS_PER_BATCH."""
     with store.create(path) as output, ipc.new_file(output.sink, meta.schema(source)) as writer:
         output.rows = 0
         for batch in batches:
@@ -103,17 +121,19 @@ class IndexedFile:
     source: str
     rows: int
     documents: int
-    """Documents that begin in it; each is there whole."""
+    """Documents in the file, all of them whole."""
     tokens: int
     """Tokens without padding."""
     text_bytes: int
+    """UTF-8 bytes of the encoded text."""
     bytes: int
+    """Size of the file."""
     sha256: str
 
 
 @dataclass(frozen=True)
 class Index:
-    """index.json: what a folder of shards holds."""
+    """index.json: the metadata and the files of a folder of shards."""
 
     meta: ShardMeta
     files: tuple[IndexedFile, ...]
@@ -130,7 +150,7 @@ class Index:
 
     @property
     def text_bytes(self) -> int:
-        """UTF-8 bytes of the text that was encoded."""
+        """UTF-8 bytes of the encoded text."""
         return sum(file.text_bytes for file in self.files)
 
     @property
@@ -150,7 +170,7 @@ class Index:
 
     @property
     def digest(self) -> str:
-        """A digest of the whole set: of the format and of all that is said of every file, in order."""
+        """A digest of the whole set: of the metadata and of every entry of `files`, in order."""
         return digest_of({"meta": asdict(self.meta), "files": [asdict(file) for file in self.files]})
 
     def to_json(self) -> dict[str, Any]:
@@ -161,7 +181,7 @@ class Index:
 
     @classmethod
     def load(cls, store: Store) -> Index:
-        """Reads index.json of the folder `store`; ValueError, in words, if there is none or it is another format."""
+        """Reads index.json of the folder `store`. Raises InputError if it is missing, edited or of another format."""
         if not store.exists("index.json"):
             raise InputError(f"{store.url}: no index.json, so this is not a folder of shards")
         data = store.read_json("index.json")
@@ -189,7 +209,7 @@ def row_batch(
     documents: np.ndarray,
     offsets: np.ndarray,
 ) -> pa.RecordBatch:
-    """Rows as a record batch. `ids`: [rows, T]; `counts`: pieces per row; the others: one value per piece, by row."""
+    """Rows as a record batch. `ids`: [rows, T]. `counts`: pieces per row. The others: one value per piece, by row."""
     bounds = pa.array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32))
     columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(ids.ravel(), meta.id_type), meta.sequence_length),

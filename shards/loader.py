@@ -1,9 +1,10 @@
 """The loader: batches of packed rows for PyTorch, in an order that is a pure function of (index, seed, mixture, step).
 
-`batch_size` is global: rank r of w takes rows r, r + w … of each step, so the order does not depend on the number of
-ranks, and any number may go on from a state. The system is asked to read ahead, and no thread waits for it: handing batches
-from thread to thread took longer than making them. The trade: a batch is one copy, from the mapped file into int64, at
-1,400 M tokens/s, or as it is at 4,000; `Reader.tokens` gives a row without any.
+`batch_size` is global: rank r of w takes rows r, r + w … of each step. So the order does not depend on the number of
+ranks, and any number of ranks may continue from a state. The operating system reads ahead, and no thread waits for it:
+to pass batches between threads took longer than to make them. The trade: a batch is one copy out of the mapped file, at
+1,400 M tokens/s into int64, or at 4,000 in the file's own type. `eyas.shards.reader.Reader.tokens` gives a row without a
+copy.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ _AHEAD: Final = 32
 
 
 class Batch:
-    """Rows for one step of one rank; `rows`: int64 [B], their numbers in the set.
+    """Rows for one step of one rank. `rows`: int64 [B], their numbers in the set.
 
-    What the rows hold is copied when it is asked for, once. `stored_ids` are a quarter of the bytes of `input_ids`: the
-    better thing to send to a GPU, and to widen there.
+    Each attribute is copied once, on first use. `stored_ids` are a quarter of the bytes of `input_ids`, so they are
+    better to send to a GPU and to widen there.
     """
 
     def __init__(self, reader: Reader, step: int, rows: I64, addresses: I64) -> None:
@@ -48,12 +49,12 @@ class Batch:
 
     @cached_property
     def stored_ids(self) -> torch.Tensor:
-        """uint16 or uint32 [B, T]: the same, as the file has them."""
+        """uint16 or uint32 [B, T]: token ids in the type of the file."""
         return torch.from_numpy(self._reader.stored_ids(self._addresses))
 
     @cached_property
     def segment_ids(self) -> torch.Tensor:
-        """int32 [B, T]: the number of the document within its row, -1 where there is padding."""
+        """int32 [B, T]: the number of the document within its row, -1 on padding."""
         return torch.from_numpy(self._reader.segments(self._addresses))
 
     @cached_property
@@ -69,9 +70,9 @@ class Batch:
 
     @property
     def cu_seqlens(self) -> torch.Tensor:
-        """int32: where pieces begin in the batch's tokens laid end to end, and the end; padding is a piece of its own.
+        """int32: the begins of pieces in the batch's tokens laid end to end, then the end. Padding is a piece of its own.
 
-        What variable-length attention and scan kernels take.
+        Variable-length attention and scan kernels take boundaries in this form.
         """
         length = self.input_ids.shape[1]
         ends = np.cumsum(self.pieces.lengths)
@@ -83,14 +84,14 @@ class Batch:
 
 
 class ShardLoader:
-    """An endless iterator over the shards in a folder; see the module. `batch_size` must be a multiple of `world_size`.
+    """An endless iterator over the shards in a folder. `batch_size` must be a multiple of `world_size`.
 
-    `mixture`: phases of weights by source (`eyas.shards.options`); None takes every row as often as any other. `shuffle`: in
-    each epoch of a source its rows come in another order; False: as they lie. `verify`: "full" reads every file and compares
-    its sha256 before the first batch (each rank its share), "sizes" only looks at their lengths. `cache`: a folder for
-    copies of files on object storage. `prefetch`: so many steps ahead the system is asked to read from disk; None: 32 if the
-    set is larger than half of the memory, else none. Raises ValueError, naming the file, for shards that are not
-    what index.json says.
+    `mixture`: phases of weights by source (`eyas.shards.options`). If None, every row comes as often as any other.
+    `shuffle`: whether each epoch of a source has another order of its rows. If false, rows come in the order of the files.
+    `verify`: "full" reads every file and compares its sha256 before the first batch (each rank its share), "sizes"
+    compares their sizes only. `cache`: a folder for copies of files on object storage. `prefetch`: number of steps that
+    the system reads ahead from disk. If None, it is 32 if the set is larger than half of the memory, else 0. Raises
+    InputError, naming the file, if shards differ from index.json.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class ShardLoader:
     ) -> None:
         if world_size < 1 or batch_size < 1 or batch_size % world_size:
             raise InputError(
-                f"batch_size {batch_size} cannot be shared out to {world_size} ranks: "
+                f"batch_size {batch_size} cannot be split between {world_size} ranks: "
                 f"it is the global number of rows per step, and must be a multiple of world_size"
             )
         if not 0 <= rank < world_size:
@@ -128,7 +129,7 @@ class ShardLoader:
         if verify == "full":
             self.reader.verify(rank, world_size)
         self._prefetch = _steps_ahead(self.index) if prefetch is None else prefetch
-        self._asked = 0
+        self._read_to = 0
         self._block_steps = max(1, _BLOCK_ROWS // batch_size)
         self._rows: dict[int, I64] = {}
         self._addresses: dict[int, I64] = {}
@@ -139,7 +140,7 @@ class ShardLoader:
     def order_hash(self) -> str:
         """A hash of all rows that all ranks saw before `step`, in order: equal in two runs that saw the same."""
         while self._hashed < self.step:
-            # A block at once, when it is asked for: step by step it costs a tenth of making a batch.
+            # One block at a time, on demand: step by step, hashing costs a tenth of making a batch.
             last = min(self.step, (self._hashed // self._block_steps + 1) * self._block_steps)
             rows = self._block(self._hashed // self._block_steps)
             begin = self._hashed % self._block_steps * self.batch_size
@@ -150,7 +151,7 @@ class ShardLoader:
         return f"{self._hash:016x}"
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands: the next step, the order's hash, and what the order depends on; plain JSON."""
+        """The state of the loader as plain JSON: the next step, the order's hash, and everything the order depends on."""
         phases = self.order.mixture
         return {
             "step": self.step,
@@ -163,21 +164,23 @@ class ShardLoader:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from `state`, on any number of ranks; ValueError if it belongs to other shards, seed or batch size.
+        """Continues from `state`, on any number of ranks. Raises InputError for other shards, seed or batch size.
 
         Weights may differ from those of `state` from its step on.
         """
-        mine = self.state_dict()
-        if missing := sorted(set(mine) - set(state)):
+        current = self.state_dict()
+        if missing := sorted(set(current) - set(state)):
             raise InputError(f"no state of a loader of this version: it has no {', '.join(missing)}")
         step = int(state["step"])
         for name in ("index", "seed", "batch_size", "shuffle"):
-            if state[name] != mine[name]:
-                raise InputError(f"loader state of another {name}: {state[name]!r}, but this loader has {mine[name]!r}")
-        if step and _past(state["mixture"], step) != _past(mine["mixture"], step):
+            if state[name] != current[name]:
+                raise InputError(
+                    f"loader state of another {name}: {state[name]!r}, but this loader has {current[name]!r}"
+                )
+        if step and _past(state["mixture"], step) != _past(current["mixture"], step):
             raise InputError(
                 f"loader state of another mixture before step {step}: {state['mixture']}, but this loader has "
-                f"{mine['mixture']}. Weights may change by a phase with from_step: {step} or later"
+                f"{current['mixture']}. Weights may change by a phase with from_step: {step} or later"
             )
         self.step = self._hashed = step
         self._hash = int(state["order_hash"], 16)
@@ -185,18 +188,18 @@ class ShardLoader:
     def __iter__(self) -> Iterator[Batch]:
         while True:
             if self._prefetch and self.reader.local:
-                self._ask_ahead()
+                self._read_ahead()
             batch = self.batch(self.step)
             self.step += 1
             yield batch
 
-    def _ask_ahead(self) -> None:
-        """Has the system read what the next steps want, once for each; `_asked` is the last of them."""
+    def _read_ahead(self) -> None:
+        """Asks the system to read the rows of the next steps, once for each step. `_read_to` is the last of them."""
         last = self.step + self._prefetch
-        begun = self._asked if self.step < self._asked <= last else self.step
+        begun = self._read_to if self.step < self._read_to <= last else self.step
         for step in range(begun + 1, last + 1):
-            self.reader.ask(self.rows_of(step)[self.rank :: self.world_size])
-        self._asked = last
+            self.reader.read_ahead(self.rows_of(step)[self.rank :: self.world_size])
+        self._read_to = last
 
     def rows_of(self, step: int) -> I64:
         """The rows of the whole set that all ranks together see at `step`, in order."""
@@ -209,29 +212,29 @@ class ShardLoader:
         if self.world_size > 1:
             rows = rows[self.rank :: self.world_size]
         if not self.reader.local:
-            # Only the files of this step: those of a whole block are much to wait for.
+            # Only the files of this step are fetched: those of a whole block would delay it.
             return Batch(self.reader, step, rows, self.reader.addresses(rows))
         number, within = divmod(step, self._block_steps)
         addresses = self._addresses.get(number)
         if addresses is None:
-            mine = self._block(number).reshape(self._block_steps, self.batch_size)[:, self.rank :: self.world_size]
-            addresses = _hold(self._addresses, number, self.reader.addresses(mine.ravel()))
+            of_rank = self._block(number).reshape(self._block_steps, self.batch_size)[:, self.rank :: self.world_size]
+            addresses = _hold(self._addresses, number, self.reader.addresses(of_rank.ravel()))
         return Batch(self.reader, step, rows, addresses[:, within * len(rows) : (within + 1) * len(rows)])
 
     def _block(self, number: int) -> I64:
-        """The rows of a block of steps: alone, a row's number takes as long to compute as the row to copy."""
+        """The rows of a block of steps. One by one, a row's number takes as long to compute as the row to copy."""
         rows = self._rows.get(number)
         if rows is None:
             rows = _hold(self._rows, number, self.order.rows_of(number * self._block_steps, self._block_steps))
         return rows
 
 
-def _hold(held: dict[int, I64], number: int, made: I64) -> I64:
-    """Two are held, for steps are taken in order and read ahead."""
+def _hold(held: dict[int, I64], number: int, block: I64) -> I64:
+    """Keeps a block beside at most one other, which suffices for steps in order and read ahead."""
     if len(held) > 1:
         held.pop(next(iter(held)))
-    held[number] = made
-    return made
+    held[number] = block
+    return block
 
 
 def _past(mixture: list[dict[str, Any]] | None, step: int) -> list[dict[str, Any]] | None:
@@ -239,6 +242,6 @@ def _past(mixture: list[dict[str, Any]] | None, step: int) -> list[dict[str, Any
 
 
 def _steps_ahead(index: Index) -> int:
-    """None where the page cache holds the set anyway: asking takes as long as copying."""
+    """Steps to read ahead. 0 if the page cache can hold the set, because asking takes as long as copying."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return _AHEAD if sum(file.bytes for file in index.files) > memory / 2 else 0

@@ -1,9 +1,11 @@
-"""Mapped files as addresses: what a batch needs of them is copied by one kernel, however many files it lies in.
+"""Memory-mapped shard files: one kernel copies the rows of a batch from their addresses, even out of many files.
 
-Building a batch from Arrow objects takes 5 µs a row of 2,048 tokens, four times as long as copying it. So for each record
-batch the addresses of its columns are noted once, and a kernel reads there. The trade: a kernel trusts the addresses, so
-files are checked when they are opened, and must not be cut while they are mapped (which is so with any mapped file).
+To build a batch from Arrow objects takes 5 µs per row of 2,048 tokens, four times as long as to copy it. So the addresses
+of each record batch's columns are noted once, and kernels read there. The trade: a kernel trusts the addresses, so files
+are checked when they are opened, and must not be truncated while they are mapped (which holds for every mapped file).
 """
+
+# Tested in tests/shards/test_loader.py.
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from numba.extending import intrinsic
 from pyarrow import ipc
 
 from eyas.errors import InputError
-from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta
+from eyas.shards.format import ROWS_PER_BATCH, Columns, Index, IndexedFile, ShardMeta
 from eyas.text_kernels.jit import kernel, part
 from eyas.text_kernels.wide_loads import prefetch
 
@@ -28,7 +30,7 @@ I64 = npt.NDArray[np.int64]
 class MappedFile:
     """One file. `places`: int64[record batches, 5], the addresses of ids, list bounds, lengths, documents and offsets.
 
-    Raises ValueError, with `path`, if it is no Arrow file, of another set, or not as long as the index says.
+    Raises InputError, naming `path`, if it is no Arrow file, belongs to another set, or has not as many rows as in the index.
     """
 
     def __init__(self, local: str, path: str, index: Index, entry: IndexedFile) -> None:
@@ -47,7 +49,7 @@ class MappedFile:
         rows = [batch.num_rows for batch in batches]
         if sum(rows) != entry.rows or any(size != ROWS_PER_BATCH for size in rows[:-1]):
             raise InputError(
-                f"{path}: holds {sum(rows):,} rows, but index.json says {entry.rows:,}; make the shards again"
+                f"{path}: holds {sum(rows):,} rows, but index.json states {entry.rows:,}; make the shards again"
             )
         self.address = buffer.address
         for number, batch in enumerate(batches):
@@ -57,36 +59,36 @@ class MappedFile:
                 )
         self.places = np.array([_addresses(batch) for batch in batches], np.int64).reshape(-1, 5)
 
-    def ask(self, address: int, length: int) -> None:
-        """Has the system read these bytes ahead, and waits for nothing."""
+    def read_ahead(self, address: int, length: int) -> None:
+        """Asks the system to read these bytes ahead, without waiting."""
         begin = (address - self.address) // mmap.PAGESIZE * mmap.PAGESIZE
         self.map.madvise(mmap.MADV_WILLNEED, begin, address - self.address - begin + length)
 
 
 def _unsafe(batch: pa.RecordBatch, length: int, file: pa.Buffer) -> str:
-    """Why a kernel must not read at the batch's addresses; empty if it may."""
-    ids, lists = batch.column("input_ids"), [batch.column(name) for name in ("lengths", "documents", "offsets")]
+    """The reason why a kernel must not read at the batch's addresses, or "" if it may."""
+    ids, lists = batch.column(Columns.INPUT_IDS), [batch.column(name) for name in Columns.PIECES]
     if any(column.null_count for column in batch.columns):
         return "it has nulls"
     first = lists[0].offsets.to_numpy()
     if len(first) != batch.num_rows + 1 or first[0] < 0 or (np.diff(first) < 0).any():
         return "its lists have impossible bounds"
     needed = [(ids.values, batch.num_rows * length)]
-    for one in lists:
-        if not np.array_equal(one.offsets.to_numpy(), first):
+    for column in lists:
+        if not np.array_equal(column.offsets.to_numpy(), first):
             return "its lists differ in length"
-        needed.append((one.values, int(first[-1])))
+        needed.append((column.values, int(first[-1])))
     for values, count in needed:
-        held = values.buffers()[1]
-        if count and (held is None or held.size < count * values.type.bit_width // 8):
+        buffer = values.buffers()[1]
+        if count and (buffer is None or buffer.size < count * values.type.bit_width // 8):
             return "its columns are too short"
-        if count and not file.address <= held.address <= file.address + file.size - held.size:
+        if count and not file.address <= buffer.address <= file.address + file.size - buffer.size:
             return "it is compressed"
     return ""
 
 
 def allow_files(count: int) -> None:
-    """A mapped file takes a descriptor: raises this process's limit, as far as the system lets it, to `count` more."""
+    """Raises the limit of open files by `count`, as far as the system allows: a mapped file takes a descriptor."""
     try:
         import resource
     except ImportError:  # not a Unix: no such limit
@@ -99,18 +101,18 @@ def allow_files(count: int) -> None:
 
 
 def _addresses(batch: pa.RecordBatch) -> list[int]:
-    lists = [batch.column(name) for name in ("lengths", "documents", "offsets")]
-    arrays = [
-        batch.column("input_ids").values.buffers()[1],
+    lists = [batch.column(name) for name in Columns.PIECES]
+    buffers = [
+        batch.column(Columns.INPUT_IDS).values.buffers()[1],
         lists[0].buffers()[1],
-        *(one.values.buffers()[1] for one in lists),
+        *(column.values.buffers()[1] for column in lists),
     ]
-    return [0 if one is None else one.address for one in arrays]
+    return [0 if buffer is None else buffer.address for buffer in buffers]
 
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _pointer(_context: Any, address: Any) -> Any:
-    """An address as a pointer, which `carray` makes an array of."""
+    """An address as a pointer, from which `carray` makes an array."""
 
     def generate(_context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], _context.get_value_type(types.voidptr))
@@ -122,7 +124,7 @@ def _pointer(_context: Any, address: Any) -> Any:
 def copy_ids(addresses: I64, wide: bool, ids: I64) -> None:
     """Row i of `ids` ([rows, T]) gets the T ids at `addresses[i]`: uint32 if `wide`, else uint16.
 
-    Rows lie anywhere, and no processor foresees where: so a row is asked for while the one before it is copied.
+    Rows lie anywhere, so no processor can predict their addresses. Each is prefetched while the one before it is copied.
     """
     length = ids.shape[1]
     size = length * (4 if wide else 2)
@@ -160,9 +162,9 @@ def _bounds(address: int) -> tuple[int, int]:
 
 @kernel
 def write_segments(bounds: I64, lengths: I64, segments: npt.NDArray[np.int32]) -> None:
-    """Row i of `segments` ([rows, T]) gets the number of the piece that each token is of, -1 for padding.
+    """Row i of `segments` ([rows, T]) gets the number of each token's piece, -1 for padding.
 
-    `bounds[i]`: the address of the row's two list bounds; `lengths[i]`: that of the lengths of its record batch.
+    `bounds[i]`: the address of the row's two list bounds. `lengths[i]`: the address of the lengths of its record batch.
     """
     for i in range(len(bounds)):
         first, last = _bounds(bounds[i])
@@ -176,7 +178,7 @@ def write_segments(bounds: I64, lengths: I64, segments: npt.NDArray[np.int32]) -
 
 @kernel
 def count_pieces(bounds: I64, counts: I64) -> None:
-    """How many pieces each row has."""
+    """`counts[i]` gets the number of pieces of row i."""
     for i in range(len(bounds)):
         first, last = _bounds(bounds[i])
         counts[i] = last - first
@@ -192,7 +194,7 @@ def copy_pieces(
     documents: npt.NDArray[np.uint64],
     offsets: I64,
 ) -> None:
-    """The pieces of rows, one after another; the first four are addresses, by row, and the others are written."""
+    """Copies the pieces of rows, one after another. The first four arguments are addresses by row, the others outputs."""
     count = 0
     for i in range(len(bounds)):
         first, last = _bounds(bounds[i])

@@ -1,4 +1,4 @@
-"""The options of the shards, as they stand in a recipe under `shards:`. Imports nothing heavy."""
+"""The options of shards, which stand in a recipe under `shards:`. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ class ShardOptions(Options):
     sequence_length: int = Field(default=2048, ge=16, le=1 << 20)
     """Tokens in a row."""
     packing: Packing = "best_fit"
-    """best_fit: longest document first, each into the row with the least room that fits (Ding et al. 2024), so only
-    documents longer than a row are split; first_fit: in order, each into the first row that fits; concat: one after the
-    other, split wherever a row ends. None throws a token away."""
+    """How documents fill rows. best_fit puts the longest first, each into the row with the least room that fits (Ding et
+    al. 2024), so only documents longer than a row are split. first_fit puts each, in order, into the first row that fits.
+    concat lays them end to end and splits wherever a row ends. None of them drops a token."""
     bos: bool = True
     """Begin every document with <|begin_of_text|>."""
     eos: bool = True
     """End every document with <|end_of_text|>."""
     held_out: float = Field(default=0.0, ge=0.0, lt=0.5)
-    """Share of the documents, chosen by a lot on their id, that no model is trained on: they are packed apart, into
-    held_out/ next to the shards, and the trainer measures bits per byte on them, source by source."""
+    """Share of documents that no model is trained on, chosen by a hash of their ids. They are packed separately, into the
+    folder held_out inside that of the shards, and the trainer measures bits per byte on them, source by source."""
     group_bytes: ByteSize = Field(default=ByteSize(256_000_000), gt=0, validate_default=True)
-    """Curated text of one source that is packed together, and makes one shard file. More packs tighter and holds more
-    memory: about ten times as much."""
+    """Bytes of curated text of one source that are packed together into one shard file. More text packs tighter and takes
+    more memory: about ten times as much as the text."""
 
 
 class Phase(Options):
     """Weights from a step on: `{from_step: 1000, weights: {web: 0.7, code: 0.3}}`."""
 
     weights: dict[str, float] = Field(min_length=1)
-    """Shares of tokens by source; they are scaled to add up to 1. A source that is not named gives nothing."""
+    """Shares of tokens by source, scaled to add up to 1. Sources that are not named give no rows."""
     from_step: int = Field(default=0, ge=0)
     """The first step that draws by these weights."""
 
@@ -54,7 +54,7 @@ class Phase(Options):
 
 
 def check_phases(phases: Sequence[Phase]) -> None:
-    """ValueError unless the phases begin at step 0 and follow each other."""
+    """Raises InputError unless the phases begin at step 0 and follow each other."""
     if not phases:
         raise InputError("a mixture needs at least one phase: {weights: {source: share, …}}")
     steps = [phase.from_step for phase in phases]

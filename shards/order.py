@@ -1,9 +1,9 @@
 """The order of rows: a pure function of (index, seed, mixture, step), the same for any number of ranks.
 
-A stream is the rows of one source, or without a mixture of all; each of its epochs visits them in a pseudo-random
-permutation that is *computed*, not stored: a four-round Feistel cipher over row numbers (Luby and Rackoff 1988), walked
-until it lands inside. So any step can be entered at once, however many lie before it. `fold` makes a rolling hash of it,
-by which two runs can be told apart, or found to have seen the same rows in the same order.
+A stream is the rows of one source, or of all sources if there is no mixture. Each of its epochs visits them in a
+pseudo-random permutation that is *computed*, not stored: a four-round Feistel cipher over row numbers (Luby and Rackoff
+1988), repeated until the number is below that of the rows. So a run can start at any step at once. `fold` computes a
+rolling hash of the order, which is equal in two runs that saw the same rows in the same order.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _GOLDEN = np.uint64(GOLDEN)
 
 
 class Order:
-    """Which rows of a set each step sees. `mixture`: None takes every row as often as any other.
+    """The rows of a set that each step sees. If `mixture` is None, every row comes as often as any other.
 
-    Raises ValueError for a mixture that names a source without rows, or does not name one that has rows from step 0 on.
+    Raises InputError for a mixture that names a source without rows, or whose first phase does not begin at step 0.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Order:
         self.mixture = None if mixture is None else tuple(mixture)
         self.names: tuple[str, ...] = ("all",) if mixture is None else index.sources
         self._streams: list[tuple[I64, I64]] = []
-        """Of each stream: where in it its files begin, and the number of their first row in the set; sizes at the end."""
+        """For each stream: the begins of its files in it, with its size at the end, and the files' first rows in the set."""
         for name in self.names:
-            mine = [i for i, f in enumerate(index.files) if f.rows and (mixture is None or f.source == name)]
-            sizes = np.array([index.files[i].rows for i in mine], np.int64)
-            self._streams.append((np.concatenate([[0], np.cumsum(sizes)]), firsts[mine]))
+            of_stream = [i for i, f in enumerate(index.files) if f.rows and (mixture is None or f.source == name)]
+            sizes = np.array([index.files[i].rows for i in of_stream], np.int64)
+            self._streams.append((np.concatenate([[0], np.cumsum(sizes)]), firsts[of_stream]))
         self.sizes = np.array([int(begins[-1]) for begins, _ in self._streams], np.int64)
         """Rows of each stream."""
         self._draws = self._mixed(mixture) if mixture is not None else None
@@ -56,7 +56,7 @@ class Order:
                 f"the mixture names {', '.join(map(repr, unknown))}, but the shards have rows of "
                 f"{', '.join(map(repr, self.names))} only"
             )
-        # A share is of tokens, and a draw is a row: sources whose rows are fuller need fewer of them.
+        # A share counts tokens, a draw takes a row: sources with fuller rows need fewer draws.
         fill = np.array([self.tokens(name) for name in self.names]) / self.sizes
         weights = [np.array([phase.weights.get(name, 0.0) for name in self.names]) / fill for phase in mixture]
         return Draws(weights, [phase.from_step * self.batch_size for phase in mixture], self.seed)
@@ -74,9 +74,9 @@ class Order:
             source, nth = self._draws.between(first, last)
         epoch, within = nth // self.sizes[source], nth % self.sizes[source]
         rows = np.empty(len(nth), np.int64)
-        for one, number in np.unique(np.stack([source, epoch], 1), axis=0).tolist():
-            chosen = (source == one) & (epoch == number)
-            rows[chosen] = self._rows(one, number, within[chosen])
+        for stream, number in np.unique(np.stack([source, epoch], 1), axis=0).tolist():
+            chosen = (source == stream) & (epoch == number)
+            rows[chosen] = self._rows(stream, number, within[chosen])
         return rows
 
     def _rows(self, stream: int, epoch: int, within: I64) -> I64:
@@ -90,52 +90,52 @@ class Order:
         return np.asarray(firsts[file] + within - begins[file])
 
     def seen(self, steps: int) -> I64:
-        """How many rows of each stream the steps before `steps` draw."""
+        """The number of rows of each stream that the first `steps` steps draw."""
         total = steps * self.batch_size
         return np.array([total], np.int64) if self._draws is None else self._draws.before(total)
 
     def first_hash(self) -> int:
-        """The hash of no steps: it depends on the set, seed, batch size and way of ordering."""
+        """The hash before the first step, which depends on the set, seed, batch size and `shuffle`."""
         return fold(int(self.index.digest[:16], 16), np.array([self.seed & (MASK >> 1), self.batch_size, self.shuffle]))
 
 
 @dataclass(frozen=True)
 class Share:
-    """What a run draws of one source."""
+    """The part of one source in a run."""
 
     source: str
     rows: int
     share: float
-    """Of the rows drawn."""
+    """Share of the rows drawn."""
     epochs: float
     tokens: int
-    """Tokens that the source has."""
+    """Tokens of the source."""
     epoch_tokens: float
-    """Tokens of the whole run that pass while the source passes once; infinite if it is not drawn."""
+    """Tokens of the whole run during one epoch of the source. Infinite if it is not drawn."""
 
 
 def shares(order: Order, steps: int) -> list[Share]:
-    """What `steps` steps draw of each source."""
+    """The part of each source in `steps` steps."""
     seen = order.seen(steps)
     total = max(int(seen.sum()), 1)
     per_row = order.index.tokens / max(order.index.rows, 1)
-    found = []
+    by_source = []
     for name, rows, size in zip(order.names, seen.tolist(), order.sizes.tolist(), strict=True):
         epochs = rows / size
-        passed = total * per_row / epochs if rows else float("inf")
-        found.append(Share(name, rows, rows / total, epochs, order.tokens(name), passed))
-    return found
+        epoch_tokens = total * per_row / epochs if rows else float("inf")
+        by_source.append(Share(name, rows, rows / total, epochs, order.tokens(name), epoch_tokens))
+    return by_source
 
 
 WINDOW_TOKENS_PER_PARAMETER = 100e9 / 7e9
-"""The memorisation window: how many tokens ago a model's memory of a text fades. About 100 GT at 7 B parameters, taken to
-grow with parameters (Falcon-H1's report, figure 9)."""
+"""The memorisation window: the number of tokens after which a model's memory of a text fades. It is about 100 GT at 7 B
+parameters and assumed to grow in proportion to parameters (docs/internals/falcon_h1.md §9)."""
 
 
 def repeated_too_soon(order: Order, steps: int, parameters: int) -> list[str]:
-    """A warning for each source that comes again while a model of so many parameters still remembers it.
+    """A warning for each source that comes again while a model of `parameters` parameters still remembers it.
 
-    Phases are looked at one by one: a source that is all there is at the end of a run comes again sooner than on average.
+    Each phase counts by itself: a source that is alone at the end of a run comes again sooner than on average.
     """
     window = WINDOW_TOKENS_PER_PARAMETER * parameters
     per_row = order.index.tokens / max(order.index.rows, 1)
@@ -144,8 +144,8 @@ def repeated_too_soon(order: Order, steps: int, parameters: int) -> list[str]:
     soonest = np.full(len(order.names), np.inf)
     for first, last in zip(bounds, [*bounds[1:], steps], strict=True):
         drawn = (order.seen(last) - order.seen(first)) / order.sizes
-        passed = (last - first) * order.batch_size * per_row
-        soonest = np.minimum(soonest, np.where(drawn > 0, passed / np.maximum(drawn, 1e-300), np.inf))
+        tokens_of_phase = (last - first) * order.batch_size * per_row
+        soonest = np.minimum(soonest, np.where(drawn > 0, tokens_of_phase / np.maximum(drawn, 1e-300), np.inf))
     return [
         f"source {name!r} is repeated {epoch:.1f} times, at times every {tokens:,.0f} tokens: within the memorisation window "
         f"of about {window:,.0f} tokens of a model of this size. Lower its weight, or add text to it."
@@ -155,9 +155,9 @@ def repeated_too_soon(order: Order, steps: int, parameters: int) -> list[str]:
 
 
 def fold(state: int, rows: I64, batch_size: int | None = None) -> int:
-    """The rolling hash after steps that saw `batch_size` of `rows` each (None: one step that saw all), in this order.
+    """The rolling hash after steps that took `batch_size` of `rows` each, in this order. If None, one step took them all.
 
-    `state`: the hash before them.
+    `state`: the hash before these steps.
     """
     return int(_fold(np.uint64(state), rows, batch_size or max(len(rows), 1)))
 
@@ -165,9 +165,9 @@ def fold(state: int, rows: I64, batch_size: int | None = None) -> int:
 def permute(numbers: I64, size: int, key: int) -> I64:
     """The images of `numbers` (each below `size`) under the permutation of 0 … size-1 that `key` names."""
     half = max((max(size - 1, 1).bit_length() + 1) // 2, 1)
-    found = np.empty(len(numbers), np.int64)
-    _permute(numbers, np.uint64(size), np.uint64(key), np.uint64(half), found)
-    return found
+    images = np.empty(len(numbers), np.int64)
+    _permute(numbers, np.uint64(size), np.uint64(key), np.uint64(half), images)
+    return images
 
 
 @part
@@ -189,7 +189,8 @@ def _fold(state: np.uint64, rows: I64, batch_size: int) -> np.uint64:
 
 
 @kernel
-def _permute(numbers: I64, size: np.uint64, key: np.uint64, half: np.uint64, found: I64) -> None:
+def _permute(numbers: I64, size: np.uint64, key: np.uint64, half: np.uint64, images: I64) -> None:
+    # A cipher over 2 * half bits permutes a range up to four times too large: repeat it until the value is inside.
     low = (np.uint64(1) << half) - np.uint64(1)
     for i in range(len(numbers)):
         value = np.uint64(numbers[i])
@@ -201,4 +202,4 @@ def _permute(numbers: I64, size: np.uint64, key: np.uint64, half: np.uint64, fou
             value = (left << half) | right
             if value < size:
                 break
-        found[i] = np.int64(value)
+        images[i] = np.int64(value)

@@ -1,10 +1,10 @@
-"""Packing: documents into rows of fixed length, nothing cropped.
+"""Packing: arranges documents in rows of fixed length, without cropping.
 
-Best fit decreasing (Ding et al. 2024, arXiv 2404.10830): documents longer than a row are cut into full rows and a rest;
+Best fit decreasing (Ding et al. 2024, arXiv 2404.10830): documents longer than a row are cut into full rows and a rest,
 then the pieces, longest first, each go into the row with the least room that still fits them. Lengths are small integers,
-so "the least room that fits" is a walk up a segment tree over rooms: O(n log T). First fit and concatenation stand beside
-it for comparison, and `cropped` tells what greedy cropping would throw away: 39.4 % of tokens at T = 2,048 in nanochat's
-log, where these lose none and best fit pads a fraction of a percent. 60 M tokens/s on one core, writing rows included.
+so a segment tree over rooms finds the least room that fits: O(n log T). First fit and concatenation are there for
+comparison, and `cropped` counts the tokens that greedy cropping would drop: 39.4 % at T = 2,048 in nanochat's log, where
+these ways lose none and best fit pads a fraction of a percent. One core packs 60 M tokens/s, writing rows included.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Packed:
-    """n pieces of documents in rows, by row and then by place in the row.
+    """n pieces of documents in rows, ordered by row and then by place in the row.
 
-    Piece i is `length[i]` tokens of document `document[i]` from its token `offset[i]` on, and stands in row `row[i]`.
+    Piece i is `length[i]` tokens of document `document[i]` from its token `offset[i]` on, in row `row[i]`.
     """
 
     document: I64
@@ -36,7 +36,7 @@ class Packed:
 
 
 def pack(lengths: I64, sequence_length: int, how: Packing) -> Packed:
-    """Rows for documents of `lengths` tokens; those of no tokens have no piece."""
+    """Rows for documents of `lengths` tokens. A document without tokens has no piece."""
     if how == "concat":
         return _concat(lengths, sequence_length)
     document, offset, length = split(lengths, sequence_length)
@@ -54,7 +54,7 @@ def pack(lengths: I64, sequence_length: int, how: Packing) -> Packed:
 
 
 def split(lengths: I64, sequence_length: int) -> tuple[I64, I64, I64]:
-    """`(document, offset, length)` of pieces: documents longer than a row are cut, the others are one piece each."""
+    """`(document, offset, length)` of pieces. Documents longer than a row are cut, and the others are one piece each."""
     count = -(-lengths // sequence_length)
     document = np.repeat(np.arange(len(lengths)), count)
     number = np.arange(len(document)) - np.repeat(np.cumsum(count) - count, count)
@@ -63,7 +63,7 @@ def split(lengths: I64, sequence_length: int) -> tuple[I64, I64, I64]:
 
 
 def _concat(lengths: I64, sequence_length: int) -> Packed:
-    """All documents as one string of tokens, cut at every `sequence_length`."""
+    """All documents laid end to end and cut at every `sequence_length` tokens."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     starts = np.unique(np.concatenate([(ends - lengths)[lengths > 0], np.arange(0, total, sequence_length)])).astype(
@@ -76,7 +76,7 @@ def _concat(lengths: I64, sequence_length: int) -> Packed:
 
 
 def cropped(lengths: I64, sequence_length: int) -> tuple[int, int]:
-    """`(tokens lost, rows)` if documents fill rows in order, and what does not fit into its row is thrown away."""
+    """`(tokens lost, rows)` if documents fill rows in order and tokens beyond the end of a row are dropped."""
     lost, rows = _crop(lengths, sequence_length)
     return int(lost), int(rows)
 
@@ -98,7 +98,9 @@ def _crop(lengths: I64, capacity: int) -> tuple[int, int]:
 
 @kernel
 def _best_fit(lengths: I64, capacity: int) -> tuple[I64, int]:
-    """Rows for `lengths`, which descend. Rows with equal room form a linked list; a tree finds the least room."""
+    """Rows for `lengths`, which descend. Rows with equal room form a linked list, and a tree finds the least room."""
+    # `occupied`: a tree of flags over rooms 0 … capacity, set where some row has this room (or one below the node).
+    # `head[room]` and `following[row]`: the linked list of rows with this room.
     leaves = 1
     while leaves <= capacity:
         leaves *= 2
@@ -130,6 +132,7 @@ def _best_fit(lengths: I64, capacity: int) -> tuple[I64, int]:
 
 @kernel
 def _mark(occupied: npt.NDArray[np.uint8], leaves: int, room: int, present: bool) -> None:
+    """Sets or clears the flag of a room, and the flags above it as far as they change."""
     node = leaves + room
     occupied[node] = 1 if present else 0
     node //= 2
@@ -159,7 +162,7 @@ def _least_room(occupied: npt.NDArray[np.uint8], leaves: int, length: int) -> in
 
 @kernel
 def _first_fit(lengths: I64, capacity: int) -> tuple[I64, int]:
-    """Rows for `lengths`, in order: the first row with room, found in a tree of the most room below each node."""
+    """Rows for `lengths`, in order: each takes the first row with room, found in a tree of the most room below each node."""
     leaves = 1
     while leaves < max(len(lengths), 1):
         leaves *= 2
@@ -185,7 +188,7 @@ def fill_rows(
 ) -> None:
     """Copies pieces into rows: piece i is `lengths[i]` tokens from `tokens[starts[i]]` on, into `out[rows[i] - first]`.
 
-    Pieces of one row stand together, in order; `out` is [rows, T] and holds padding where nothing is copied.
+    Pieces of one row stand together, in order. `out` is [rows, T] and already holds padding.
     """
     column = 0
     for piece in range(len(starts)):

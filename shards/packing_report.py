@@ -1,7 +1,7 @@
-"""The packing report: what each way of packing would have cost for the same documents.
+"""The packing report: the cost of each way of packing for the same documents.
 
-Rows, padding, documents split and tokens lost, by best fit, first fit, concatenation and greedy cropping. The trade: every
-group is packed four times, in lengths only, which takes a hundredth of encoding it.
+The cost is rows, padding, documents split and tokens lost, by best fit, first fit, concatenation and greedy cropping. The
+trade: every group is packed four times, in lengths only, which takes a hundredth of the time of encoding.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ CROPPED = "greedy cropping"
 
 
 def comparison(lengths: I64, sequence_length: int) -> Ways:
-    """By way of packing: `rows`, `padding` (tokens), `split` (documents), `short_split` (of those that would fit a row),
-    `lost` (tokens)."""
-    found: Ways = {}
+    """For each way of packing: `rows`, `padding` and `lost` (tokens), `split` (documents), and `short_split`: those of
+    them that would fit into a row."""
+    ways: Ways = {}
     total = int(lengths.sum())
     for how in ("best_fit", "first_fit", "concat"):
         packed = pack(lengths, sequence_length, how)
         pieces = np.bincount(packed.document, minlength=len(lengths)) > 1
-        found[how] = {
+        ways[how] = {
             "rows": packed.rows,
             "padding": packed.rows * sequence_length - int(packed.length.sum()),
             "split": int(pieces.sum()),
@@ -33,24 +33,24 @@ def comparison(lengths: I64, sequence_length: int) -> Ways:
             "lost": total - int(packed.length.sum()),
         }
     lost, rows = cropped(lengths, sequence_length)
-    found[CROPPED] = {
+    ways[CROPPED] = {
         "rows": rows,
         "padding": rows * sequence_length - (total - lost),
         "split": 0,
         "short_split": 0,
         "lost": lost,
     }
-    return found
+    return ways
 
 
 def histogram(lengths: I64) -> list[int]:
-    """How many documents have 1, 2-3, 4-7, 8-15 … tokens."""
+    """The number of documents of 1, 2-3, 4-7, 8-15 … tokens. Those of 0 tokens count with those of 1."""
     powers = np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64)
     return [int(count) for count in np.bincount(powers)]
 
 
 def added(parts: Iterable[Mapping[str, Any]]) -> tuple[Ways, list[int]]:
-    """`comparison` and `histogram` of several groups, from entries that hold them as `ways` and `histogram`."""
+    """Sums of `comparison` and `histogram` over groups, from entries that hold them as `ways` and `histogram`."""
     ways: Ways = {}
     lengths: list[int] = []
     for part in parts:

@@ -1,7 +1,7 @@
-"""Curated documents to shards: encode, pack, write.
+"""The tasks that make shards from curated documents: encode, pack, write.
 
-Parts of one source are packed together in groups of `group_bytes`; each group makes one file. Which documents share a
-file depends on the parts and the options alone, never on the number of workers.
+Parts of one source are packed together in groups of `group_bytes`, and each group makes one file. The documents of a file
+depend on the parts and the options alone, never on the number of workers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from eyas.corpus.part import Part
 from eyas.corpus.sampling import hash_rank
 from eyas.corpus.task import Step, Task, TaskContext, TaskEntry
 from eyas.errors import BooksError, InputError
-from eyas.shards.format import ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.format import HELD_OUT, ROWS_PER_BATCH, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.options import ShardOptions
 from eyas.shards.packing import I64, Packed, fill_rows, pack
 from eyas.shards.packing_report import comparison, histogram
@@ -29,8 +29,6 @@ from eyas.tokenizer_train.encoding.encoder import Encoder
 
 _BLOCK_TOKENS = 1 << 22
 HELD_OUT_SALT = 0x48454C44
-HELD_OUT = "held_out"
-"""Folder, next to the shards, of those made of the documents held out."""
 
 
 class PackedEntry(TaskEntry):
@@ -54,14 +52,14 @@ class PackedEntry(TaskEntry):
 def plan_packing(
     curated: Sequence[Part], options: ShardOptions, tokenizer: str, folder: str, recipe: str = ""
 ) -> list[Step[PackedEntry]]:
-    """One task per group of curated parts, each writing one shard into `folder`; another for its held-out documents.
+    """One task per group of curated parts, which writes one shard into `folder`, and one for its held-out documents.
 
-    `tokenizer`: path in the store; `recipe`: a digest of what the shards are made of.
+    `tokenizer`: path in the store. `recipe`: a digest of everything that the shards are made of.
     """
     groups: list[list[Part]] = []
     for source in dict.fromkeys(part.source for part in curated):
         size = 0
-        for part in (one for one in curated if one.source == source):
+        for part in (candidate for candidate in curated if candidate.source == source):
             if size == 0 or size + part.text_bytes > options.group_bytes:
                 groups.append([])
                 size = 0
@@ -70,13 +68,13 @@ def plan_packing(
     tasks = []
     for number, group in enumerate(groups):
         size = sum(part.text_bytes for part in group)
-        train, kept_out = f"train-{number:05d}", f"held-out-{number:05d}"
+        train, held_out = f"train-{number:05d}", f"held-out-{number:05d}"
         work = partial(pack_group, tuple(group), options, tokenizer, f"{folder}/{train}.arrow", recipe, False)
         tasks.append(Task(train, work, size))
         if options.held_out:
-            path = f"{folder}/{HELD_OUT}/{kept_out}.arrow"
+            path = f"{folder}/{HELD_OUT}/{held_out}.arrow"
             work = partial(pack_group, tuple(group), options, tokenizer, path, recipe, True)
-            tasks.append(Task(kept_out, work, round(size * options.held_out)))
+            tasks.append(Task(held_out, work, round(size * options.held_out)))
     return [Step.of("pack", tasks)]
 
 
@@ -89,7 +87,7 @@ def pack_group(
     held_out: bool,
     context: TaskContext,
 ) -> PackedEntry:
-    """Encodes and packs the documents of `parts`, or those held out, into the shard `path`; returns its counts."""
+    """Encodes and packs the documents of `parts`, or those held out, into the shard `path`. Returns its counts."""
     with context.store.open(tokenizer) as file:
         encoder = Encoder.from_bytes(file.read(), tokenizer, threads=context.cpus)
     digest = context.store.read_json(f"{tokenizer.rsplit('/', 1)[0]}/index.json")["sha256"]
@@ -160,33 +158,34 @@ def _encode(
 
 
 def _drawn(docs: pa.Table, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which documents are held out: by a lot of their own, or, if they were made of others, if any of those is.
+    """Whether each document is held out: by the hash rank of its id or, if it was made of others, if any of those is.
 
-    The lot is drawn twice: generators choose their documents by the lowest lots, and would choose these.
+    The rank is hashed a second time, because generators choose the documents with the lowest ranks and must not choose
+    the held-out ones.
     """
     limit = share * 2.0**64
     drawn: npt.NDArray[np.bool_] = hash_rank(hash_rank(docs.column("id").to_numpy(), seed), HELD_OUT_SALT) < limit
     if PARENT.name not in docs.column_names:
         return drawn
     parents = docs.column(PARENT.name).combine_chunks()
-    made = pc.fill_null(pc.greater(pc.list_value_length(parents), 0), False).to_numpy(zero_copy_only=False)
+    has_parents = pc.fill_null(pc.greater(pc.list_value_length(parents), 0), False).to_numpy(zero_copy_only=False)
     rows, ids = pc.list_parent_indices(parents).to_numpy(), pc.list_flatten(parents).to_numpy()
-    hit = hash_rank(hash_rank(ids.astype(np.uint64), seed), HELD_OUT_SALT) < limit
-    drawn[made] = False
-    drawn[rows[hit]] = True
+    parent_drawn = hash_rank(hash_rank(ids.astype(np.uint64), seed), HELD_OUT_SALT) < limit
+    drawn[has_parents] = False
+    drawn[rows[parent_drawn]] = True
     return drawn
 
 
 def _ids(encoder: Encoder, text: pa.LargeStringArray, docs: pa.Table) -> pa.LargeListArray:
-    """The ids of each text, with the control tokens that stages put into it."""
+    """The ids of each text, with the control tokens that stages inserted."""
     if CONTROL.name not in docs.column_names:
         return encoder.encode(text)
     return encode_with_control(encoder, text, docs.column(CONTROL.name).combine_chunks())
 
 
-def with_control(found: pa.LargeListArray, encoder: Encoder, options: ShardOptions) -> tuple[npt.NDArray[Any], I64]:
-    """`(tokens, counts)`: the ids of all texts one after another, each between its control tokens."""
-    values, offsets = found.values.to_numpy(), found.offsets.to_numpy()
+def with_control(ids: pa.LargeListArray, encoder: Encoder, options: ShardOptions) -> tuple[npt.NDArray[Any], I64]:
+    """`(tokens, counts)`: the ids of all texts one after another, each between `bos` and `eos` if the options have them."""
+    values, offsets = ids.values.to_numpy(), ids.offsets.to_numpy()
     before, after = int(options.bos), int(options.eos)
     counts = np.diff(offsets) + before + after
     flat = np.empty(int(counts.sum()), values.dtype)
@@ -205,18 +204,17 @@ def with_control(found: pa.LargeListArray, encoder: Encoder, options: ShardOptio
 def _rows(
     meta: ShardMeta, source: str, ids: npt.NDArray[np.uint64], tokens: npt.NDArray[Any], lengths: I64, packed: Packed
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of rows, about _BLOCK_TOKENS at a time: multiples of ROWS_PER_BATCH, which the loader counts on."""
+    """Batches of rows, about _BLOCK_TOKENS at a time. The loader relies on multiples of ROWS_PER_BATCH."""
     starts = (np.cumsum(lengths) - lengths)[packed.document] + packed.offset
     step = max(_BLOCK_TOKENS // meta.sequence_length // ROWS_PER_BATCH, 1) * ROWS_PER_BATCH
     for first in range(0, packed.rows, step):
         last = min(first + step, packed.rows)
-        mine = slice(*np.searchsorted(packed.row, [first, last]).tolist())
+        pieces = slice(*np.searchsorted(packed.row, [first, last]).tolist())
         block = np.full((last - first, meta.sequence_length), meta.pad, tokens.dtype)
-        fill_rows(tokens, starts[mine], packed.length[mine], packed.row[mine], first, block)
-        counts = np.bincount(packed.row[mine] - first, minlength=last - first)
-        yield row_batch(
-            meta, source, block, counts, packed.length[mine], ids[packed.document[mine]], packed.offset[mine]
-        )
+        fill_rows(tokens, starts[pieces], packed.length[pieces], packed.row[pieces], first, block)
+        counts = np.bincount(packed.row[pieces] - first, minlength=last - first)
+        documents = ids[packed.document[pieces]]
+        yield row_batch(meta, source, block, counts, packed.length[pieces], documents, packed.offset[pieces])
 
 
 def _check(path: str, tokens_in: int, tokens_out: int, rows: int, written: int | None) -> None:

@@ -1,7 +1,7 @@
-"""Rows of a set of shards, straight from memory-mapped files.
+"""The reader: rows of a set of shards, straight from memory-mapped files.
 
-The trade: only the page cache holds data, so memory stays flat however large the set; a file on object storage is fetched
-whole, into `cache`, when a row of it is first wanted.
+The trade: only the page cache holds data, so memory stays flat however large the set is. A file on object storage is
+fetched whole into `cache` when one of its rows is first needed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pieces:
-    """The pieces of documents in some rows: `counts[r]` of them in the r-th, one after another in the other arrays."""
+    """The pieces of documents in some rows: `counts[r]` of them in row r, one after another in the other arrays."""
 
     counts: I64
     lengths: npt.NDArray[np.int32]
@@ -34,10 +34,10 @@ class Pieces:
 
 
 class Reader:
-    """The rows of the shards in `store`. `cache`: a local folder for files of object storage; None: a temporary one.
+    """The rows of the shards in `store`. `cache`: a local folder for files of object storage. If None, it is temporary.
 
-    Raises ValueError, with the file's name, for a file that is missing, damaged or of another set: when it is first read,
-    or, for its size, at once.
+    Raises InputError, naming the file, if one is missing, damaged or of another set. Sizes are compared at once, the rest
+    when a file is first read.
     """
 
     def __init__(self, store: Store, index: Index, cache: str | None = None) -> None:
@@ -54,7 +54,7 @@ class Reader:
         allow_files(len(index.files))
 
     def verify(self, rank: int = 0, world_size: int = 1) -> None:
-        """Compares every file's sha256 with the index, or each rank its share of them; 1.5 GB/s. Remote files are fetched."""
+        """Compares the sha256 of this rank's share of the files with the index, at 1.5 GB/s. Remote files are fetched."""
         for file in self.index.files[rank::world_size]:
             if self.local:
                 check_bytes(self.store, file)
@@ -63,31 +63,31 @@ class Reader:
             try:
                 check_bytes(Store(str(local.parent)), replace(file, path=local.name))
             except ValueError:
-                local.unlink()  # a copy that went bad is no reason to stop: it is fetched anew
+                local.unlink()  # only the local copy is damaged: fetch it again
                 self._fetched(file)
 
     def addresses(self, rows: I64) -> I64:
-        """int64[5, rows]: where each row's ids and list bounds are, and its pieces' lengths, documents and offsets."""
+        """int64[5, rows]: addresses of each row's ids and list bounds, and of its pieces' lengths, documents and offsets."""
         numbers = np.searchsorted(self._ends, rows, side="right")
-        found = np.empty((5, len(rows)), np.int64)
+        addresses = np.empty((5, len(rows)), np.int64)
         for number in np.unique(numbers).tolist():
-            mine = numbers == number
-            at = rows[mine] - (self._ends[number - 1] if number else 0)
+            of_file = numbers == number
+            at = rows[of_file] - (self._ends[number - 1] if number else 0)
             places = self._file(number).places[at // ROWS_PER_BATCH]
             within = at % ROWS_PER_BATCH
             places[:, 0] += within * self._row_bytes
             places[:, 1] += within * 4
-            found[:, mine] = places.T
-        return found
+            addresses[:, of_file] = places.T
+        return addresses
 
-    def ask(self, rows: I64) -> None:
-        """Has the system read the ids of these rows ahead, and waits for nothing."""
+    def read_ahead(self, rows: I64) -> None:
+        """Asks the system to read the ids of these rows ahead, without waiting."""
         numbers = np.searchsorted(self._ends, rows, side="right")
         for number, address in zip(numbers.tolist(), self.addresses(rows)[0].tolist(), strict=True):
-            self._file(number).ask(address, self._row_bytes)
+            self._file(number).read_ahead(address, self._row_bytes)
 
     def tokens(self, row: int) -> npt.NDArray[Any]:
-        """The row's token ids, padding included: a read-only view of the mapped file, nothing is copied."""
+        """The row's token ids, padding included, as a read-only view of the mapped file."""
         number = int(np.searchsorted(self._ends, row, side="right"))
         file = self._file(number)
         start = int(self.addresses(np.array([row]))[0, 0]) - file.address
@@ -95,34 +95,34 @@ class Reader:
         return np.frombuffer(file.map, dtype, self.index.sequence_length, start)
 
     def ids(self, addresses: I64) -> I64:
-        """int64[rows, T]: the ids of rows, padding included. `addresses`: as `addresses` gives them."""
-        found = np.empty((addresses.shape[1], self._length), np.int64)
-        copy_ids(addresses[0], self._wide, found)
-        return found
+        """int64[rows, T]: the ids of rows, padding included. `addresses`: the result of `addresses` for the rows."""
+        ids = np.empty((addresses.shape[1], self._length), np.int64)
+        copy_ids(addresses[0], self._wide, ids)
+        return ids
 
     def stored_ids(self, addresses: I64) -> npt.NDArray[Any]:
-        """[rows, T]: the same in the type of the file, uint16 or uint32."""
+        """[rows, T]: the ids of rows in the type of the file, uint16 or uint32."""
         dtype = self.index.meta.id_type.to_pandas_dtype()
-        found = np.empty((addresses.shape[1], self.index.sequence_length), dtype)
-        copy_bytes(addresses[0], found.view(np.uint8))
-        return found
+        ids = np.empty((addresses.shape[1], self.index.sequence_length), dtype)
+        copy_bytes(addresses[0], ids.view(np.uint8))
+        return ids
 
     def segments(self, addresses: I64) -> npt.NDArray[np.int32]:
         """int32[rows, T]: the number of the document within its row, -1 for padding."""
-        found = np.empty((addresses.shape[1], self._length), np.int32)
-        write_segments(addresses[1], addresses[2], found)
-        return found
+        segments = np.empty((addresses.shape[1], self._length), np.int32)
+        write_segments(addresses[1], addresses[2], segments)
+        return segments
 
     def pieces(self, addresses: I64) -> Pieces:
-        """Which pieces of which documents the rows hold."""
+        """The pieces of documents that the rows hold."""
         counts = np.empty(addresses.shape[1], np.int64)
         count_pieces(addresses[1], counts)
         total = int(counts.sum())
-        found = Pieces(counts, np.empty(total, np.int32), np.empty(total, np.uint64), np.empty(total, np.int64))
+        pieces = Pieces(counts, np.empty(total, np.int32), np.empty(total, np.uint64), np.empty(total, np.int64))
         copy_pieces(
-            addresses[1], addresses[2], addresses[3], addresses[4], found.lengths, found.documents, found.offsets
+            addresses[1], addresses[2], addresses[3], addresses[4], pieces.lengths, pieces.documents, pieces.offsets
         )
-        return found
+        return pieces
 
     def _file(self, number: int) -> MappedFile:
         if number not in self._files:
@@ -133,7 +133,7 @@ class Reader:
         return self._files[number]
 
     def _fetched(self, entry: IndexedFile) -> Path:
-        """The local copy of a remote file, named by its sha256, which is compared while it is copied."""
+        """The local copy of a remote file. Its name is its sha256, which is compared while the file is copied."""
         local = self._cache / f"{entry.sha256}.arrow"
         if not local.exists() or local.stat().st_size != entry.bytes:
             self._cache.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,10 @@
 
     DataLoader(ShardDataset("shards", batch_size=64), batch_size=None, num_workers=2)
 
-Worker w of n reads steps w, w + n …, which a DataLoader hands out in turns: so batches come in the loader's own order,
-whatever the number of workers. A StatefulDataLoader's state goes on exactly, with the same number of workers; a
-`ShardLoader`'s on any number of ranks. The trade: batches travel between processes, where a `ShardLoader` needs none.
+Worker w of n reads steps w, w + n …, and a DataLoader takes batches from workers in turns. So batches come in the loader's
+own order, whatever the number of workers. A StatefulDataLoader continues exactly from its state with the same number of
+workers, a `ShardLoader` on any number of ranks. The trade: batches travel between processes, where a `ShardLoader` needs
+none.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from eyas.errors import InputError
 from eyas.shards.loader import ShardLoader
 
 
-class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[misc]
+class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):
     """Endless batches of one rank: `input_ids` (int64 [B, T]), `segment_ids` (int32 [B, T]), `step` (int64 []).
 
-    Takes what `ShardLoader` takes. Give it to a DataLoader with `batch_size=None`: the batches are made here.
+    Takes the arguments of `ShardLoader`. A DataLoader over it needs `batch_size=None`, because the batches are made here.
     """
 
     def __init__(self, folder: str, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1, **options: Any):
-        # Opened here once, so that mistakes show before workers start, and in each worker anew.
+        # The shards are opened here, so that mistakes show before workers start, and in each worker again.
         self._arguments = (folder, batch_size, seed, rank, world_size)
         self._options = dict(options)
         first = ShardLoader(*self._arguments, **self._options).state_dict()
@@ -40,10 +41,11 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
         first, stride = (worker.id, worker.num_workers) if worker is not None else (0, 1)
         loader = ShardLoader(*self._arguments, **self._options)
         step = first if self._resumed is None else self._resumed
-        self._resumed = None  # the state is gone on from once: another iteration begins anew
+        self._resumed = None  # a state serves one iteration: the next starts at the beginning
         if step % stride != first:
             raise InputError(
-                f"a worker's state stands at step {step}, which {stride} workers share out otherwise: use as many"
+                f"a worker's state stands at step {step}, which is not a step of this one of {stride} workers: use as many "
+                f"workers as before"
             )
         while True:
             batch = loader.batch(step)
@@ -56,11 +58,11 @@ class ShardDataset(IterableDataset[dict[str, torch.Tensor]]):  # type: ignore[mi
             }
 
     def state_dict(self) -> dict[str, Any]:
-        """The next step (of this worker), and what the order depends on."""
+        """The next step of this worker, and everything that the order depends on."""
         return {"next": self._next, **self._known}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from `state`; ValueError if it belongs to other shards or another order."""
+        """Continues from `state`. Raises InputError if it belongs to other shards or another order."""
         for name, value in self._known.items():
             if state[name] != value:
                 raise InputError(f"state of another {name}: {state[name]!r}, but this dataset has {value!r}")

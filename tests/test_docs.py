@@ -141,7 +141,7 @@ def commands() -> list[tuple[str, str]]:
     found = []
     for place, text in texts():
         for line in _COMMAND.findall(text):
-            found.append((place, line.split("#")[0].split(" | ")[0].split(" > ")[0].strip().rstrip(".,:;)")))
+            found.append((place, re.split(r"#| \| | > | && ", line)[0].strip().rstrip(".,:;)")))
     return found
 
 
@@ -229,4 +229,4 @@ def test_every_command_has_a_help_page_with_examples(path: tuple[str, ...]) -> N
     page = CliRunner().invoke(typer.main.get_command(app), [*path, "--help"], terminal_width=80)
     assert page.exit_code == 0 and "…" not in page.output.replace("PATH…", "")
     for line in re.findall(r"^\s+(eyas .*)$", page.output, re.MULTILINE):
-        assert problem_with(line.split(" | ")[0].split(" > ")[0]) is None, line
+        assert problem_with(re.split(r" \| | > | && ", line)[0]) is None, line

@@ -1,1 +1,1 @@
-"""Numba kernels over Arrow's UTF-8 buffers: one walk over the bytes, no Python string per document. Knows no stage."""
+"""Numba kernels over Arrow's UTF-8 buffers: each walks the bytes once, without a Python string per document."""

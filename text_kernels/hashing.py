@@ -1,9 +1,10 @@
-"""The 64-bit hash of words and shingles. Stable for ever: digests of corpora are made of it, so never change it.
+"""The 64-bit hash of words and shingles. It must never change: digests of corpora are made of it.
 
-Per item: xor, multiply by the odd 2^64/golden ratio, xor the high bits down; at the end murmur3's `fmix64`. The trade:
-one multiplication per code point, no block reads, so it runs inside the walk that finds the words, at its speed.
+For each item the state is xored with it, multiplied by the odd 2^64/golden ratio, and its high bits are xored down. At the
+end comes murmur3's `fmix64`. The trade: one multiplication per code point and no block reads, so the hash runs inside the
+walk that finds the words, at the walk's speed.
 Each step is a bijection of the state, so words of one length that differ in one code point never collide; 5.5 million
-distinct short words gave no collision. It is not cryptographic: someone who wants a collision can construct one.
+distinct short words gave no collision. It is not cryptographic: an attacker can construct a collision.
 """
 
 from __future__ import annotations

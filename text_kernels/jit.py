@@ -1,8 +1,8 @@
-"""The one way a kernel is compiled: no GIL, no fast-math, compiled form kept on disk.
+"""Decorators that compile kernels: no GIL, no fast-math, machine code cached on disk.
 
 The trade: numba keys its cache by the *kernel's own* source file, so a kernel that inlines a helper from another
 file would go on running the old helper after an edit, silently. `kernel` therefore adds a digest of the sources of
-this room and of the kernel's own folder to the cache's stamp. Cold, a kernel compiles for about a second; warm, it
+`text_kernels` and of the kernel's own package to the cache's stamp. Cold, a kernel compiles for about a second; warm, it
 loads in about 10 ms, after half a second for numba itself.
 """
 
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """`function` compiled at its first call; annotations are kept, so callers stay type-checked.
+    """Compiles `function` at its first call; annotations are kept, so mypy checks the callers.
 
     Call it with C-contiguous arrays; read-only and writable arrays are two signatures, hence two compilations.
     """
@@ -53,18 +53,18 @@ def _sources_digest(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _room(source: Path) -> Path:
-    """The top folder of the package `eyas` that holds a kernel's file; outside of `eyas`, the file's own folder."""
-    package = Path(__file__).parents[1]
-    return package / source.relative_to(package).parts[0] if source.is_relative_to(package) else source.parent
+def _package(source: Path) -> Path:
+    """The top folder within `eyas` that holds a kernel's file; outside of `eyas`, the file's own folder."""
+    root = Path(__file__).parents[1]
+    return root / source.relative_to(root).parts[0] if source.is_relative_to(root) else source.parent
 
 
 def _stamp(compiled: object, source: str) -> None:
-    """Ties the cached form to the sources it may inline: all files of `text_kernels`, and of the kernel's own room.
+    """Ties the cached form to the sources it may inline: all files of `text_kernels`, and of the kernel's own package.
 
     Without numba's private field (numba 0.68 has it) only the kernel's own file counts, as in plain numba.
     """
     cache_file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
-    folders = (Path(__file__).parent, _room(Path(source)))
+    folders = (Path(__file__).parent, _package(Path(source)))
     if cache_file is not None and hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = (cache_file._source_stamp, *map(_sources_digest, folders))

@@ -1,20 +1,17 @@
 """Cuts byte spans out of texts: what span deduplication removes is kept as spans beside the text, and cut when it is read.
 
-Two walks over the spans, one to measure and one to copy; the text itself moves by whole stretches between two spans.
+Two walks over the spans: the first measures, the second copies the text between two spans in one piece.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.utf8 import buffers
-
-I64 = npt.NDArray[np.int64]
-U8 = npt.NDArray[np.uint8]
 
 
 def splice(
@@ -43,17 +40,19 @@ def splice(
 
 
 @kernel
-def _measure(data: U8, offsets: I64, spans: I64, places: I64, filler: int, new: I64) -> int:
+def _measure(data: Bytes, offsets: I64, spans: I64, places: I64, filler: int, new: I64) -> int:
     """Fills `new`, the offsets of the cut texts; the first text with wrong spans, or -1."""
     for document in range(len(offsets) - 1):
         begin, stop = offsets[document], offsets[document + 1]
         size = stop - begin
+        # Spans must ascend, lie apart and inside the text.
         last = 0
         left = size
         for i in range(places[document], places[document + 1], 2):
             start, end = spans[i], spans[i + 1]
             if start < last or end < start or end > size:
                 return document
+            # A byte 10xxxxxx continues a code point: no span may begin or end there.
             for at in (begin + start, begin + end):
                 if at < stop and data[at] & 0xC0 == 0x80:
                     return document
@@ -64,7 +63,8 @@ def _measure(data: U8, offsets: I64, spans: I64, places: I64, filler: int, new: 
 
 
 @kernel
-def _copy(data: U8, offsets: I64, spans: I64, places: I64, filler: U8, out: U8) -> None:
+def _copy(data: Bytes, offsets: I64, spans: I64, places: I64, filler: Bytes, out: Bytes) -> None:
+    """Writes the cut texts to `out`, one after the other."""
     to = 0
     for document in range(len(offsets) - 1):
         at = offsets[document]

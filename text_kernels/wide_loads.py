@@ -1,8 +1,8 @@
-"""Eight bytes of text at a time, from any position: what makes hashing a pretoken two or three instructions.
+"""Loads and comparisons of 8, 16 or 64 bytes at a time, from any position in a text.
 
-The trade: the result depends on byte order, so nothing that is stored may be made of it on a big-endian machine; numba
-runs on little-endian ones only (x86-64, arm64), and the module says so when it is loaded elsewhere. A pretoken of up to
-16 bytes, 99 % of them, *is* its two words: comparing it needs no look at the text.
+With them a pretoken is hashed in two or three instructions. The trade: the result depends on byte order. Numba runs on
+little-endian machines only (x86-64, arm64), and importing this module elsewhere raises ImportError. A pretoken of up to 16
+bytes (99 % of them are) *is* its two words: comparing it needs no look at the text.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import sys
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from eyas.text_kernels.jit import part
+from eyas.text_kernels.types import Bytes
 
 _ALL: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 _CASE: Final = np.uint64(0x2020202020202020)
@@ -80,9 +80,9 @@ def _mask_64(_context: Any, data: Any, position: Any, fold: Any, low: Any, count
         load.align = 1
 
         def all_lanes(value: Any) -> Any:
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.trunc(value, byte), number(0))
+            single = builder.insert_element(ir.Constant(vector, ir.Undefined), builder.trunc(value, byte), number(0))
             lanes = ir.Constant(ir.VectorType(number, 64), [number(0)] * 64)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), lanes)
+            return builder.shuffle_vector(single, ir.Constant(vector, ir.Undefined), lanes)
 
         moved = builder.sub(builder.or_(load, all_lanes(arguments[2])), all_lanes(arguments[3]))
         below = builder.icmp_unsigned("<", moved, all_lanes(arguments[4]))
@@ -110,13 +110,13 @@ def least_of_16(_context: Any, data: Any, position: Any) -> Any:
 
 
 @part
-def bytes_in(data: npt.NDArray[np.uint8], position: int, low: int, count: int) -> np.uint64:
+def bytes_in(data: Bytes, position: int, low: int, count: int) -> np.uint64:
     """Bit i: whether `data[position + i]` is one of the `count` values (below 256) from `low` on; 64 bytes must be there."""
     return np.uint64(_mask_64(data, position, 0, low, count))
 
 
 @part
-def letters_in(data: npt.NDArray[np.uint8], position: int) -> np.uint64:
+def letters_in(data: Bytes, position: int) -> np.uint64:
     """Bit i: whether `data[position + i]` is an ASCII letter; 64 bytes must be there."""
     return np.uint64(_mask_64(data, position, 0x20, 0x61, 26))
 
@@ -135,7 +135,7 @@ def highest(mask: np.uint64) -> int:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_context: Any, data: Any, position: Any) -> Any:
-    """Asks for the cache line of `data[position]`; changes nothing."""
+    """Starts loading the cache line of `data[position]`; changes nothing."""
     signature = types.void(data, position)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -151,7 +151,7 @@ def prefetch(_context: Any, data: Any, position: Any) -> Any:
 
 
 @part
-def ascii_letters(data: npt.NDArray[np.uint8], position: int) -> int:
+def ascii_letters(data: Bytes, position: int) -> int:
     """How many ASCII letters there are from `position` on, without a break, at most 8; eight bytes must be there.
 
     All eight at once: with bit 7 cleared, adding moves a byte above 127 just where it reaches "a", and where it passes "z".
@@ -163,7 +163,7 @@ def ascii_letters(data: npt.NDArray[np.uint8], position: int) -> int:
 
 
 @part
-def load(data: npt.NDArray[np.uint8], position: int, length: int) -> np.uint64:
+def load(data: Bytes, position: int, length: int) -> np.uint64:
     """Bytes `position` to `position + length` (1 to 8 of them) as one little-endian number; bytes beyond count as 0."""
     if position + 8 <= len(data):
         return np.uint64(load_8(data, position) & (_ALL >> np.uint64(64 - 8 * length)))
@@ -174,7 +174,7 @@ def load(data: npt.NDArray[np.uint8], position: int, length: int) -> np.uint64:
 
 
 @part
-def load_16(data: npt.NDArray[np.uint8], position: int, length: int) -> tuple[np.uint64, np.uint64]:
+def load_16(data: Bytes, position: int, length: int) -> tuple[np.uint64, np.uint64]:
     """1 to 16 bytes as two numbers, without a branch on their length where 16 bytes are there."""
     if position + 16 <= len(data):
         first, second = np.uint64(load_8(data, position)), np.uint64(load_8(data, position + 8))

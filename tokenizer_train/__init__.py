@@ -1,4 +1,4 @@
-"""Tokenizers: byte-level BPE with digits and punctuation split and LaTeX injected, an encoder, fertility."""
+"""Tokenizers: training of byte-level BPE with split digits and LaTeX commands, encoding, comparison, surgery."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Reads published tokenizers, whatever their file format, as a `tokenizers` Tokenizer, and tells the bytes of each id.
+"""Reads published tokenizers of any file format as a `tokenizers` Tokenizer, and gives the bytes of each id.
 
-A rank file (tiktoken, Llama 3, Tekken) lists tokens by rank and no merges. Each token's pair is what byte-pair
-encoding leaves of its own bytes just before they become one: merges inside a span do not depend on what is around it,
-so this is the only pair that ever makes the token, and the converted tokenizer gives tiktoken's ids. The trade: every
-token is encoded once in Python, 2.6 s for the 200,000 of o200k. Checked: 4.8 MB of text, hostile Unicode among it,
-in eight vocabularies, without one id that differs.
+A rank file (tiktoken, Llama 3, Tekken) lists tokens by rank, without merges. A token's merge joins the two pieces that
+byte-pair encoding of its bytes has last: merges inside a span do not depend on what is around it, so no other pair ever
+makes the token, and the converted tokenizer gives tiktoken's ids. The trade: every token is encoded once in Python, 2.6 s
+for the 200,000 of o200k. On 4.8 MB of text, some of it hostile Unicode, not one id differed in eight vocabularies.
 """
 
 from __future__ import annotations
@@ -21,48 +20,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from eyas.errors import InputError
 from eyas.tokenizer_train.alphabet import to_bytes, to_characters
+from eyas.tokenizer_train.patterns import PUBLISHED, detect, expression_of
 
-_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-
-
-def _by_number(digits: str) -> str:
-    """The pattern that Llama 3 and Qwen share but for `digits`."""
-    return rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
-
-
-def _by_case(contractions: str, digits: str) -> str:
-    """The pattern of o200k: a word is capitals, then small letters."""
-    lead = r"[^\r\n\p{L}\p{N}]?"
-    words = rf"{lead}{_UPPER}*{_LOWER}+{contractions}|{lead}{_UPPER}+{_LOWER}*{contractions}"
-    return rf"{words}|{digits}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
-
-
-PATTERNS = {
-    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    # White space at the very end is one piece, line breaks and all (\z: `$` is the end of a line in Oniguruma).
-    "cl100k": (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s+\z|\s*[\r\n]|\s+(?!\S)|\s"
-    ),
-    "llama3": _by_number(r"\p{N}{1,3}"),
-    "qwen": _by_number(r"\p{N}"),
-    "o200k": _by_case(rf"{_CONTRACTIONS}?", r"\p{N}{1,3}"),
-}
-"""How each family cuts text before BPE: tiktoken 0.14 (`openai_public`), llama-models 0.3.0, Qwen's `tokenization_qwen`."""
-
-_BY_RANKS = {
-    50_256: "gpt2",  # r50k
-    50_280: "gpt2",  # p50k
-    100_256: "cl100k",
-    128_000: "llama3",
-    151_643: "qwen",
-    199_998: "o200k",
-    200_000: "o200k",  # Llama 4
-}
-_BY_NAME = (("r50k", "gpt2"), ("p50k", "gpt2"), ("gpt2", "gpt2"), ("cl100k", "cl100k"), ("o200k", "o200k"),
-            ("llama3", "llama3"), ("llama4", "o200k"), ("qwen", "qwen"))  # fmt: skip
 _KINDS = "tokenizer.json, tekken*.json, *.tiktoken or tokenizer.model"
 _RANK_LINE = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\s*")
 _TEKKEN_CONTROL = [
@@ -76,9 +35,9 @@ _TEKKEN_CONTROL = [
 def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
     """The tokenizer at `path`: a tokenizer.json, `*.tiktoken`, Llama's tokenizer.model, `tekken*.json`, or their folder.
 
-    `pattern` says how a rank file cuts text: a name in `PATTERNS` or a regular expression; left out, the number of
-    ranks or the file's name tells. Rank files hold no control tokens and the result has none; Tekken's are kept.
-    Raises `ValueError` naming the file: nothing to read there, another format, or a rank file of unknown pattern.
+    `pattern` is how a rank file cuts text: a name in `patterns.PUBLISHED` or a regular expression. Without it, the number
+    of ranks or the file's name decides. Rank files hold no control tokens, so the result has none; Tekken's are kept.
+    Raises `InputError` with the file's name if there is nothing to read, the format is another, or the pattern is unknown.
     """
     file = _find(Path(path))
     data = file.read_bytes()
@@ -86,7 +45,7 @@ def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
         content = _json(data, file)
         if "model" in content:
             if pattern is not None:
-                raise InputError(f"{file}: a tokenizer.json has its pattern in it, `pattern` is for rank files")
+                raise InputError(f"{file}: a tokenizer.json has its pattern in it; `pattern` is for rank files")
             return _from_json(data, file)
         if "config" in content and "vocab" in content:
             return _from_tekken(content, file, pattern)
@@ -94,7 +53,7 @@ def read_tokenizer(path: str | Path, pattern: str | None = None) -> Tokenizer:
     if not _RANK_LINE.match(data):
         if file.suffix == ".model" or file.name.startswith("tokenizer.model"):
             raise InputError(
-                f"{file}: a SentencePiece model, which is not read here. Convert it: "
+                f"{file}: a SentencePiece model, which Eyas does not read. Convert it: "
                 f"transformers.AutoTokenizer.from_pretrained({str(file.parent)!r}).save_pretrained(FOLDER) "
                 "(it needs `sentencepiece`), and give FOLDER"
             )
@@ -108,12 +67,12 @@ def _find(path: Path) -> Path:
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; expected {_KINDS}")
         return path
-    for wanted in ("tokenizer.json", "tekken*.json", "*.tiktoken", "tokenizer.model"):
-        found = sorted(path.glob(wanted))
-        if len(found) > 1:
-            raise InputError(f"{path}: holds {', '.join(file.name for file in found)}; name one of them")
-        if found:
-            return found[0]
+    for name in ("tokenizer.json", "tekken*.json", "*.tiktoken", "tokenizer.model"):
+        files = sorted(path.glob(name))
+        if len(files) > 1:
+            raise InputError(f"{path}: holds {', '.join(file.name for file in files)}; name one of them")
+        if files:
+            return files[0]
     raise InputError(f"{path}: the folder holds no {_KINDS}")
 
 
@@ -131,7 +90,7 @@ def _from_json(data: bytes, file: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_str(data.decode())
     except Exception as error:  # tokenizers raises bare Exception
         raise InputError(f"{file}: not a tokenizer.json that `tokenizers` can read: {error}") from error
-    # A file may say "cut to 512 ids": here a text has all its ids.
+    # A file may ask for truncation to 512 ids, or for padding. Eyas needs all ids of a text and no others.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
@@ -154,17 +113,15 @@ def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:
 
 def _pattern(given: str | None, ranks: int, file: Path) -> str:
     if given is not None:
-        return PATTERNS.get(given, given)
-    if ranks in _BY_RANKS:
-        return PATTERNS[_BY_RANKS[ranks]]
+        return expression_of(given)
     # Llama's tokenizer.model is called after its folder.
-    called = file.parent.name if file.name.startswith("tokenizer.model") else file.name
-    for part, name in _BY_NAME:
-        if part in called.lower().replace("-", "").replace("_", ""):
-            return PATTERNS[name]
+    name = file.parent.name if file.name.startswith("tokenizer.model") else file.name
+    published = detect(ranks, name)
+    if published is not None:
+        return published.expression
     raise InputError(
         f"{file}: {ranks:,} ranks of no known family, so how it cuts text is unknown. "
-        f"Give `pattern`: one of {', '.join(PATTERNS)}, or its regular expression"
+        f"Give `pattern`: one of {', '.join(PUBLISHED)}, or its regular expression"
     )
 
 
@@ -173,22 +130,22 @@ def _from_tekken(content: dict[str, Any], file: Path, pattern: str | None) -> To
     try:
         control, size = int(config["default_num_special_tokens"]), int(config["default_vocab_size"])
         tokens = [base64.b64decode(entry["token_bytes"]) for entry in content["vocab"][: size - control]]
-        cut = str(config["pattern"])
-        given = content.get("special_tokens") or []
-        names = {int(entry["rank"]): str(entry["token_str"]) for entry in given} or dict(enumerate(_TEKKEN_CONTROL))
+        own_pattern = str(config["pattern"])
+        special = content.get("special_tokens") or []
+        names = {int(entry["rank"]): str(entry["token_str"]) for entry in special} or dict(enumerate(_TEKKEN_CONTROL))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: not a Tekken file as Mistral publishes them: {error!r}") from error
     named = [names.get(number, f"<SPECIAL_{number}>") for number in range(control)]
     return byte_level(
-        dict(enumerate(tokens, control)), PATTERNS.get(pattern, pattern) if pattern else cut, dict(enumerate(named))
+        dict(enumerate(tokens, control)), expression_of(pattern) if pattern else own_pattern, dict(enumerate(named))
     )
 
 
 def byte_level(tokens: dict[int, bytes], pattern: str, control: dict[int, str] | None = None) -> Tokenizer:
-    """The byte-level BPE of `tokens`, id to bytes, where a lower id is a merge that goes first.
+    """The byte-level BPE of `tokens` (id to bytes), in which the token with the lower id is merged first.
 
-    A pretoken that is a token is that token, as in tiktoken, even if no merges make it (`ignore_merges`).
-    Raises `ValueError` if one of the 256 bytes is no token, for then some text has no ids.
+    As in tiktoken, a pretoken that is a token becomes that token even if no merges make it (`ignore_merges`).
+    Raises `InputError` if one of the 256 bytes is no token, because some text would then have no ids.
     """
     ranks = {token: number for number, token in tokens.items()}
     missing = [byte for byte in range(256) if bytes([byte]) not in ranks]
@@ -218,7 +175,7 @@ def byte_level(tokens: dict[int, bytes], pattern: str, control: dict[int, str] |
 
 
 def _last_merge(token: bytes, ranks: dict[bytes, int]) -> int:
-    """Where the last merge joins when byte-pair encoding makes `token` of its bytes; 0 if it does not."""
+    """Where the last merge joins when byte-pair encoding makes `token` of its bytes; 0 if it never makes it."""
     starts = list(range(len(token) + 1))
     never = 1 << 62
     pairs = [ranks.get(token[i : i + 2], never) for i in range(len(token) - 1)]
@@ -226,7 +183,7 @@ def _last_merge(token: bytes, ranks: dict[bytes, int]) -> int:
         best = min(pairs)
         if best == never:
             return 0
-        at = pairs.index(best)
+        at = pairs.index(best)  # the leftmost
         del starts[at + 1]
         del pairs[at]
         if at < len(pairs):
@@ -239,24 +196,24 @@ def _last_merge(token: bytes, ranks: dict[bytes, int]) -> int:
 def token_bytes(tokenizer: Tokenizer) -> list[bytes | None]:
     """The bytes of every id, from 0 to the highest; None for control tokens and ids that are no token.
 
-    Byte-level vocabularies (GPT-2, Llama 3, ours) and SentencePiece ones (Llama 2, Gemma: `▁` is a space, `<0xE4>` a
-    byte) are understood; added tokens that are not special count as the text they match.
-    Raises `ValueError` for other kinds of vocabulary.
+    The vocabulary may be byte-level (GPT-2, Llama 3, ours) or SentencePiece's (Llama 2, Gemma: `▁` is a space, `<0xE4>` a
+    byte). An added token that is not special has the bytes of the text that it matches.
+    Raises `InputError` for other kinds of vocabulary.
     """
     added = tokenizer.get_added_tokens_decoder()
     vocab = tokenizer.get_vocab(with_added_tokens=True)
-    spelled = _bytes_of_spelling(tokenizer)
-    found: list[bytes | None] = [None] * (max(vocab.values(), default=-1) + 1)
+    bytes_of = _bytes_of_spelling(tokenizer)
+    tokens: list[bytes | None] = [None] * (max(vocab.values(), default=-1) + 1)
     for text, number in vocab.items():
         if number not in added:
-            found[number] = spelled(text)
+            tokens[number] = bytes_of(text)
         elif not added[number].special:
-            found[number] = text.encode()
-    return found
+            tokens[number] = text.encode()
+    return tokens
 
 
 def _bytes_of_spelling(tokenizer: Tokenizer) -> Callable[[str], bytes]:
-    """The function from a token as its vocabulary spells it to its bytes."""
+    """The function that turns a token's spelling in the vocabulary into its bytes."""
     if is_byte_level(tokenizer):
         return _spelled_bytes
     parts = _parts(tokenizer)
@@ -278,7 +235,7 @@ def _spelled_bytes(text: str) -> bytes:
 
 
 def _parts(tokenizer: Tokenizer) -> str:
-    """The normalizer, pre-tokenizer and decoder as JSON, which `str` would shorten."""
+    """The normalizer, pre-tokenizer and decoder as JSON. (`str` would shorten them.)"""
     parts = (tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder)
     return " ".join(part.__getstate__().decode() for part in parts if part is not None)
 

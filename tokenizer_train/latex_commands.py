@@ -1,21 +1,18 @@
-"""LaTeX commands that become single tokens.
+r"""LaTeX commands that become single tokens: the option that names them, and the built-in list.
 
-Once punctuation is split off, `\\` is always a pretoken of its own, so `\\frac` can never be learned by merges:
-injection is a must, not a tweak. The list: commands of mathematics and document structure in everyday use,
-by the groups in which a LaTeX manual introduces them.
+Where punctuation is split off, a backslash is always a pretoken of its own, so merges can never learn `\frac`:
+injection is a must, not a tweak. The built-in list holds commands of mathematics and document structure in everyday use,
+by the groups in which a LaTeX manual introduces them. This module imports nothing heavy, because every recipe loads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from pydantic import Field, field_validator
 
-from eyas.text_kernels.pretokens.counts import PretokenCounts
-from eyas.tokenizer_train.options import LatexOptions
+from eyas.corpus.options import Options
+from eyas.errors import InputError
 
 _GROUPS = {
     "greek": "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho "
@@ -45,53 +42,30 @@ _GROUPS = {
 BUILTIN = tuple("\\" + name for names in _GROUPS.values() for name in names.split())
 
 
+class LatexOptions(Options):
+    """LaTeX commands as single tokens: `latex: {inject: builtin}`."""
+
+    inject: Literal["builtin", "corpus"] | list[str] = "builtin"
+    """`builtin`: the common commands of mathematics and documents. `corpus`: the most frequent commands of the text. Or a
+    list such as [\\frac, \\sqrt]."""
+    max_commands: int = Field(default=300, ge=1)
+    """The largest number of commands to take from the text (`corpus`)."""
+    min_count: int = Field(default=100, ge=1)
+    """The least number of times that a command of the text must occur (`corpus`)."""
+
+    @field_validator("inject")
+    @classmethod
+    def _commands(cls, value: str | list[str]) -> str | list[str]:
+        for command in [] if isinstance(value, str) else value:
+            if not (command.startswith("\\") and command[1:].isascii() and command[1:].isalpha()):
+                raise InputError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
+        return value
+
+
 def named(options: LatexOptions | None) -> list[str] | None:
-    """The commands that the options name, without repetition; None if they are to be found in the text."""
+    """The commands that the options name, each once; None if training must look for them in the text."""
     if options is None:
         return []
     if options.inject == "corpus":
         return None
     return list(dict.fromkeys(BUILTIN if options.inject == "builtin" else options.inject))
-
-
-def chosen(options: LatexOptions, pretokens: pa.LargeBinaryArray, counts: npt.NDArray[np.uint64]) -> tuple[str, ...]:
-    """The commands to inject; `corpus`: the most frequent pretokens that are commands, then in the order of bytes."""
-    given = named(options)
-    if given is not None:
-        return tuple(given)
-    rows = _commands(pretokens)
-    frequent = rows[counts[rows] >= options.min_count]
-    found = zip(
-        (-counts[frequent].astype(np.int64)).tolist(), pretokens.take(pa.array(frequent)).to_pylist(), strict=True
-    )
-    return tuple(name.decode() for _, name in sorted(found)[: options.max_commands])
-
-
-def without_commands(
-    pretokens: pa.LargeBinaryArray, counts: npt.NDArray[np.uint64], injected: Sequence[str]
-) -> tuple[pa.LargeBinaryArray, npt.NDArray[np.uint64]]:
-    """What is left to learn from: no injected command, and of other commands the name without its backslash.
-
-    As pretokens of their own, commands would make BPE learn stubs: `\\inft`, `\\alp`. Their names are words like others.
-    """
-    rows = _commands(pretokens)
-    if not len(rows):
-        return pretokens, counts
-    there = np.ones(len(counts), np.bool_)
-    there[rows] = False
-    names = pretokens.take(pa.array(rows))
-    unknown = pc.invert(pc.is_in(names, pa.array([command.encode() for command in injected], pa.large_binary())))
-    table = PretokenCounts()
-    table.add_counted(pretokens.filter(pa.array(there)), counts[there])
-    bare = pc.binary_replace_slice(names.filter(unknown), 0, 1, b"")
-    table.add_counted(bare, counts[rows][unknown.to_numpy(zero_copy_only=False)])
-    return table.counts()
-
-
-def _commands(pretokens: pa.LargeBinaryArray) -> npt.NDArray[np.int64]:
-    """Rows that are a command. Where text is cut with commands whole, a backslash before an ASCII letter is one."""
-    text = pretokens.view(pa.large_string())
-    rows = np.flatnonzero(pc.starts_with(text, "\\").to_numpy(zero_copy_only=False))
-    whole = pc.match_substring_regex(text.take(pa.array(rows)), r"^\\[A-Za-z]+$")
-    kept: npt.NDArray[np.int64] = rows[whole.to_numpy(zero_copy_only=False)]
-    return kept

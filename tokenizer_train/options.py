@@ -1,13 +1,15 @@
-"""The options of the tokenizer, as they stand in a recipe under `tokenizer:`. Imports nothing heavy."""
+"""The options of the tokenizer, as a recipe gives them under `tokenizer:`. This module imports nothing heavy."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ByteSize, Field, field_validator, model_validator
+from pydantic import AfterValidator, ByteSize, Field, model_validator
 
 from eyas.corpus.options import Options
 from eyas.errors import InputError
+from eyas.tokenizer_train.latex_commands import LatexOptions, named
+from eyas.tokenizer_train.patterns import PatternName
 
 SPECIAL_TOKENS = [
     "<|pad|>",
@@ -23,29 +25,9 @@ SPECIAL_TOKENS = [
     "<|tool|>",
     "<|end_of_text|>",
 ]
-"""pad, bos and eos at ids 0, 1 and 11: where Falcon-H1 has them."""
+"""In the order of their ids. pad, bos and eos are at ids 0, 1 and 11, as in Falcon-H1."""
 
 PAD, BOS, EOS = "<|pad|>", "<|begin_of_text|>", "<|end_of_text|>"
-
-
-class LatexOptions(Options):
-    """LaTeX commands as single tokens: `latex: {inject: builtin}`."""
-
-    inject: Literal["builtin", "corpus"] | list[str] = "builtin"
-    """`builtin`: the common commands of mathematics and documents; `corpus`: the most frequent ones of the text; or a
-    list such as [\\frac, \\sqrt]."""
-    max_commands: int = Field(default=300, ge=1)
-    """Of `corpus`: at most so many."""
-    min_count: int = Field(default=100, ge=1)
-    """Of `corpus`: commands that occur so often at least."""
-
-    @field_validator("inject")
-    @classmethod
-    def _commands(cls, value: str | list[str]) -> str | list[str]:
-        for command in [] if isinstance(value, str) else value:
-            if not (command.startswith("\\") and command[1:].isascii() and command[1:].isalpha()):
-                raise InputError(f"{command!r} is not a LaTeX command: a backslash and ASCII letters, such as \\frac")
-        return value
 
 
 def _in_thousandths(weight: float) -> float:
@@ -55,48 +37,48 @@ def _in_thousandths(weight: float) -> float:
 
 
 class Weights(Options):
-    """`weights: {source: {web: 1, code: 2}, lang: {hi: 4}}`: a document counts as often as the product says; others once."""
+    """`weights: {source: {web: 1, code: 2}, lang: {hi: 4}}`: how often a document counts; weights multiply, others are 1."""
 
     source: dict[str, Annotated[float, Field(ge=0, le=1000), AfterValidator(_in_thousandths)]] = {}
-    """By the source's name in the recipe."""
+    """Weights by the source's name in the recipe."""
     lang: dict[str, Annotated[float, Field(ge=0, le=1000), AfterValidator(_in_thousandths)]] = {}
-    """By the column `lang`, which the stage `language` adds."""
+    """Weights by the column `lang`, which the stage `language` adds."""
 
 
 class TokenizerOptions(Options):
     """Byte-level BPE: `tokenizer: {vocab_sizes: [8192], …}`."""
 
     vocab_sizes: list[Annotated[int, Field(ge=300, le=1_000_000)]] = Field(default=[32768], min_length=1)
-    """Sizes to make, exact, special tokens and LaTeX commands included. One training to the largest gives them all:
-    merges nest. The largest is the one that shards use (Falcon-H1: 32K to 261K)."""
-    pretokenizer: Literal["falcon-h1", "llama-3", "qwen", "cl100k", "gpt-2"] | None = None
-    """How text is cut, as a published model does it, instead of by the four options that follow."""
+    """Exact sizes to make, special tokens and LaTeX commands included. One training to the largest gives them all, because
+    merges nest. Shards use the largest (Falcon-H1: 32K to 261K)."""
+    pretokenizer: PatternName | None = None
+    """Cut text as a published model does, instead of by the four options that follow."""
     split_digits: Literal["each", "groups_of_3", "none"] = "each"
-    """`each`: one digit, one pretoken (Falcon-H1). `groups_of_3`: up to three (Llama-3)."""
+    """`each`: every digit is a pretoken (Falcon-H1). `groups_of_3`: up to three are (Llama-3). `none`: all are."""
     split_punctuation: bool = True
     """Each punctuation mark and symbol is a pretoken of its own (Falcon-H1)."""
     contractions: bool = True
-    """Where punctuation is not split: 's 't 're 've 'm 'll 'd are pretokens (Llama-3)."""
+    """'s 't 're 've 'm 'll 'd are pretokens (Llama-3). It has no effect where punctuation is split."""
     split_cjk: bool = False
-    """Runs of Han and kana are pretokens apart from other letters, so that no token mixes both."""
+    """Runs of Han and kana are pretokens apart from other letters, so no token mixes both."""
     latex: LatexOptions | None = None
-    """Inject LaTeX commands; null: none."""
+    """LaTeX commands to inject; null: none."""
     special_tokens: list[str] = SPECIAL_TOKENS
-    """Control tokens, in the order of their ids from 0; must hold <|pad|>, <|begin_of_text|> and <|end_of_text|>."""
+    """Control tokens, in the order of their ids from 0. <|pad|>, <|begin_of_text|> and <|end_of_text|> must be there."""
     reserved_tokens: int = Field(default=0, ge=0)
-    """Control tokens without a meaning yet, <|reserved_0|> …, after the special ones (Falcon-H1: 1,024)."""
+    """Number of control tokens without a meaning yet, <|reserved_0|> …, after the special ones (Falcon-H1: 1,024)."""
     min_frequency: int = Field(default=2, ge=1)
     """Pairs that occur less often are not merged."""
     max_token_length: int = Field(default=64, ge=3)
-    """Tokens are shorter than so many bytes (as `tokenizers` counts; two bytes may always be one token)."""
+    """Tokens are shorter than this many bytes, but any two bytes may be one token (both as in `tokenizers`)."""
     train_bytes: Annotated[ByteSize, Field(gt=0)] = ByteSize(2_000_000_000)
     """Learn from about this much curated text, spread evenly over all of it."""
     weights: Weights = Weights()
-    """A mixture to learn from: how much a document counts, by its source and language."""
+    """The mixture to learn from: how often a document counts, by its source and language."""
     min_count: int = Field(default=1, ge=1)
-    """Pretokens that occur less often are not learned from; raised where `memory` asks for it, and the report says so."""
+    """Pretokens that occur less often are left out. If `memory` is too small, this is raised, and the report says so."""
     memory: Annotated[ByteSize, Field(gt=0)] = ByteSize(4_000_000_000)
-    """What counting (each task) and learning may take, about. Results depend on it only through `min_count`."""
+    """Bytes of memory for each counting task and for learning, about. Results depend on it only through `min_count`."""
 
     @property
     def control_tokens(self) -> list[str]:
@@ -108,14 +90,13 @@ class TokenizerOptions(Options):
         cuts = {"split_digits", "split_punctuation", "contractions", "split_cjk"} & self.model_fields_set
         if self.pretokenizer is not None and cuts:
             raise InputError(
-                f"pretokenizer: {self.pretokenizer} says how text is cut: leave out {', '.join(sorted(cuts))}"
+                f"pretokenizer: {self.pretokenizer} decides how text is cut: leave out {', '.join(sorted(cuts))}"
             )
         for token in (PAD, BOS, EOS):
             if token not in self.special_tokens:
                 raise InputError(f"special_tokens must hold {token}: shards and trainer rely on it")
-        from eyas.tokenizer_train.latex_commands import named
-
-        commands = len(named(self.latex) or ())  # those found in the text are not known yet: `bpe.learn` looks again
+        # Commands from the text are not known yet: `training.bpe.learn` checks again.
+        commands = len(named(self.latex) or ())
         control = len(self.special_tokens) + self.reserved_tokens
         if min(self.vocab_sizes) < 256 + control + commands:
             raise InputError(

@@ -1,8 +1,8 @@
 """A minimal Falcon-H1-style hybrid language model: its shapes, its maths, its training loop.
 
-In every block, attention and a Mamba-2 state-space mixer read the same normalised input and are
-summed; an MLP follows. It is small enough to read in one sitting and exact enough to exchange
-weights with `transformers`' FalconH1ForCausalLM (fp32 logits agree to 1e-4, see tests).
+In every block, attention and a Mamba-2 state-space mixer read the same normalised input, their outputs are
+summed, and an MLP follows. The package is small enough to read in one sitting and exact enough to exchange
+weights with `transformers`' FalconH1ForCausalLM (fp32 logits agree to 1e-4: tests/trainer/test_hf.py).
 
 Names below load on first use, so `import eyas.trainer` costs no torch import (1.5 s on a laptop core).
 """

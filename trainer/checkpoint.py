@@ -3,9 +3,9 @@
     checkpoints/step-00000200/model.safetensors  optimizer.safetensors  state.json
 
 Everything is written into a hidden folder, fsynced, and renamed: a folder with its proper name is
-whole. `state.json` carries a sha256 of each tensor file, so a disk's silent damage is an error that
-names the file, not a strange loss curve. The trade: three times the weights on disk, twice (the
-newest two are kept), and one pass of sha256 (about 1 GB/s). No pickle anywhere.
+whole. `state.json` carries a sha256 of each tensor file, so silent damage on the disk becomes an error that
+names the file, not a strange loss curve. The trade: the disk holds three times the weights, twice (the
+newest two checkpoints are kept), and each costs one pass of sha256 (about 1 GB/s). No file is a pickle.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def save(
 ) -> None:
     """Write the checkpoint of a step under `folder` and drop all but the newest two.
 
-    state: what else the run needs to go on; must be JSON. write: false on the ranks that only give their part.
+    state: the rest of the run's state, as JSON. write: false on the ranks that only contribute their part.
     """
     tensors = {name: whole(parameter.detach()) for name, parameter in weights(model).items()}
     moments = _optimizer_tensors(model, optimizer)
@@ -57,7 +57,7 @@ def save(
     write_text(temporary / "state.json", json.dumps(document, indent=2) + "\n")
     fsync(temporary)
     final = folder / name
-    # A damaged checkpoint of the same step was refused before this point; only a leftover can be here.
+    # A damaged checkpoint of the same step was refused before this point, so only a leftover can exist here.
     shutil.rmtree(final, ignore_errors=True)
     os.replace(temporary, final)
     fsync(folder)
@@ -73,14 +73,14 @@ def complete(folder: Path) -> list[Path]:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove what a crash left half-written."""
+    """Remove checkpoints that a crash left half-written."""
     if folder.is_dir():
         for path in folder.glob(".step-*.tmp"):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The JSON part of a checkpoint, or a ValueError that names the file."""
+    """The JSON part of a checkpoint. Raises InputError, naming the file, if it is missing, damaged or of another format."""
     state = read_json(path / "state.json")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path / 'state.json'} is not a checkpoint of this project ({FORMAT}). {_advice(path)}")
@@ -88,7 +88,7 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, state: dict[str, Any], model: HybridLM, optimizer: torch.optim.Optimizer) -> None:
-    """Put a checkpoint's tensors into model and optimiser, or raise a ValueError that names the damaged file."""
+    """Copy a checkpoint's tensors into model and optimiser. Raises InputError, naming the file, if one is damaged."""
     tensors = []
     for name in _FILES:
         file = path / name
@@ -102,18 +102,18 @@ def load(path: Path, state: dict[str, Any], model: HybridLM, optimizer: torch.op
 
 
 def _advice(path: Path) -> str:
-    return f"Delete the folder {path} to go on from the checkpoint before it."
+    return f"Delete the folder {path} to continue from the checkpoint before it."
 
 
 def _optimizer_tensors(model: HybridLM, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Adam's moments and step counts as `<weight>/<moment>`: readable, and independent of group order."""
-    found: dict[str, Tensor] = {}
+    """Adam's moments and step counts, named `<weight>/<moment>`: readable, and independent of the order of groups."""
+    moments: dict[str, Tensor] = {}
     for name, parameter in weights(model).items():
         if optimizer.state and parameter not in optimizer.state:
             raise RuntimeError(f"{name} is not what the optimiser updates: its moments would be lost")
         for key, value in optimizer.state.get(parameter, {}).items():
-            found[f"{name}/{key}"] = whole(value)
-    return found
+            moments[f"{name}/{key}"] = whole(value)
+    return moments
 
 
 def _restore_optimizer(model: HybridLM, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
@@ -121,7 +121,7 @@ def _restore_optimizer(model: HybridLM, optimizer: torch.optim.Optimizer, tensor
     for full, value in tensors.items():
         name, key = full.rsplit("/", 1)
         parameter = parameters[name]
-        # Fused Adam wants its step count on the weights' device, plain Adam on the CPU; both float32.
+        # Fused Adam needs its step count on the weights' device, plain Adam on the CPU. Both take float32.
         fused = any(group.get("fused") for group in optimizer.param_groups)
         if key == "step":
             optimizer.state[parameter][key] = value.to(parameter.device if fused else "cpu")

@@ -1,10 +1,10 @@
 """The shape of a hybrid model and its µP multipliers. Imports no torch.
 
-A `HybridConfig` is a plain frozen dataclass: what is written to `config.json` is what it holds.
-The trade: µP lives in forward multipliers, as Falcon-H1 does it, so that one learning rate serves
-every width; the price is thirteen numbers per model. They follow from the shape by simple laws
+A `HybridConfig` is a plain frozen dataclass, and `config.json` holds its fields.
+The trade: µP lives in forward multipliers, as in Falcon-H1, so that one learning rate serves
+every width; the price is fourteen numbers per model. They follow from the shape by simple laws
 (`mup`), which reproduce every published value of the 0.5B, 1.5B-Deep, 7B and 34B models
-(falcon_h1.md §3.5), so nobody has to type them.
+(docs/internals/falcon_h1.md §4), so nobody has to type them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Override = int | float | bool
 
 @dataclass(frozen=True)
 class Multipliers:
-    """Scalars applied in the forward pass (falcon_h1.md §3.3). All ones means: no µP."""
+    """Scalars applied in the forward pass (docs/internals/falcon_h1.md §1). If all are 1, there is no µP."""
 
     embedding: float = 1.0
     lm_head: float = 1.0
@@ -45,7 +45,7 @@ def mup(d_model: int, d_attention: int, head_dim: int, d_ssm: int, ssm_state: in
     """Multipliers for a shape: the tuned 1.5B-Deep column times the ratio of widths.
 
     A weight's multiplier falls as 1/fan-in; the 1/d of the un-multiplied query, value and up
-    projections is folded into key, attention_out and mlp_down (falcon_h1.md §3.5).
+    projections is folded into key, attention_out and mlp_down (docs/internals/falcon_h1.md §4).
     """
     width = 1280 / d_model
     return Multipliers(
@@ -68,9 +68,9 @@ def mup(d_model: int, d_attention: int, head_dim: int, d_ssm: int, ssm_state: in
 
 @dataclass(frozen=True)
 class HybridConfig:
-    """Shape of a `HybridLM`. `multipliers` left out means: by the µP law for this shape.
+    """Shape of a `HybridLM`. If `multipliers` are left out, the µP law gives them for this shape.
 
-    Raises ValueError, naming the fields at fault, if the numbers do not fit together.
+    Raises InputError, naming the fields at fault, if the numbers do not fit together.
     """
 
     vocab_size: int
@@ -84,15 +84,15 @@ class HybridConfig:
     ssm_head_dim: int
     ssm_state: int
     ssm_groups: int = 1
-    # 4 was best of 2..32 in the report's sweep (falcon_h1.md §3.1).
+    # 4 was best of 2..32 in the report's sweep (docs/internals/falcon_h1.md §3).
     conv_kernel: int = 4
-    # A speed knob, not a weight shape: any value gives the same function.
+    # The chunk changes speed, not weights: every value gives the same function.
     chunk_size: int = 128
     rope_theta: float = 1e11
     norm_eps: float = 1e-5
     gated_norm: bool = True
     tied_embeddings: bool = False
-    # Longest sequence seen in training. Says what to expect; the model itself has no limit.
+    # Longest sequence seen in training. It informs users; the model itself has no limit.
     context_length: int = 4096
     multipliers: Multipliers = None  # type: ignore[assignment]  # __post_init__ fills it
 
@@ -156,7 +156,7 @@ class HybridConfig:
     def preset(
         cls, name: str, vocab_size: int | None = None, overrides: Mapping[str, Override] | None = None
     ) -> HybridConfig:
-        """A named shape, optionally with another vocabulary and other fields; µP follows the result."""
+        """A named shape, optionally with another vocabulary and other fields; the multipliers follow from the result."""
         if name not in PRESETS:
             raise InputError(f"unknown preset {name!r}: choose one of {', '.join(PRESETS)}")
         values = dict(PRESETS[name])
@@ -164,11 +164,6 @@ class HybridConfig:
         if vocab_size is not None:
             values["vocab_size"] = vocab_size
         return cls._by_law(values)
-
-    def with_fields(self, changes: Mapping[str, Override]) -> HybridConfig:
-        """A copy with other fields; unlike `dataclasses.replace`, the µP multipliers follow the new shape."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "multipliers"}
-        return self._by_law({**values, **changes})
 
     @classmethod
     def _by_law(cls, values: Mapping[str, Any]) -> HybridConfig:
@@ -183,7 +178,7 @@ class HybridConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> HybridConfig:
-        """The inverse of `to_dict`; unknown or missing fields are a ValueError."""
+        """The inverse of `to_dict`. Raises InputError for unknown or missing fields."""
         values = dict(values)
         _check_fields(values, cls, "model config")
         if values.get("multipliers") is not None:
@@ -221,13 +216,13 @@ def _shape(
     }  # fmt: skip
 
 
-# Released shapes: falcon_h1.md §3.2 (HF docs, Megatron-Bridge); their parameter counts come out at the
-# report's 0.52B, 1.55B, 7.59B and 33.6B (tests/trainer/test_trainer_config.py). Of 1.5B and 3B d_ff is derived: of the
-# multiples of 512, only 4,608 and 6,144 give the 1.555B and 3.149B that others count in the released weights; their norm
-# flag is not public and taken as in the larger models. `90m` is Falcon-H1-Tiny-R (§2.3); tying is derived: only a tied
-# embedding gives 90M; its norm flag is not public and taken as in the larger models.
+# Released shapes: docs/internals/falcon_h1.md §2 (transformers' docs, Megatron-Bridge). Their parameter counts equal the
+# report's 0.52B, 1.55B, 7.59B and 33.6B (tests/trainer/test_config.py). d_ff of 1.5B and 3B is derived: of the multiples
+# of 512, only 4,608 and 6,144 give the 1.555B and 3.149B that others count in the released weights. Their norm flag is
+# not public and taken as in the larger models. `90m` is Falcon-H1-Tiny-R (docs/internals/falcon_h1.md §8). Its tied
+# embedding is derived, since only a tied one gives 90M; its norm flag is taken as in the larger models too.
 PRESETS: dict[str, dict[str, Override]] = {
-    # Channels SSM:attention:MLP = 256:128:640 = 2:1:5, the report's optimum. 7.5M weights at 8,192 entries.
+    # Channels of SSM : attention : MLP = 256 : 128 : 640 = 2 : 1 : 5, the report's optimum. 7.5M weights at 8,192 entries.
     "tiny": _shape(8192, 256, 640, 4, (2, 1, 64), (4, 64)) | {"ssm_state": 64, "chunk_size": 128},
     "90m": _shape(32768, 512, 768, 24, (8, 2, 64), (24, 32)) | {"ssm_state": 64, "tied_embeddings": True},
     "0.5b": _shape(32784, 1024, 2048, 36, (8, 2, 64), (24, 64)) | {"ssm_state": 128, "gated_norm": False},

@@ -1,4 +1,4 @@
-"""What the machine offers: a device, a type for its matrix products, a compiler, and memory enough."""
+"""Choices that depend on the machine: the device, the type of matrix products, compiling, and whether memory suffices."""
 
 from __future__ import annotations
 
@@ -16,37 +16,40 @@ from eyas.trainer.throughput import flops_per_token
 BYTES_PER_WEIGHT = 16
 """Weight, gradient and Adam's two moments, in float32."""
 COMPILE_FROM_FLOPS = 5e14
-"""Work of a run from which compiling pays on a CPU: about 20 minutes at 400 GFLOP/s, of which it saves two."""
+"""Work of a run above which compiling pays on a CPU: about 20 minutes at 400 GFLOP/s, of which it saves two."""
 
 
 def pick_device(name: str, world: World | None = None) -> torch.device:
-    """`auto` is CUDA where there is one, each local rank its own."""
+    """The device of this name. `auto` is CUDA if there is one, else the CPU; each local rank has a CUDA device of its own."""
     world = world or World()
     if name in ("auto", "cuda"):
-        found = torch.device("cuda", world.local_rank) if torch.cuda.is_available() else torch.device("cpu")
-        if name == "auto" or found.type == "cuda":
-            return found
+        available = torch.device("cuda", world.local_rank) if torch.cuda.is_available() else torch.device("cpu")
+        if name == "auto" or available.type == "cuda":
+            return available
     device = torch.device(name)
     if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
-        raise InputError(f"device {name!r} is not there: torch sees {torch.cuda.device_count()} CUDA device(s)")
+        raise InputError(f"there is no device {name!r}: torch sees {torch.cuda.device_count()} CUDA device(s)")
     return device
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it: 430 against 195 GFLOP/s on two AVX512-BF16 cores."""
+    """The type of matrix products. `auto` is bfloat16 if the hardware multiplies it, else float32.
+
+    Two cores with AVX512-BF16 reach 430 GFLOP/s in bfloat16 and 195 in float32.
+    """
     if name != "auto":
         return torch.bfloat16 if name == "bfloat16" else torch.float32
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # Young in torch: where it is missing, float32 is the safe answer.
+        # An older torch lacks this function; float32 is then the safe choice.
         features: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         native = bool(features.get("avx512_bf16") or features.get("amx_tile") or features.get("amx_bf16"))
     return torch.bfloat16 if native else torch.float32
 
 
 def pick_compile(options: TrainOptions, config: HybridConfig, length: int, device: torch.device) -> bool:
-    """Whether to compile the blocks; ValueError if that is asked for and there is no C++ compiler."""
+    """Whether to compile the blocks. Raises InputError if the options require it and there is no C++ compiler."""
     compiler = device.type == "cuda" or any(shutil.which(name) for name in ("g++", "clang++"))
     if options.compile is not None:
         if options.compile and not compiler:
@@ -59,16 +62,16 @@ def pick_compile(options: TrainOptions, config: HybridConfig, length: int, devic
 
 
 def check_memory(config: HybridConfig, device: torch.device, shares: int) -> None:
-    """ValueError if weights, gradients and moments alone are more than is free. `shares`: processes that split them."""
+    """Raises InputError if weights, gradients and moments exceed the free memory. `shares`: processes that split them."""
     needed = config.parameters * BYTES_PER_WEIGHT / shares
     if shares > 1:
-        needed += config.parameters * 4  # every process first makes the whole model, then keeps its part
+        needed += config.parameters * 4  # every process builds the whole model before it keeps its part
     free = _free_bytes(device)
     if free is not None and needed > free:
         raise InputError(
             f"a model of {config.parameters / 1e9:,.2f} billion weights needs {needed / 1e9:,.1f} GB for weights, gradients "
             f"and Adam's moments before the first row, and {device} has {free / 1e9:,.1f} GB free: take a smaller preset, or "
-            f"share it out to more processes with parallel: fsdp"
+            f"split it between more processes with parallel: fsdp"
         )
 
 

@@ -2,8 +2,9 @@
 
     bits per byte = -log2 p(all tokens of the text) / bytes of the text
 
-A vocabulary of 261,120 entries has fewer and harder tokens than one of 32,768; per byte they compare (The Pile, Gao et al.
-2020, §3.1). The first token of a document, begin-of-text where there is one, is given and not predicted.
+A vocabulary of 261,120 entries has fewer and harder tokens than one of 32,768, so losses per token do not compare, and
+losses per byte do (The Pile, Gao et al. 2020, section 3.1). The first token of a document (begin-of-text, if the shards
+have one) is given and not predicted.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ROWS_AT_ONCE = 2
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of one source; `text_bytes`: of the text they hold, in proportion if not all rows are taken."""
+    """Rows of one source. `text_bytes`: bytes of their text, estimated from the tokens if only some rows are taken."""
 
     ids_bl: torch.Tensor
     segments_bl: torch.Tensor
@@ -34,9 +35,9 @@ class _Rows:
 
 
 class HeldOut:
-    """Held-out documents, packed as shards in a folder. `rows`: so many of each source at most, spread evenly.
+    """Held-out documents, packed as shards in a folder. `rows`: most rows of each source, spread evenly.
 
-    Raises ValueError, naming the file, for shards that are not what their index says.
+    Raises InputError, naming the file, if shards differ from their index.
     """
 
     def __init__(self, folder: str, rows: int) -> None:
@@ -47,18 +48,18 @@ class HeldOut:
         self.sources: dict[str, _Rows] = {}
         firsts = np.cumsum([0, *(file.rows for file in self.index.files)])
         for source in self.index.sources:
-            mine = [i for i, file in enumerate(self.index.files) if file.source == source]
-            numbers = np.concatenate([np.arange(firsts[i], firsts[i + 1]) for i in mine])
-            taken = numbers[np.linspace(0, len(numbers) - 1, min(rows, len(numbers))).astype(np.int64)]
-            addresses = reader.addresses(taken)
+            of_source = [i for i, file in enumerate(self.index.files) if file.source == source]
+            numbers = np.concatenate([np.arange(firsts[i], firsts[i + 1]) for i in of_source])
+            chosen = numbers[np.linspace(0, len(numbers) - 1, min(rows, len(numbers))).astype(np.int64)]
+            addresses = reader.addresses(chosen)
             ids, segments = torch.from_numpy(reader.ids(addresses)), torch.from_numpy(reader.segments(addresses))
-            files = [self.index.files[i] for i in mine]
+            files = [self.index.files[i] for i in of_source]
             per_token = sum(file.text_bytes for file in files) / max(sum(file.tokens for file in files), 1)
             self.sources[source] = _Rows(ids, segments, int((segments >= 0).sum()) * per_token)
 
     @torch.no_grad()
     def bits_per_byte(self, model: HybridLM, precision: AbstractContextManager[None]) -> dict[str, float]:
-        """Of each source, and of `all` by bytes. `precision`: the autocast of training."""
+        """Bits per byte of each source, and of `all` weighted by bytes. `precision`: the autocast of training."""
         device = next(model.parameters()).device
         was_training = model.training
         model.eval()
@@ -74,7 +75,7 @@ class HeldOut:
                 bits[source] = nats / math.log(2)
         model.train(was_training)
         size = {source: rows.text_bytes for source, rows in self.sources.items()}
-        found = {source: bits[source] / size[source] for source in bits}
-        if found:
-            found["all"] = sum(bits.values()) / sum(size.values())
-        return found
+        rates = {source: bits[source] / size[source] for source in bits}
+        if rates:
+            rates["all"] = sum(bits.values()) / sum(size.values())
+        return rates

@@ -1,6 +1,6 @@
-"""Writing model files so that a crash leaves either the old file or the new one, never half of one.
+"""Files of models: written so that a crash leaves either the old file or the new one, never half of one.
 
-safetensors holds the tensors (no pickle: a model file must not be able to run code) and JSON the rest.
+safetensors holds the tensors (no pickle, since a model file must not be able to run code) and JSON the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from eyas.errors import InputError
-from eyas.trainer.config import HybridConfig
 from eyas.trainer.model import HybridLM
 from eyas.trainer.parallel import part_like, whole
 
@@ -45,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     """Replace a safetensors file in one step."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    # The metadata is what transformers asks of a file before it loads it.
+    # transformers refuses a file without this metadata.
     save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary, metadata={"format": "pt"})
     fsync(temporary)
     os.replace(temporary, path)
@@ -53,7 +52,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, or a ValueError that names it."""
+    """All tensors of a safetensors file. Raises InputError, naming the file, if it is missing or damaged."""
     if not path.is_file():
         raise InputError(f"{path} is missing")
     try:
@@ -64,7 +63,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file, or a ValueError that names it."""
+    """The content of a JSON file. Raises InputError, naming the file, if it is missing or damaged."""
     if not path.is_file():
         raise InputError(f"{path} is missing")
     try:
@@ -74,18 +73,18 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def weights(model: HybridLM) -> dict[str, Tensor]:
-    """The model's weights by name; a tied head is stored once, as the embedding."""
-    found = dict(model.named_parameters())
-    return {name: found[name] for name in sorted(found)}
+    """The model's weights by name. A tied head appears once, as the embedding."""
+    return dict(sorted(model.named_parameters()))
 
 
 def load_weights(model: HybridLM, tensors: dict[str, Tensor], source: Path) -> None:
-    """Copy tensors into the model; a missing, extra or misshapen one is a ValueError naming `source`."""
+    """Copy tensors into the model. Raises InputError, naming `source`, for a missing, extra or misshapen tensor."""
     wanted = weights(model)
     for what, names in (("lacks", set(wanted) - set(tensors)), ("has unknown", set(tensors) - set(wanted))):
         if names:
@@ -93,7 +92,7 @@ def load_weights(model: HybridLM, tensors: dict[str, Tensor], source: Path) -> N
     for name, parameter in wanted.items():
         if parameter.shape != tensors[name].shape:
             raise InputError(
-                f"{source}: {name} has shape {tuple(tensors[name].shape)}, the config asks for {tuple(parameter.shape)}"
+                f"{source}: {name} has shape {tuple(tensors[name].shape)}, the config requires {tuple(parameter.shape)}"
             )
         with torch.no_grad():
             parameter.copy_(part_like(tensors[name].to(parameter.dtype), parameter))
@@ -102,7 +101,7 @@ def load_weights(model: HybridLM, tensors: dict[str, Tensor], source: Path) -> N
 def save_model(model: HybridLM, folder: str | Path, write: bool = True) -> None:
     """Write `model.safetensors` and `config.json` (this project's own format) into a folder.
 
-    write: false on the ranks that only give their part of the weights.
+    write: false on the ranks that only contribute their part of the weights.
     """
     folder = Path(folder)
     tensors = {name: whole(parameter.detach()) for name, parameter in weights(model).items()}
@@ -110,36 +109,6 @@ def save_model(model: HybridLM, folder: str | Path, write: bool = True) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_tensors(folder / "model.safetensors", tensors)
-    # Last: a folder with a config is a finished model.
+    # The config comes last: a folder with a config holds a finished model.
     document = {"format": MODEL_FORMAT, "model": model.config.to_dict()}
     write_text(folder / "config.json", json.dumps(document, indent=2) + "\n")
-
-
-def config_of(folder: str | Path) -> tuple[HybridConfig, bool]:
-    """The shape of the model in a folder, and whether it is in transformers' format."""
-    folder = Path(folder)
-    document = read_json(folder / "config.json")
-    if isinstance(document, dict) and document.get("model_type") == "falcon_h1":
-        from eyas.trainer.hf import from_hf_config
-
-        return from_hf_config(document, str(folder / "config.json")), True
-    if not isinstance(document, dict) or document.get("format") != MODEL_FORMAT:
-        raise InputError(
-            f"{folder / 'config.json'} is not a model of this project: expected format {MODEL_FORMAT!r} "
-            "or model_type 'falcon_h1'"
-        )
-    return HybridConfig.from_dict(document["model"]), False
-
-
-def load_model(folder: str | Path) -> HybridLM:
-    """Read a model that `save_model` (or `export_hf`, or transformers' FalconH1) wrote."""
-    folder = Path(folder)
-    config, foreign = config_of(folder)
-    if foreign:
-        from eyas.trainer.hf import load_hf
-
-        return load_hf(folder)
-    model = HybridLM(config)
-    path = folder / "model.safetensors"
-    load_weights(model, read_tensors(path), path)
-    return model

@@ -1,8 +1,8 @@
-"""Text from a trained model, one piece at a time.
+"""Generation: text from a trained model, one piece at a time.
 
 Each token costs one step of the recurrence and one attention over the past: state and keys are kept,
-the prompt is read once. The trade: batch of one, fp32, sampling by temperature and top-k only; it is
-for looking at a model, not for serving it.
+and the prompt is read once. The trade: a batch of one, fp32, sampling by temperature and top-k only. It serves
+to look at a model, not to serve it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from eyas.errors import InputError
-from eyas.trainer.files import load_model
 from eyas.trainer.layers import HybridCache
+from eyas.trainer.loading import load_model
 from eyas.trainer.model import HybridLM
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BEGIN, END = "<|begin_of_text|>", "<|end_of_text|>"
-# A code point has at most four bytes, hence four byte-level tokens; more pending means invalid UTF-8.
+# A code point has at most four bytes, hence four byte-level tokens. More pending tokens are invalid UTF-8.
 LONGEST_CHARACTER = 4
 
 
@@ -36,10 +36,10 @@ def generate(
     top_k: int = 50,
     seed: int = 0,
 ) -> Iterator[str]:
-    """Continue a prompt; yields pieces of text whose concatenation is the continuation.
+    """Continue a prompt. Yields pieces of text whose concatenation is the continuation.
 
-    Stops after `max_tokens`, or at `<|end_of_text|>`. temperature 0 takes the likeliest token; top_k 0
-    samples from all. The same seed gives the same text. Raises ValueError, at the call, if the model,
+    Stops after `max_tokens`, or at `<|end_of_text|>`. With temperature 0 the likeliest token is taken; with top_k 0
+    all tokens are candidates. The same seed gives the same text. Raises InputError, at the call, if the model,
     the tokenizer or a setting does not fit.
     """
     if max_tokens < 0 or temperature < 0 or top_k < 0:
@@ -53,7 +53,7 @@ def generate(
     if not ids:
         raise InputError(f"the prompt is empty and the tokenizer has no {BEGIN}: nothing to start from")
     end = tokenizer.token_to_id(END)
-    # A separate generator function, so that mistakes surface here and not at the first piece.
+    # The generator is a function of its own, so mistakes surface here and not at the first piece.
     tokens = sample(model, ids, max_tokens, temperature, top_k, seed, tokenizer.get_vocab_size(), end)
     return _as_text(tokens, tokenizer)
 
@@ -69,7 +69,7 @@ def sample(
     known: int | None = None,
     end: int | None = None,
 ) -> Iterator[int]:
-    """Token ids that continue a prompt. known: only ids below it (a tokenizer may be smaller than the model)."""
+    """Token ids that continue a prompt, below `known` if it is given: a tokenizer may be smaller than the model."""
     generator = torch.Generator().manual_seed(seed)
     cache = HybridCache()
     fresh = prompt
@@ -94,7 +94,7 @@ def _pick(logits_v: Tensor, temperature: float, top_k: int, generator: torch.Gen
 
 
 def _as_text(tokens: Iterator[int], tokenizer: Tokenizer) -> Iterator[str]:
-    """Decode as far as characters are complete. Assumes a byte-level tokenizer: tokens decode on their own."""
+    """Decode as far as characters are complete. The tokenizer must be byte-level, so that tokens decode on their own."""
     pending: list[int] = []
     for token in tokens:
         pending.append(token)

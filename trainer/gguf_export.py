@@ -1,10 +1,11 @@
 """Export to GGUF, llama.cpp's format: one file with weights and tokenizer, which runs anywhere that llama.cpp does.
 
-llama.cpp's falcon-h1 knows no µP multipliers: they are folded into the weights, which is exact, as each of ours scales a
-linear map. `bf16` keeps matrices in bfloat16, `q4_0` in blocks of 32 four-bit numbers with a common scale: 0.28 of the
-size. The convolution, norms and state-space vectors stay in float32 (TII: never quantise the convolution,
-falcon_h1.md §3.6), embedding and head in 8 bits at most. The trade: llama.cpp has no cutting rules for text but its own, and
-takes those of Llama-3 for falcon-h1 (§1.4): text may be cut into other tokens than in training where ours split more.
+llama.cpp's falcon-h1 knows no µP multipliers. They are folded into the weights, which is exact, because each of ours
+scales a linear map. `bf16` keeps matrices in bfloat16, `q4_0` in blocks of 32 four-bit numbers with a common scale: 0.28
+of the size. The convolution, norms and state-space vectors stay in float32 (the convolution must not be quantised,
+docs/internals/falcon_h1.md §5), and embedding and head take 8 bits at least. The trade: llama.cpp has fixed rules for
+cutting text, and those of Llama-3 for falcon-h1 (docs/internals/falcon_h1.md §7): where our tokenizer splits more, text
+may be cut into other tokens than in training.
 """
 
 from __future__ import annotations
@@ -12,25 +13,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from eyas.errors import InputError
 from eyas.trainer.hf import BEGIN, END, PAD
 from eyas.trainer.layers import ScaledLinear
-from eyas.trainer.model import HybridLM
+from eyas.trainer.model import Block, HybridLM
 
 Kind = Literal["f32", "bf16", "q8_0", "q4_0"]
 BLOCK = 32
-"""Weights that share a scale in the quantised types; a row must be a multiple."""
+"""Weights that share a scale in the quantised types. The length of a row must be a multiple of it."""
 
 
 def export_gguf(model: HybridLM, file: str | Path, kind: Kind = "bf16", tokenizer: str | Path | None = None) -> None:
-    """Writes the model as a GGUF file; with its tokenizer (a tokenizer.json) if given, else for token ids only.
+    """Writes the model as a GGUF file, with its tokenizer (a tokenizer.json) if given, else for token ids only.
 
-    Raises ValueError if the tokenizer is not of a kind that llama.cpp reads, or is larger than the model.
+    Raises InputError if llama.cpp does not read tokenizers of this kind, or if the tokenizer is larger than the model.
     """
     import gguf
 
@@ -59,14 +61,13 @@ def tensors(model: HybridLM) -> Iterator[tuple[str, Tensor]]:
     """Name and values of every tensor of the file, multipliers folded in."""
     config, m = model.config, model.config.multipliers
     yield "token_embd.weight", model.embedding.weight * m.embedding
-    # Written even where it is tied: the two carry different multipliers.
+    # A tied head is written too, because the two carry different multipliers.
     yield "output.weight", model.head.weight * m.lm_head
     yield "output_norm.weight", model.final_norm.weight
-    for index, block in enumerate(model.blocks):
-        attention: Any = block.attention
-        ssm: Any = block.ssm
-        mlp: Any = block.mlp
-        q, k, v = _folded(attention.qkv).split([config.d_attention, config.d_kv, config.d_kv])
+    for index, module in enumerate(model.blocks):
+        block = cast(Block, module)
+        attention, ssm, mlp = block.attention, block.ssm, block.mlp
+        q, k, v = torch.split(_folded(attention.qkv), [config.d_attention, config.d_kv, config.d_kv])
         gate, up = _folded(mlp.gate_up).chunk(2)
         named: dict[str, Tensor] = {
             "attn_norm.weight": block.mixer_norm.weight,
@@ -127,7 +128,7 @@ def _type_of(gguf: Any, name: str, values: np.ndarray, kind: Kind) -> Any:
 
 
 def _add_tokenizer(writer: Any, path: Path, vocab_size: int) -> None:
-    """Tokens in the order of their ids, their kinds, and merges; ids that the tokenizer lacks are marked unused."""
+    """Adds tokens in the order of their ids, their kinds, and merges. Ids that the tokenizer lacks are marked unused."""
     import gguf
 
     file = path / "tokenizer.json" if path.is_dir() else path
@@ -145,7 +146,9 @@ def _add_tokenizer(writer: Any, path: Path, vocab_size: int) -> None:
     ]
     for token, number, kind in entries:
         if number >= vocab_size:
-            raise InputError(f"{file}: token {number}, but the model has only {vocab_size}: not what it learned with")
+            raise InputError(
+                f"{file}: token {number}, but the model has only {vocab_size}: not the tokenizer it was trained with"
+            )
         tokens[number], types[number] = token, kind
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("falcon-h1")

@@ -2,8 +2,8 @@
 
 Both directions are exact copies: fused projections are cut or joined by rows, the convolution is
 transposed, nothing is rounded. fp32 logits agree with transformers' torch path to 1e-4 on odd
-lengths, gated norm and two groups (tests/trainer/test_trainer_hf.py). What transformers can express
-and this model cannot (biases, other activations, clamped time steps, rope scaling) is refused, by name.
+lengths, gated norm and two groups (tests/trainer/test_hf.py). Features of transformers that this model lacks
+(biases, other activations, clamped time steps, rope scaling) are refused by name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eyas.trainer.config import HybridConfig, Multipliers
 from eyas.trainer.files import load_weights, read_json, read_tensors, weights, write_tensors, write_text
 from eyas.trainer.model import HybridLM
 
-# Config fields whose value this model fixes. Absent in a file means transformers' default, listed second.
+# Config fields whose value this model fixes, and transformers' default, which holds if a file lacks the field.
 _FIXED: dict[str, tuple[Any, Any]] = {
     "hidden_act": ("silu", "silu"),
     "attention_bias": (False, False),
@@ -54,7 +54,7 @@ def to_hf_config(config: HybridConfig) -> dict[str, Any]:
         "max_position_embeddings": config.context_length,
         "initializer_range": 0.02,
         "rms_norm_eps": config.norm_eps,
-        # Both spellings: transformers 4 reads rope_theta, 5 reads rope_parameters.
+        # Two spellings: transformers 4 reads rope_theta, 5 reads rope_parameters.
         "rope_theta": config.rope_theta,
         "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_theta},
         "bos_token_id": None,
@@ -84,7 +84,7 @@ def to_hf_config(config: HybridConfig) -> dict[str, Any]:
 
 
 def from_hf_config(document: dict[str, Any], source: str = "config.json") -> HybridConfig:
-    """The shape described by a FalconH1 `config.json`; ValueError for what this model does not do."""
+    """The shape described by a FalconH1 `config.json`. Raises InputError for features that this model lacks."""
     if document.get("model_type") != "falcon_h1":
         raise InputError(f"{source}: model_type is {document.get('model_type')!r}, expected 'falcon_h1'")
     for name, (fixed, default) in _FIXED.items():
@@ -136,7 +136,7 @@ def _shape_of(document: dict[str, Any], rope_theta: float, gated: bool) -> Hybri
     )
 
 
-# Ours under `blocks.N.`, theirs under `model.layers.N.`; several names of theirs are rows of one of ours.
+# Names of weights, ours under `blocks.N.` and theirs under `model.layers.N.`. Several of theirs are rows of one of ours.
 _BLOCK: dict[str, tuple[str, ...]] = {
     "mixer_norm.weight": ("input_layernorm.weight",),
     "mlp_norm.weight": ("pre_ff_layernorm.weight",),
@@ -168,9 +168,9 @@ def _their_names(ours: str) -> list[str]:
 
 
 def export_hf(model: HybridLM, folder: str | Path, tokenizer_dir: str | Path | None = None) -> None:
-    """Write a folder that `FalconH1ForCausalLM.from_pretrained` loads; with its tokenizer if given.
+    """Write a folder that `FalconH1ForCausalLM.from_pretrained` loads, with the tokenizer if there is one.
 
-    tokenizer_dir: a folder with `tokenizer.json`; its special tokens become the config's ids.
+    tokenizer_dir: a folder with `tokenizer.json`, whose special tokens become the config's ids.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -184,8 +184,8 @@ def export_hf(model: HybridLM, folder: str | Path, tokenizer_dir: str | Path | N
         theirs = _their_names(name)
         if name.endswith("conv_weight_kc"):
             tensor = tensor.T[:, None, :]
-        parts = tensor.split(rows[name.split(".", 2)[2]]) if len(theirs) > 1 else [tensor]
-        # Cloned: rows of one weight share storage, which safetensors refuses.
+        parts = torch.split(tensor, rows[name.split(".", 2)[2]]) if len(theirs) > 1 else (tensor,)
+        # Rows of one weight share storage, which safetensors refuses, hence the clone.
         tensors.update({n: part.detach().clone() for n, part in zip(theirs, parts, strict=True)})
     document = to_hf_config(config)
     if tokenizer_dir is not None:
@@ -204,7 +204,9 @@ def _copy_tokenizer(source: Path, folder: Path, vocab_size: int) -> dict[str, in
     tokenizer = Tokenizer.from_file(str(path))
     size = tokenizer.get_vocab_size(with_added_tokens=True)
     if size > vocab_size:
-        raise InputError(f"{path} has {size} entries, the model only {vocab_size}: not the tokenizer it learned with")
+        raise InputError(
+            f"{path} has {size} entries, the model only {vocab_size}: not the tokenizer it was trained with"
+        )
     for name in _TOKENIZER_FILES:
         if (path.parent / name).is_file() and path.parent.resolve() != folder.resolve():
             shutil.copyfile(path.parent / name, folder / name)

@@ -1,8 +1,10 @@
 """Fused GPU kernels of others, used where they are installed: `causal_conv1d`, `mamba_ssm`, and torch's flex attention.
 
-Each takes the boundaries of packed documents, so that what the plain torch path promises holds here: nothing leaks. The
-trade: the kernels' rounding is not that of the plain path, so which of the two ran is part of a run's summary. Neither
-package is a dependency: without them, or on a CPU, `installed` is false and the plain path is taken.
+Each takes the boundaries of packed documents, so the promise of the plain torch path holds here too: nothing leaks. The
+trade: the kernels round in another way than the plain path, so a run's summary states which of the two ran. Neither
+package is a dependency: without them, or on a CPU, the plain path is taken.
+
+`runs_bl` numbers the documents of each row, as in `eyas.trainer.segments.Packing`.
 """
 
 from __future__ import annotations
@@ -10,18 +12,15 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from eyas.trainer.segments import Packing
-
 
 @cache
 def installed() -> bool:
-    """Whether both packages are there; they are only ever used together."""
+    """Whether both packages are installed; they are only used together."""
     return find_spec("mamba_ssm") is not None and find_spec("causal_conv1d") is not None
 
 
@@ -31,10 +30,10 @@ def usable(x: Tensor) -> bool:
 
 
 def conv_silu(x_blc: Tensor, weight_kc: Tensor, bias_c: Tensor, runs_bl: Tensor) -> Tensor:
-    """SiLU of the depthwise causal convolution, never across documents. `runs_bl`: as in `Packing`."""
+    """SiLU of the depthwise causal convolution, never across documents."""
     fused: Any = import_module("causal_conv1d").causal_conv1d_fn
-    # The kernel wants channels before positions, and, where documents are told, memory in the other order: as it lies, if
-    # its strides are multiples of eight (state-spaces/mamba#351).
+    # The kernel takes channels before positions. With `seq_idx` it needs memory in the other order, which is that of
+    # `x_blc`, and strides that are multiples of eight (state-spaces/mamba#351).
     if x_blc.stride(1) % 8:
         x_blc = x_blc.contiguous()
     y_bcl: Tensor = fused(
@@ -51,14 +50,14 @@ def scan(
     c_blgn: Tensor,
     skip_h: Tensor,
     chunk: int,
-    packing: Packing,
+    runs_bl: Tensor,
 ) -> Tensor:
-    """The scan of `eyas.trainer.ssd` with the skip added, fresh at each document. Shape and type of `x_blhp`.
+    """The scan of `eyas.trainer.ssd` with the skip added, with a new state at each document. Shape and type of `x_blhp`.
 
     dt_blh: step sizes, after softplus.
     """
     fused: Any = import_module("mamba_ssm.ops.triton.ssd_combined").mamba_chunk_scan_combined
-    y_blhp: Tensor = fused(x_blhp, dt_blh, a_h, b_blgn, c_blgn, chunk, D=skip_h, seq_idx=packing.runs_bl.int())
+    y_blhp: Tensor = fused(x_blhp, dt_blh, a_h, b_blgn, c_blgn, chunk, D=skip_h, seq_idx=runs_bl.int())
     return y_blhp
 
 
@@ -66,15 +65,13 @@ def scan(
 def _flex() -> Any:
     from torch.nn.attention.flex_attention import flex_attention
 
-    # Not compiled, it would hold every score in memory.
+    # Uncompiled, it holds every score in memory.
     return torch.compile(flex_attention) if torch.cuda.is_available() else flex_attention
 
 
-def documents_mask(packing: Packing) -> Any:
-    """The block mask of one batch: what is not of the same document is never computed."""
+def documents_mask(runs_bl: Tensor) -> Any:
+    """The block mask of one batch: scores between two documents are never computed."""
     from torch.nn.attention.flex_attention import create_block_mask
-
-    runs_bl = packing.runs_bl
 
     def same_and_before(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         return (runs_bl[row, query] == runs_bl[row, key]) & (query >= key)
@@ -84,6 +81,6 @@ def documents_mask(packing: Packing) -> Any:
 
 
 def attend(q_bhld: Tensor, k_bhld: Tensor, v_bhld: Tensor, mask: Any) -> Tensor:
-    """Attention under a block mask; fewer key heads than query heads are shared out."""
+    """Attention under a block mask. Query heads may share key and value heads."""
     y_bhld: Tensor = _flex()(q_bhld, k_bhld, v_bhld, block_mask=mask, enable_gqa=True)
     return y_bhld

@@ -1,10 +1,10 @@
-"""Cross entropy straight from hidden states, a slice of positions at a time.
+"""Cross entropy computed from hidden states, a slice of positions at a time.
 
-Logits are the largest tensor of a training step: 8 x 1024 positions x 8,192 entries is 268 MB in
-fp32, and autograd would hold it twice. Here each slice's logits live only long enough to give their
-loss and their gradient, which is computed in the forward pass: same arithmetic, a few MB at a time.
-The trade: the result can be differentiated once, not twice. The idea is Liger Kernel's fused linear
-cross entropy (arXiv 2410.10989); this one is plain torch.
+Logits are the largest tensor of a training step: 8 x 1,024 positions x 8,192 entries take 268 MB in fp32, and autograd
+would hold them twice. Here the logits of a slice exist only until they have given its loss and its gradient, which is
+computed in the forward pass: the arithmetic is the same, with a few MB at a time. The trade: the result can be
+differentiated once, not twice. The idea is Liger Kernel's fused linear cross entropy (arXiv 2410.10989); this one is
+plain torch.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Elements of logits held at once: 4 MB of fp32, about a core's share of cache.
+# Logits in memory at once: 4 MB of fp32, about a core's share of the cache.
 LOGITS_AT_ONCE = 1 << 20
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, scale: float, want: bool) -> Tensor:
-        """Sum over positions of cross entropy, times `scale`; with its gradient if `want`."""
+        """Sum over positions of cross entropy, times `scale`, and if `want` its gradient."""
         work = _work_dtype(hidden_nd)
         weight = weight_vd.to(work)
         step = max(1, LOGITS_AT_ONCE // weight_vd.shape[0])
@@ -56,14 +56,16 @@ class _LinearCrossEntropy(torch.autograd.Function):
 def linear_cross_entropy(hidden_nd: Tensor, weight_vd: Tensor, targets_n: Tensor, count: int | None = None) -> Tensor:
     """Cross entropy of `hidden_nd @ weight_vd.T` summed over positions with a target, divided by `count`.
 
-    Positions whose target is negative are left out. `count` defaults to the number of targets here;
-    give the whole batch's number when the batch is processed in pieces.
+    Positions whose target is negative are left out. `count` defaults to the number of targets here. A batch that is
+    processed in pieces passes the number of all its targets.
     """
     kept_n = targets_n >= 0
     if not bool(kept_n.all()):
         hidden_nd, targets_n = hidden_nd[kept_n], targets_n[kept_n]
     divisor = targets_n.numel() if count is None else count
-    return _LinearCrossEntropy.apply(hidden_nd, weight_vd, targets_n, 1.0 / max(divisor, 1), torch.is_grad_enabled())
+    scale, want = 1.0 / max(divisor, 1), torch.is_grad_enabled()
+    loss: Tensor = _LinearCrossEntropy.apply(hidden_nd, weight_vd, targets_n, scale, want)  # type: ignore[no-untyped-call]
+    return loss
 
 
 def _work_dtype(hidden: Tensor) -> torch.dtype:

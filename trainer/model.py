@@ -1,9 +1,10 @@
 """The hybrid language model: embedding, blocks of (attention + state space, then MLP), head.
 
-It follows falcon_h1.md §3.3 exactly and adds what transformers' version lacks: documents packed into
-one row are separated in attention, convolution and state. The trade: plain torch, no fused kernels,
-in about 500 lines. `tiny` trains at 3,900 to 5,300 tokens/s on two cores of a shared EPYC with AVX512-BF16 (full
-optimiser step, rows of 1,024, vocabulary 8,192, bfloat16 products). One row at a time: 4,040, in float32 3,100.
+It follows docs/internals/falcon_h1.md §1 exactly and adds what transformers' version lacks: documents packed into
+one row are separated in attention, convolution and state. The trade: about 500 lines of plain torch, which use fused
+kernels of others only where these are installed (`eyas.trainer.kernels`). `tiny` trains at 3,900 to 5,300 tokens/s on
+two cores of a shared EPYC with AVX512-BF16 (full optimiser step, rows of 1,024, vocabulary 8,192, bfloat16 products).
+With one row at a time the speed is 4,040, and 3,100 in float32.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from eyas.trainer.loss import linear_cross_entropy
 from eyas.trainer.segments import Packing, next_token_targets
 from eyas.trainer.ssd import ScanMasks
 
-# The published init, tuned at d = 1280 (falcon_h1.md §3.5).
+# The published standard deviation, tuned at a width of 1,280 (docs/internals/falcon_h1.md §4).
 BASE_STD, BASE_WIDTH = 0.02, 1280
 
 
@@ -39,7 +40,8 @@ class Block(nn.Module):
     def forward(self, x_bld: Tensor, context: Context, cache: LayerCache | None) -> Tensor:
         h_bld = self.mixer_norm(x_bld)
         x_bld = x_bld + self.ssm(h_bld, context, cache) + self.attention(h_bld, context, cache)
-        return x_bld + self.mlp(self.mlp_norm(x_bld))
+        mlp_bld: Tensor = self.mlp(self.mlp_norm(x_bld))
+        return x_bld + mlp_bld
 
 
 class HybridLM(nn.Module):
@@ -48,7 +50,7 @@ class HybridLM(nn.Module):
     def __init__(self, config: HybridConfig) -> None:
         super().__init__()
         self.config = config
-        # Gradient checkpointing: each block's activations are thrown away and computed again in the backward pass.
+        # Gradient checkpointing: each block's activations are dropped and computed again in the backward pass.
         self.recompute = False
         self.embedding = nn.Embedding(config.vocab_size, config.d_model)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
@@ -60,11 +62,11 @@ class HybridLM(nn.Module):
 
     @torch.no_grad()
     def init_weights(self) -> None:
-        """Draw all weights.
+        """Draw all weights (docs/internals/falcon_h1.md §4).
 
-        Matrices: std 0.02 at the base width, times sqrt(fan-in ratio), which with multipliers falling as
-        1/fan-in is µP's 1/sqrt(fan-in) (falcon_h1.md §3.5, consequence for init). State space: Megatron's
-        (A in U(1, 16), dt log-uniform in [1e-3, 1e-1]); transformers' own init forgets at once (§3.3).
+        Matrices have std 0.02 at the base width, times sqrt(fan-in ratio): with multipliers that fall as 1/fan-in,
+        this is µP's 1/sqrt(fan-in). The state space starts as in Megatron (A in U(1, 16), dt log-uniform in
+        [1e-3, 1e-1]), because a model with transformers' initial values forgets at once.
         """
         config = self.config
         base_fan_in = {"attention.out": 768, "ssm.out": 1536, "mlp.down": 3072}
@@ -77,7 +79,7 @@ class HybridLM(nn.Module):
             elif name.endswith("conv_weight_kc"):
                 nn.init.uniform_(parameter, -1.0, 1.0)
             elif name.endswith("conv_bias_c"):
-                # As nn.Conv1d draws it: U(±1/sqrt(taps)).
+                # As in nn.Conv1d: U(±1/sqrt(taps)).
                 nn.init.uniform_(parameter, -(config.conv_kernel**-0.5), config.conv_kernel**-0.5)
             elif name.endswith("a_log_h"):
                 parameter.copy_(torch.empty_like(parameter).uniform_(1.0, 16.0).log())
@@ -94,16 +96,16 @@ class HybridLM(nn.Module):
     ) -> Tensor:
         """Logits of the next token at every position: shape B, L, V.
 
-        segment_ids_bl: index of the document in its row, -1 for padding; None means one document per row.
-        cache: memory of a generation, updated in place; rows then continue where they stopped.
+        segment_ids_bl: index of the document in its row, -1 for padding; if None, each row is one document.
+        cache: memory of a generation, updated in place, so that rows continue where they stopped.
         """
-        hidden_bld = self._hidden(input_ids_bl, segment_ids_bl, cache)
-        return self.head(hidden_bld)
+        logits_blv: Tensor = self.head(self._hidden(input_ids_bl, segment_ids_bl, cache))
+        return logits_blv
 
     def loss(self, input_ids_bl: Tensor, segment_ids_bl: Tensor | None = None, count: int | None = None) -> Tensor:
         """Mean cross entropy in nats over positions whose next token is in the same document.
 
-        count: divide by this instead of the number of such positions (for batches processed in pieces).
+        count: divisor in place of the number of such positions, for batches processed in pieces.
         """
         targets_bl = next_token_targets(input_ids_bl, segment_ids_bl)
         hidden_bld = self._hidden(input_ids_bl, segment_ids_bl, None)
@@ -138,4 +140,5 @@ class HybridLM(nn.Module):
                 x_bld = block(x_bld, context, cache.layers[index] if cache is not None else None)
         if cache is not None:
             cache.length += length
-        return self.final_norm(x_bld) * config.multipliers.lm_head
+        normed_bld: Tensor = self.final_norm(x_bld)
+        return normed_bld * config.multipliers.lm_head

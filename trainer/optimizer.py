@@ -1,4 +1,4 @@
-"""AdamW in three groups: what decays, what does not, and the head."""
+"""AdamW in three groups of weights: with weight decay, without, and the head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eyas.trainer.schedule import StepPlan
 
 
 def make_optimizer(model: HybridLM, options: TrainOptions) -> torch.optim.AdamW:
-    """AdamW; only matrices of the blocks and the untied head decay. A group's `factor` scales its rate."""
+    """AdamW, in which only matrices of the blocks and the untied head decay. A group's `factor` scales its rate."""
     head = None if model.config.tied_embeddings else model.head.weight
     matrices: list[torch.nn.Parameter] = []
     exempt: list[torch.nn.Parameter] = []
@@ -23,7 +23,7 @@ def make_optimizer(model: HybridLM, options: TrainOptions) -> torch.optim.AdamW:
         {"params": exempt, "decay": 0.0, "factor": 1.0},
     ]
     if head is not None:
-        # Divided, because AdamW multiplies decay by the rate: the head shrinks no faster than the rest.
+        # AdamW multiplies decay by the rate, so this division lets the head shrink no faster than the rest.
         decay = options.weight_decay / options.head_rate
         groups.append({"params": [head], "decay": decay, "factor": options.head_rate})
     return torch.optim.AdamW(groups, lr=options.learning_rate, betas=options.betas, fused=True)

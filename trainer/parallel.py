@@ -1,11 +1,11 @@
-"""Several processes, one model: DDP or FSDP2, started by `torchrun`.
+"""Training in several processes: DDP or FSDP2, started by `torchrun`.
 
     torchrun --nproc-per-node 8 --no-python eyas train runs/web --out model
 
 The batch is global: each rank takes its rows of every batch, gradients are summed over ranks before the step, and the loss
-is divided by the number of targets of all ranks, so any number of processes takes the same steps up to rounding. Rank 0
-writes. A checkpoint holds whole tensors, whoever wrote it, so a run may go on with another number of processes, or the
-other way of sharing. The trade: to write one, rank 0 gathers one tensor after another.
+is divided by the number of targets of all ranks. So any number of processes takes the same steps up to rounding. Rank 0
+writes. A checkpoint always holds whole tensors, so a run may continue with another number of processes or the other way
+of sharing. The trade: to write one, rank 0 gathers one tensor after another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from eyas.trainer.model import HybridLM
 
 @dataclass(frozen=True)
 class World:
-    """This process among all; alone unless `torchrun` started it."""
+    """The rank of this process among all. Without `torchrun` there is one process."""
 
     rank: int = 0
     size: int = 1
@@ -35,13 +35,13 @@ class World:
 
     @classmethod
     def of_environment(cls) -> World:
-        """As `torchrun` tells it in the environment."""
+        """The world that `torchrun` describes in the environment."""
         rank, size, local = (int(os.environ.get(name, "0")) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
         return cls(rank, size, local) if size > 1 else cls()
 
     @contextmanager
     def joined(self, device: torch.device) -> Iterator[None]:
-        """The process group: NCCL between GPUs, gloo between CPUs."""
+        """Joins the process group for the time of the context: NCCL between GPUs, gloo between CPUs."""
         if self.size == 1 or dist.is_initialized():
             yield
             return
@@ -59,25 +59,27 @@ class World:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device=device)
         dist.all_reduce(total)
-        return total.tolist()  # type: ignore[no-any-return]
+        sums: list[float] = total.tolist()
+        return sums
 
     def gather(self, value: int, device: torch.device) -> list[int]:
         """The value of every rank, in order."""
         if self.size == 1:
             return [value]
-        found = torch.zeros(self.size, dtype=torch.int64, device=device)
-        found[self.rank] = value
-        dist.all_reduce(found)
-        return found.tolist()  # type: ignore[no-any-return]
+        values = torch.zeros(self.size, dtype=torch.int64, device=device)
+        values[self.rank] = value
+        dist.all_reduce(values)
+        gathered: list[int] = values.tolist()
+        return gathered
 
     def wait(self) -> None:
-        """Until all ranks are here."""
+        """Waits until all ranks have called this."""
         if self.size > 1:
             dist.barrier()
 
 
 class Replica(nn.Module):
-    """The loss as a module's forward pass, which is what DDP hooks into."""
+    """The loss as a module's forward pass, because DDP hooks into forward passes."""
 
     def __init__(self, model: HybridLM) -> None:
         super().__init__()
@@ -88,7 +90,7 @@ class Replica(nn.Module):
 
 
 def spread(model: HybridLM, world: World, way: str) -> nn.Module:
-    """The model's loss as a module whose gradients are those of all ranks, averaged."""
+    """The model's loss as a module whose gradients are averaged over all ranks. `way`: "ddp" or "fsdp"."""
     replica = Replica(model)
     if world.size == 1:
         return replica
@@ -102,9 +104,10 @@ def spread(model: HybridLM, world: World, way: str) -> nn.Module:
 
 
 def last_piece(module: nn.Module, last: bool) -> AbstractContextManager[None]:
-    """Gradients of the pieces of a batch are summed over ranks once, with the last piece."""
+    """A context for one piece of a batch: gradients are summed over ranks once, with the last piece."""
     if isinstance(module, nn.parallel.DistributedDataParallel) and not last:
-        return module.no_sync()  # type: ignore[no-any-return]
+        unsynchronised: AbstractContextManager[None] = module.no_sync()
+        return unsynchronised
     inner = getattr(module, "model", None)
     if isinstance(inner, FSDPModule):
         inner.set_requires_gradient_sync(last)
@@ -112,18 +115,18 @@ def last_piece(module: nn.Module, last: bool) -> AbstractContextManager[None]:
 
 
 def share_out_again(model: HybridLM) -> None:
-    """After a forward pass without a backward pass: FSDP leaves the weights that lie outside of the blocks whole."""
+    """Shards the weights after a forward pass without a backward pass, where FSDP leaves those outside of blocks whole."""
     if isinstance(model, FSDPModule):
         model.reshard()
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """All of a tensor, of which this rank may hold a part. Every rank must ask."""
+    """The whole of a tensor of which this rank may hold a part. Every rank must call this."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def part_like(value: Tensor, like: Tensor) -> Tensor:
-    """This rank's part of `value`, shared out as `like` is; all of it if that is not shared out."""
+    """This rank's part of `value`, split as `like` is, or all of it if `like` is not split."""
     value = value.to(like.device)
     if isinstance(like, DTensor) and value.dim():
         return distribute_tensor(value, like.device_mesh, like.placements)
@@ -131,5 +134,5 @@ def part_like(value: Tensor, like: Tensor) -> Tensor:
 
 
 def number(value: Any) -> float:
-    """A norm as a number: that of sharded gradients is itself shared out."""
+    """A norm as a number. The norm of sharded gradients is itself a sharded tensor."""
     return float(whole(value))

@@ -1,29 +1,29 @@
 """Learning rate, weight decay and batch of every step, as functions of the step alone.
 
 Two schedules share warm-up and the final exponential decay. `wsd` holds the rate between them, so a run can be prolonged
-from any checkpoint, which a cosine forbids. `power` lets rate and weight decay both fall as t^(-1/4): the decay's ratio to
-the rate, which sets the norm of the weights, stays, while their product, which sets the noise, falls (Falcon-H1's
-Effective Power Scheduler, falcon_h1.md §3.6, equation 15). A batch may ramp up; the rate follows its square root
-(equation 19).
+from any checkpoint, which a cosine forbids. `power` lets rate and weight decay both fall as t^(-1/4): the decay's ratio
+to the rate, which sets the norm of the weights, stays, while their product, which sets the noise, falls (Falcon-H1's
+Effective Power Scheduler, docs/internals/falcon_h1.md §5, equation 15). A batch may ramp up, and the rate then follows
+its square root (equation 19).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from eyas.trainer.options import TrainOptions
+from eyas.shards.options import Phase
+from eyas.trainer.options import TrainOptions
 
 FINAL = 8.0
-"""The rate ends at the peak divided by this (TII's fine-tuning schedule, falcon_h1.md §3.6)."""
+"""The rate ends at the peak divided by this (the developers' fine-tuning schedule, docs/internals/falcon_h1.md §5)."""
 POWER = 0.25
+"""Exponent of the power schedule."""
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What one step is taken with. `decay`: factor on the weight decay, which the optimiser multiplies by the rate."""
+    """Settings of one step. `decay`: factor on the weight decay, which the optimiser multiplies by the rate."""
 
     rate: float
     decay: float
@@ -47,7 +47,7 @@ def rows_of(options: TrainOptions, step: int) -> int:
 
 
 def batches_before(options: TrainOptions, step: int) -> int:
-    """How many batches of the loader's size all steps before this one take."""
+    """The number of loader batches that all steps before this one take."""
     ramp = options.batch_ramp
     if ramp is None:
         return step - 1
@@ -58,6 +58,13 @@ def batches_before(options: TrainOptions, step: int) -> int:
     if stages >= most:
         return ramped + (step - 1 - most * ramp.every) * most
     return ramped + within * (stages + 1)
+
+
+def loader_mixture(options: TrainOptions) -> list[Phase] | None:
+    """The mixture with phases that begin at batches of the loader in place of steps."""
+    if options.mixture is None:
+        return None
+    return [Phase(weights=p.weights, from_step=batches_before(options, p.from_step + 1)) for p in options.mixture]
 
 
 def _power(options: TrainOptions, step: int) -> float:

@@ -1,10 +1,10 @@
-"""Where documents start and stop inside packed rows, worked out once per batch.
+"""Where documents start and stop inside packed rows, computed once per batch.
 
-A packed row holds several documents. Three places must know: attention, the short convolution and
-the state-space scan; miss one and text leaks from a document into its neighbour (transformers'
-Falcon-H1 misses two, falcon_h1.md §3.3). All three read this one object, and every boundary is an
-exact zero or a separate call, never a large negative number: changing one document leaves its
-neighbours' logits bit-identical, which the tests demand.
+A packed row holds several documents. Three places must know their boundaries: attention, the short convolution and
+the state-space scan. If one does not, text leaks from a document into its neighbour (transformers' Falcon-H1 misses
+two, docs/internals/falcon_h1.md §6). All three read this one object, and every boundary is an exact zero or a separate
+call, never a large negative number: a change in one document leaves its neighbours' logits bit-identical
+(tests/trainer/test_model.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Packing:
 
     @classmethod
     def of(cls, segment_ids_bl: Tensor) -> Packing:
-        """From segment ids. Each contiguous run of one id is a document of its own; so is a run of padding."""
+        """From segment ids. Each contiguous run of one id is a document of its own, and so is a run of padding."""
         if segment_ids_bl.dim() != 2:
             raise InputError(f"segment_ids must be rows x length, got shape {tuple(segment_ids_bl.shape)}")
         change_bl = torch.zeros_like(segment_ids_bl, dtype=torch.int64)
@@ -53,33 +53,33 @@ class Packing:
 
     @cached_property
     def positions_bl(self) -> Tensor:
-        """Position of each token in its own document, from 0: what rotary embeddings see."""
+        """Position of each token in its own document, from 0, as rotary embeddings need it."""
         return torch.arange(self.runs_bl.shape[1], device=self.runs_bl.device) - self.starts_bl
 
     @cached_property
     def documents(self) -> list[tuple[int, int, int]]:
-        """(row, start, stop) of every document, in order. Reads the device: meant for the CPU path."""
-        found: list[tuple[int, int, int]] = []
+        """(row, start, stop) of every document, in order. This waits for the device, so only the CPU path uses it."""
+        spans: list[tuple[int, int, int]] = []
         for row, starts in enumerate(self.starts_bl.tolist()):
             edges = [*sorted(set(starts)), len(starts)]
-            found.extend((row, start, stop) for start, stop in pairwise(edges))
-        return found
+            spans.extend((row, start, stop) for start, stop in pairwise(edges))
+        return spans
 
     @cached_property
     def block_mask(self) -> Any:
-        """For flex attention, the path on a GPU."""
-        return kernels.documents_mask(self)
+        """The mask of flex attention, which the GPU path uses."""
+        return kernels.documents_mask(self.runs_bl)
 
     def reaches(self, taps: int) -> Tensor:
-        """True where a token that many places back is of the same document. Shape taps, B, L, 1."""
+        """Whether the token 0, 1 … taps - 1 places back is in the same document. Shape taps, B, L, 1."""
         back_t = torch.arange(taps, device=self.runs_bl.device)
         return (self.positions_bl >= back_t[:, None, None])[..., None]
 
 
 def next_token_targets(input_ids_bl: Tensor, segment_ids_bl: Tensor | None) -> Tensor:
-    """The token to predict at each position; -100 where there is none.
+    """The token to predict at each position, or -100 if there is none.
 
-    None at the end of a row, at the last token of a document, and on padding (segment -1).
+    There is none at the end of a row, at the last token of a document, and on padding (segment -1).
     """
     targets_bl = torch.full_like(input_ids_bl, -100)
     targets_bl[:, :-1] = input_ids_bl[:, 1:]

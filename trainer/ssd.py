@@ -2,16 +2,15 @@
 
     state_t = exp(dt_t · a) · state_{t-1} + dt_t · x_t ⊗ b_t          y_t = state_t · c_t
 
-Inside a chunk the recurrence is one masked attention-like product; between chunks only a state of
-P x N per head is carried. The trade: work grows with the chunk, kernel launches with their number;
-128 is the plateau on GPUs (falcon_h1.md §3.1). B and C are shared by all heads of a group and are
-never copied per head.
+Inside a chunk the recurrence is one masked product, similar to attention; between chunks only a state of P x N per head
+is carried. The trade: work grows with the size of a chunk, kernel launches with the number of chunks; speed on GPUs is
+flat from 128 on (docs/internals/falcon_h1.md §3). B and C are shared by all heads of a group and are never copied per
+head.
 
-Documents are separated exactly. The usual trick (add -80 to the log decay, falcon_h1.md §3.1) keeps
-e^-80 of the state and, worse, runs one cumulative sum across the boundary, so rounding in a document
-depends on its neighbour. Here the cumulative sum itself is a product with a block-triangular
-0/1 matrix: it restarts at every document, and what is masked is exactly zero.
-The slow twin, one step per token, is in tests/trainer/ and is the specification.
+Documents are separated exactly. The usual trick (add -80 to the log decay, docs/internals/falcon_h1.md §3) keeps e^-80
+of the state and, worse, runs one cumulative sum across the boundary, so rounding in a document depends on its neighbour.
+Here the cumulative sum itself is a product with a block-triangular 0/1 matrix: it restarts at every document, and masked
+values are exactly zero. The specification is the slow twin in tests/trainer/test_ssd.py, one step per token.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ScanMasks:
-    """Who may reach whom, per chunk (C chunks of Q positions). Computed once per batch, used by all layers."""
+    """Which positions share a document, per chunk (C chunks of Q positions). One batch needs one, for all layers."""
 
     chunk: int
     within_bcqk: Tensor  # key position k is in the same document as q, and not later
-    from_start_bcq: Tensor  # the state that enters the chunk is of q's document
+    from_start_bcq: Tensor  # the state that enters the chunk belongs to q's document
     to_end_bcq: Tensor  # q's document is still open at the end of the chunk
-    open_bkk: Tensor  # what was there when chunk k2 began is still of the document when chunk k1 begins
+    open_bkk: Tensor  # the document open at the start of chunk k2 is still open at the start of chunk k1
 
     @classmethod
     def of(cls, runs_bl: Tensor, chunk: int) -> ScanMasks:
@@ -41,10 +40,10 @@ class ScanMasks:
         if pad:
             runs_bl = torch.cat([runs_bl, runs_bl[:, -1:].expand(batch, pad)], 1)
         runs_bcq = runs_bl.view(batch, -1, chunk)
-        # A state handed in from outside belongs to the row's first document.
+        # A state passed in from outside belongs to the row's first document.
         entering_bc = torch.cat([runs_bcq[:, :1, 0], runs_bcq[:, :-1, -1]], 1)
         causal_qk = torch.ones(chunk, chunk, dtype=torch.bool, device=runs_bl.device).tril()
-        # Chunks that no document spans as a whole are breaks; a state lives between two of them.
+        # A chunk in which a document ends or begins is a break, which no state passes.
         breaks_bc = (runs_bcq[..., -1] != entering_bc).long().cumsum(1)
         breaks_bk = torch.cat([torch.zeros_like(breaks_bc[:, :1]), breaks_bc], 1)
         return cls(
@@ -75,9 +74,9 @@ def ssd(
     share = heads // groups
     chunk = masks.chunk
     dtype = x_blhp.dtype
-    # Decays multiply up over thousands of steps: they are kept wide whatever x is.
+    # Decays multiply over thousands of steps, so they stay wide whatever the type of x.
     wide = torch.float64 if dtype == torch.float64 else torch.float32
-    # Autocast would narrow the cumulative sum; every product below has the type it is given.
+    # Autocast would narrow the cumulative sum. Without it every product below has the type of its factors.
     with torch.autocast(x_blhp.device.type, enabled=False):
         dt_blh = dt_blh.to(wide)
         xdt_blhp = x_blhp * dt_blh[..., None].to(dtype)
@@ -129,12 +128,12 @@ def _carry(
     """
     batch, chunks, groups, n_state, width = added_bcgnr.shape
     heads = groups * (width // head_dim)
-    # Place 0 is what is handed in, place c+1 what chunk c adds: each is there when the chunk of its number begins.
+    # Place 0 is the state passed in, place c+1 the sum that chunk c adds: each exists when the chunk of its number begins.
     if state_bhpn is None:
         first_bhkv = added_bcgnr.new_zeros(batch, heads, 1, n_state * head_dim)
     else:
         first_bhkv = state_bhpn.to(added_bcgnr.dtype).transpose(-1, -2).reshape(batch, heads, 1, -1)
-    split_bcgnsp = added_bcgnr.unflatten(-1, (-1, head_dim))
+    split_bcgnsp = torch.unflatten(added_bcgnr, -1, (-1, head_dim))
     added_bhcv = split_bcgnsp.permute(0, 2, 4, 1, 3, 5).reshape(batch, heads, chunks, n_state * head_dim)
     placed_bhkv = torch.cat([first_bhkv, added_bhcv], 2)
 

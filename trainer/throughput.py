@@ -1,8 +1,9 @@
-"""How much of the machine a training step uses: model FLOPs utilisation (MFU; PaLM, Chowdhery et al. 2022, appendix B).
+"""Model FLOPs utilisation (MFU): the share of the machine that a training step uses.
 
-Useful operations of a step per second, over what the device does in plain matrix products of the same type. The trade: the
-peak is measured here, on a product of 2,048 rows, in 0.2 s, and not taken from a data sheet: a share of what is possible in
-practice, on a shared CPU as on a GPU. What gradient checkpointing computes twice counts once.
+MFU is useful operations per second divided by the device's peak (PaLM, Chowdhery et al. 2022, appendix B). The trade: the
+peak is measured here in 0.2 s, on plain matrix products of 2,048 rows of the same type, and not taken from a data sheet.
+So MFU is a share of the speed possible in practice, on a shared CPU as on a GPU. Operations that gradient checkpointing
+repeats count once.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ SIZE = 2048
 
 
 def flops_per_token(config: HybridConfig, length: int) -> float:
-    """Operations per token of forward and backward pass, rows of `length` taken as one document each.
+    """Operations per token of forward and backward pass, if each row of `length` tokens is one document.
 
-    A multiply-add counts as two; the backward pass as twice the forward pass.
+    A multiply-add counts as two operations, the backward pass as two forward passes.
     """
     embedding = 0 if config.tied_embeddings else config.vocab_size * config.d_model
     products = 2 * (config.parameters - embedding)
@@ -31,7 +32,7 @@ def flops_per_token(config: HybridConfig, length: int) -> float:
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations per second of a square matrix product on this device: the best of five, after one that warms up."""
+    """Operations per second of a square matrix product on this device: the best of six, the first of which warms up."""
     a = torch.ones(SIZE, SIZE, dtype=dtype, device=device)
     best = float("inf")
     for _ in range(6):

@@ -1,9 +1,9 @@
-"""The training loop: shards in, a trained model out, and a crash costs at most a checkpoint's interval.
+"""The training loop: from packed rows to a trained model, where a crash costs at most a checkpoint's interval.
 
-Resuming is exact: weights, optimiser, random generators and loader come back, and on a CPU the
-losses that follow are the same bit for bit (a test kills a run at every step to see it). One process or
-several (`parallel.py`) take the same steps. The trade: data parallel only, no tensor or pipeline parallelism; the
-loop is meant to be read and to prove the data.
+Resuming is exact: weights, optimiser, random generators and loader are restored, and on a CPU the losses that follow are
+the same bit for bit (tests/trainer/test_training.py stops a run at every step). One process and several
+(`eyas.trainer.parallel`) take the same steps. The trade: data parallelism only, no tensor or pipeline parallelism, so
+that the loop stays short.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from eyas.errors import InputError
+from eyas.shards.format import Index
+from eyas.shards.loader import Batch, ShardLoader
 from eyas.trainer import checkpoint, kernels
 from eyas.trainer.device import check_memory, out_of_memory, pick_compile, pick_device, pick_dtype
 from eyas.trainer.evaluation import HeldOut
-from eyas.trainer.files import load_model, save_model
+from eyas.trainer.files import save_model
+from eyas.trainer.loading import load_model
 from eyas.trainer.metrics import MetricsLog
 from eyas.trainer.model import HybridLM
 from eyas.trainer.optimizer import make_optimizer, set_plan
@@ -32,74 +35,33 @@ from eyas.trainer.options import TrainOptions
 from eyas.trainer.parallel import World, last_piece, number, share_out_again, spread
 from eyas.trainer.schedule import StepPlan, plan_of
 from eyas.trainer.segments import next_token_targets
+from eyas.trainer.summary import ModelSummary
 from eyas.trainer.throughput import flops_per_token, peak_flops
 
-
-class Batch(Protocol):
-    """One step's rows: token ids (int64) and document indices (int32 or int64, -1 padding), both B x T."""
-
-    @property
-    def input_ids(self) -> Tensor: ...
-    @property
-    def segment_ids(self) -> Tensor: ...
-
-
-class Index(Protocol):
-    """What the trainer asks of the shards' index."""
-
-    @property
-    def vocab_size(self) -> int: ...
-    @property
-    def sequence_length(self) -> int: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def text_bytes(self) -> int: ...
-    @property
-    def digest(self) -> str: ...
-
-
-class Loader(Protocol):
-    """An endless, resumable stream of batches, such as `eyas.shards.ShardLoader`."""
-
-    @property
-    def index(self) -> Index: ...
-    def __iter__(self) -> Iterator[Any]: ...
-    def state_dict(self) -> dict[str, Any]: ...
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-# What may differ between a checkpoint and the run that goes on from it. WSD allows a longer run; of a mixture only what
-# comes after the checkpoint may change, which the loader sees to.
+# Options that may differ between a checkpoint and the run that continues from it. WSD allows a longer run. A mixture may
+# change after the checkpoint only, which the loader enforces.
 _MAY_CHANGE = {
-    "steps",
-    "checkpoint_every",
-    "device",
-    "dtype",
-    "micro_batch",
-    "mixture",
-    "evaluate_every",
-    "evaluate_rows",
-}
-_MAY_CHANGE |= {"recompute", "compile", "parallel"}
+    "steps", "checkpoint_every", "device", "dtype", "micro_batch", "mixture", "evaluate_every", "evaluate_rows",
+    "recompute", "compile", "parallel",
+}  # fmt: skip
 
 
 def train(
-    loader: Loader,
+    loader: ShardLoader,
     options: TrainOptions,
     out_dir: str,
     seed: int,
     threads: int | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
     held_out: HeldOut | None = None,
-) -> dict[str, Any]:
+) -> ModelSummary:
     """Train and write `model.safetensors`, `config.json` and `metrics.jsonl` into `out_dir`.
 
-    Goes on from the newest complete checkpoint in `out_dir`, if there is one.
-    threads: CPU threads for torch, None leaves them. progress: called with each step's metrics, on rank 0.
-    held_out: what to measure bits per byte on. Started by `torchrun`, all ranks call this, each with its own loader.
+    If `out_dir` holds complete checkpoints, the training continues from the newest.
+    threads: CPU threads for torch; if None, their number stays. progress: called with each step's metrics, on rank 0.
+    held_out: documents to measure bits per byte on. Under `torchrun` all ranks call this, each with its own loader.
     Returns the summary: steps, first_loss, last_loss, tokens, tokens_per_s, parameters, and more.
-    Raises ValueError if shards, options, files or memory do not fit, FloatingPointError if the loss or a
+    Raises InputError if shards, options, files or memory do not fit, FloatingPointError if the loss or a
     gradient is not finite.
     """
     if threads is not None:
@@ -129,7 +91,7 @@ class _Run:
 
     def __init__(
         self,
-        loader: Loader,
+        loader: ShardLoader,
         options: TrainOptions,
         out_dir: Path,
         seed: int,
@@ -160,8 +122,7 @@ class _Run:
         if options.start_from is None:
             config = options.config(index.vocab_size, index.sequence_length)
             check_memory(config, self.device, shares)
-            fresh: HybridLM = HybridLM(config).to(self.device)
-            return fresh
+            return HybridLM(config).to(self.device)
         model = load_model(options.start_from)
         if model.config.vocab_size != index.vocab_size:
             raise InputError(
@@ -171,28 +132,16 @@ class _Run:
         check_memory(model.config, self.device, shares)
         longest = max(model.config.context_length, index.sequence_length)
         model.config = replace(model.config, context_length=longest)
-        moved: HybridLM = model.to(self.device)
-        return moved
+        return model.to(self.device)
 
     def resume(self) -> None:
-        """Go on from the newest checkpoint, if any, and cut the metrics back to it."""
+        """Continue from the newest checkpoint, if there is one, and cut the metrics back to it."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
         if self.world.rank == 0:
             checkpoint.clear_unfinished(self.checkpoints)
-        found = checkpoint.complete(self.checkpoints)
-        if found:
-            path = found[-1]
-            state = checkpoint.read_state(path)
-            self._check_same(state, path)
-            checkpoint.load(path, state, self.model, self.optimizer)
-            self.loader.load_state_dict(state["loader"])
-            torch.set_rng_state(torch.tensor(list(bytes.fromhex(state["rng"])), dtype=torch.uint8))
-            self.step, self.tokens = state["step"], state["tokens"]
-            # The first machine's choices stand: changing them midway would change the losses.
-            if self.options.dtype == "auto":
-                self.dtype = getattr(torch, state["dtype"])
-            if self.options.compile is None:
-                self.compiled = state["compiled"]
+        checkpoints = checkpoint.complete(self.checkpoints)
+        if checkpoints:
+            self._restore(checkpoints[-1])
         if self.compiled:
             for block in self.model.blocks:
                 block.compile(dynamic=False)
@@ -204,6 +153,19 @@ class _Run:
                 f"the {self.world.size} processes stand at different steps ({steps}): {self.out_dir} must be one folder that "
                 f"all of them see"
             )
+
+    def _restore(self, path: Path) -> None:
+        """Load a checkpoint. Automatic choices of the first machine stay, because others would change the losses."""
+        state = checkpoint.read_state(path)
+        self._check_same(state, path)
+        checkpoint.load(path, state, self.model, self.optimizer)
+        self.loader.load_state_dict(state["loader"])
+        torch.set_rng_state(torch.tensor(list(bytes.fromhex(state["rng"])), dtype=torch.uint8))
+        self.step, self.tokens = state["step"], state["tokens"]
+        if self.options.dtype == "auto":
+            self.dtype = getattr(torch, state["dtype"])
+        if self.options.compile is None:
+            self.compiled = state["compiled"]
 
     def _check_same(self, state: dict[str, Any], path: Path) -> None:
         advice = f"Delete {self.checkpoints} to start over, or choose another output folder."
@@ -224,7 +186,7 @@ class _Run:
             raise InputError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
 
     def advance(self, batches: Iterator[Batch]) -> dict[str, Any]:
-        """One optimiser step; returns its line of metrics."""
+        """Take one optimiser step. Returns its line of metrics."""
         begun = time.monotonic()
         self.step += 1
         plan = plan_of(self.options, self.step)
@@ -269,15 +231,15 @@ class _Run:
     def _rows(self, batches: Iterator[Batch], plan: StepPlan) -> tuple[Tensor, Tensor]:
         """This rank's rows of a step: token ids and document indices."""
         size = self.options.loader_rows
-        taken = [next(batches) for _ in range(plan.rows // size)]
-        for batch in taken:
+        step_batches = [next(batches) for _ in range(plan.rows // size)]
+        for batch in step_batches:
             self._check_batch(batch.input_ids, batch.segment_ids, size // self.world.size)
-        if len(taken) == 1:
-            return taken[0].input_ids, taken[0].segment_ids
-        return torch.cat([b.input_ids for b in taken]), torch.cat([b.segment_ids for b in taken])
+        if len(step_batches) == 1:
+            return step_batches[0].input_ids, step_batches[0].segment_ids
+        return torch.cat([b.input_ids for b in step_batches]), torch.cat([b.segment_ids for b in step_batches])
 
     def _accumulate(self, ids_bl: Tensor, segments_bl: Tensor) -> tuple[float, int]:
-        """Gradients of the batch's mean loss, piece by piece. Returns (loss, tokens that are not padding), of all ranks."""
+        """Compute gradients of the mean loss, piece by piece. Returns (loss, tokens without padding) of all ranks."""
         count, tokens = self.world.sum(
             int((next_token_targets(ids_bl, segments_bl) >= 0).sum()), int((segments_bl >= 0).sum()), device=self.device
         )
@@ -288,7 +250,7 @@ class _Run:
             with last_piece(self.replica, start + piece >= len(ids_bl)):
                 with self._precision():
                     loss = self.replica(ids.long(), segments, int(count))
-                # Gradients are averaged over ranks, and the loss already is over the targets of all.
+                # The mean over ranks divides gradients again, though the loss is already divided by the targets of all.
                 (loss * self.world.size if self.world.size > 1 else loss).backward()
             total += loss.detach()
         return self.world.sum(float(total), device=self.device)[0], int(tokens)
@@ -299,15 +261,14 @@ class _Run:
     def _precision(self) -> AbstractContextManager[None]:
         narrow = self.dtype != torch.float32
         dtype = self.dtype if narrow else torch.bfloat16
-        context: AbstractContextManager[None] = torch.autocast(self.device.type, dtype, enabled=narrow)
-        return context
+        return torch.autocast(self.device.type, dtype, enabled=narrow)
 
     def _check_batch(self, ids_bl: Tensor, segments_bl: Tensor, rows: int) -> None:
         length = self.loader.index.sequence_length
         if tuple(ids_bl.shape) != (rows, length) or ids_bl.shape != segments_bl.shape:
             raise InputError(
                 f"the loader gave input_ids {tuple(ids_bl.shape)} and segment_ids {tuple(segments_bl.shape)}; "
-                f"batch_size and the shards' sequence_length ask for {(rows, length)}"
+                f"batch_size and the shards' sequence_length require {(rows, length)}"
             )
         low, high = int(ids_bl.min()), int(ids_bl.max())
         if low < 0 or high >= self.model.config.vocab_size:
@@ -323,7 +284,7 @@ class _Run:
         )
 
     def save(self) -> None:
-        # Metrics first: a checkpoint never knows of a step the log has lost.
+        """Write a checkpoint. Metrics are synced first, so no checkpoint is ahead of the log."""
         if self.world.rank == 0:
             self.log.sync()
         state = {
@@ -339,9 +300,9 @@ class _Run:
         checkpoint.save(self.checkpoints, self.step, self.model, self.optimizer, state, write=self.world.rank == 0)
         self.world.wait()
 
-    def summary(self, tokens_now: int, seconds: float) -> dict[str, Any]:
-        """What the run came to. tokens_per_s is that of this call, None if it had nothing left to do."""
-        # Somebody may have removed the log of a finished run: that is no reason to fail.
+    def summary(self, tokens_now: int, seconds: float) -> ModelSummary:
+        """The summary of the run. tokens_per_s is that of this call, or None if no steps were left."""
+        # The log of a finished run may have been removed, which is no reason to fail.
         lines = self.log.read() or [{"loss": None, "bits_per_byte": None}]
         rate = tokens_now / seconds if tokens_now else None
         return {
@@ -371,4 +332,4 @@ def _check_index(index: Index) -> None:
     for name in ("vocab_size", "sequence_length", "tokens", "text_bytes"):
         value = getattr(index, name)
         if not isinstance(value, int) or value < 1:
-            raise InputError(f"the shards' index says {name} = {value!r}: expected a whole number above 0")
+            raise InputError(f"the shards' index has {name} = {value!r}: expected a whole number above 0")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from eyas.filters.dedup.audit import Auditor, Pair, normalised_words
 from eyas.text_kernels.unicode import classes as unicode_classes
-from eyas.text_kernels.unicode.classes import LETTER, NUMBER
+from eyas.text_kernels.unicode.classes import CLASS_LETTER, CLASS_NUMBER
 
 
 class JaccardAuditor(Auditor):
@@ -30,6 +30,7 @@ class JaccardAuditor(Auditor):
         words = normalised_words(text, case, digits)
         if punctuation:
             classes = unicode_classes.classes()
-            words = [word for word in words if any(classes[ord(character)] in (LETTER, NUMBER) for character in word)]
+            counted = (CLASS_LETTER, CLASS_NUMBER)
+            words = [word for word in words if any(classes[ord(character)] in counted for character in word)]
         n = min(self._shingle_words, len(words))
         return set(zip(*(words[i:] for i in range(n)), strict=False))

@@ -184,7 +184,7 @@ class LineAuditor(Auditor):
         return ["\n".join(line for line, _ in group) for _, group in grouped]
 
     def _normalised(self, text: str) -> str:
-        spaces = unicode_classes.classes() == unicode_classes.SPACE
+        spaces = unicode_classes.classes() == unicode_classes.CLASS_SPACE
         plain = "".join(" " if spaces[ord(character)] else character for character in text)
         folded = normalised(plain, self.stage.fold_case, self.stage.fold_digits)
         return " ".join(word for word in folded.split(" ") if word)

@@ -27,14 +27,15 @@ from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
 from eyas.pipelines.analysis.slices import Slice
-from eyas.pipelines.engine.passes.model import train_on
-from eyas.pipelines.engine.passes.records import ModelSummary
 from eyas.pipelines.engine.passes.shards import published
+from eyas.shards.format import HELD_OUT
 from eyas.shards.options import ShardOptions
-from eyas.shards.packing_tasks import HELD_OUT, plan_packing, shard_meta
+from eyas.shards.packing_tasks import plan_packing, shard_meta
 from eyas.tokenizer_train.encoding.encoder import Encoder
+from eyas.trainer.on_shards import train_on
 from eyas.trainer.options import TrainOptions
 from eyas.trainer.schedule import batches_before
+from eyas.trainer.summary import ModelSummary
 
 BYTES_PER_TOKEN = 8
 """Bytes of text to take per token of the budget, at most: more than any tokenizer here needs."""

@@ -22,7 +22,7 @@ from eyas.shards.options import Phase
 from eyas.shards.order import Order
 from eyas.shards.reader import Reader
 from eyas.trainer.options import TrainOptions
-from eyas.trainer.schedule import batches_before
+from eyas.trainer.schedule import batches_before, loader_mixture
 
 
 @dataclass
@@ -64,7 +64,7 @@ def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shu
         raise InputError(f"step {step}: the first step is 1")
     shards = Store(f"{store.url.rstrip('/')}/shards")
     index = Index.load(shards)
-    order = Order(index, training.loader_rows, seed, training.loader_mixture, shuffle)
+    order = Order(index, training.loader_rows, seed, loader_mixture(training), shuffle)
     first, last = batches_before(training, step), batches_before(training, step + 1)
     rows = order.rows_of(first, last - first)
     reader = Reader(shards, index)

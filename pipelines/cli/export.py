@@ -45,8 +45,8 @@ def hf(
     tokenizer: Tokenizer = None,
 ) -> None:
     """Write a folder that transformers loads: `AutoModelForCausalLM.from_pretrained(OUT)`, a FalconH1ForCausalLM."""
-    from eyas.trainer.files import load_model
     from eyas.trainer.hf import export_hf
+    from eyas.trainer.loading import load_model
 
     path = _tokenizer(model, tokenizer)
     export_hf(load_model(_model(model)), out, path)
@@ -63,8 +63,8 @@ def gguf(
     tokenizer: Tokenizer = None,
 ) -> None:
     """Write a GGUF file for llama.cpp (falcon-h1), with the multipliers folded into the weights."""
-    from eyas.trainer.files import load_model
     from eyas.trainer.gguf_export import export_gguf
+    from eyas.trainer.loading import load_model
 
     path = _tokenizer(model, tokenizer)
     export_gguf(load_model(_model(model)), out, type_.value, path)

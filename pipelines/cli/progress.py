@@ -23,7 +23,7 @@ from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Pass, Plan
 from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import lines as model_lines
-from eyas.tokenizer_train.training.pruning import told_pruning
+from eyas.tokenizer_train.training.pruning import pruning_message
 
 
 def headline(planned: Plan) -> str:
@@ -199,7 +199,7 @@ def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:
         for size, groups in tokenizer.summary["fertility"].items():
             lines.append(("tokenizer", f"{int(size):,} tokens, {groups['all']['bytes_per_token']:.2f} bytes per token"))
         if tokenizer.summary["raised_for_memory"]:
-            lines.append(("tokenizer", told_pruning(tokenizer.summary).strip()))
+            lines.append(("tokenizer", pruning_message(tokenizer.summary).strip()))
     if (shards := outcome.shards) is not None:
         packed = shards.summary
         text = f"{packed['tokens']:,} tokens in {packed['rows']:,} rows of {packed['sequence_length']:,}, "

@@ -51,7 +51,7 @@ def train(
 
     from eyas.pipelines.cli.training_view import TrainingView, by_source
     from eyas.pipelines.engine.executors import cores
-    from eyas.pipelines.engine.passes.model import train_on
+    from eyas.trainer.on_shards import train_on
 
     given = {
         "mixture": [{"weights": options.weights(weight)}] if weight else None,

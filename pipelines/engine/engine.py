@@ -27,11 +27,11 @@ from eyas.pipelines.engine.passes.records import (
     FiguresRecord,
     JoinedCounts,
     JoinSummary,
-    ModelSummary,
     ShardsSummary,
     TokenizerSummary,
 )
 from eyas.pipelines.engine.planning import PRODUCTS, RUN_FORMAT, Kind, Pass, Plan
+from eyas.trainer.summary import ModelSummary
 
 
 class Observer:

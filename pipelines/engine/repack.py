@@ -29,7 +29,8 @@ def pack_run(
     Goes on where it was stopped. progress: called with the text bytes done, and those of all tasks. Raises InputError if the
     run has no tokenizer yet, or if the name of `folder` does not begin with shards-.
     """
-    from eyas.shards.packing_tasks import HELD_OUT, PackedEntry, plan_packing, shard_meta
+    from eyas.shards.format import HELD_OUT
+    from eyas.shards.packing_tasks import PackedEntry, plan_packing, shard_meta
     from eyas.tokenizer_train.encoding.encoder import Encoder
 
     if not re.fullmatch(r"shards-[A-Za-z0-9_.-]+", folder):

@@ -20,7 +20,7 @@ from datatrove.data import Document
 from datatrove.utils.word_tokenizers import WordTokenizer
 
 RAISED = "ZeroDivisionError"
-LETTERS = np.flatnonzero(unicode_classes.classes() == unicode_classes.LETTER).tolist()
+LETTERS = np.flatnonzero(unicode_classes.classes() == unicode_classes.CLASS_LETTER).tolist()
 UNKNOWN = dict.fromkeys(code for code in LETTERS if not chr(code).isalpha())
 """For str.translate: takes out the letters that this Python does not know, where datatrove's answer changes with it."""
 

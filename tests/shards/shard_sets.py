@@ -14,9 +14,9 @@ from eyas.corpus.documents import document_id, documents, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, TaskContext
-from eyas.shards.format import Index, IndexedFile, ShardMeta, row_batch, write_shard
+from eyas.shards.format import HELD_OUT, Index, IndexedFile, ShardMeta, row_batch, write_shard
 from eyas.shards.options import ShardOptions
-from eyas.shards.packing_tasks import HELD_OUT, index_of, plan_packing, shard_meta
+from eyas.shards.packing_tasks import index_of, plan_packing, shard_meta
 from eyas.tokenizer_train import Encoder, train_bpe
 from eyas.tokenizer_train.options import TokenizerOptions
 

@@ -1,4 +1,4 @@
-"""Contract checks: good sets pass, and every way of breaking a promise is found and named."""
+"""Checks of shards: good sets pass, and every broken promise is named."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def written(
     change(columns)
     store = Store(str(folder))
     file = write_shard(store, "train-00000.arrow", META, "s", [row_batch(META, "s", **columns)])
-    told = entry(IndexedFile(file.path, "s", 2, 3, 15, 15, file.bytes, file.sha256))
-    store.write_json("index.json", Index(META, (told,)).to_json())
+    indexed = entry(IndexedFile(file.path, "s", 2, 3, 15, 15, file.bytes, file.sha256))
+    store.write_json("index.json", Index(META, (indexed,)).to_json())
     return folder
 
 
@@ -72,7 +72,7 @@ def test_the_set_that_is_damaged_below_is_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (put("ids", (1, 1), 1000), "row 1: id 1000 is outside the vocabulary of 1,000"),
         (put("ids", (0, 0), 7), "row 0: the token that begins documents (1) is missing"),
@@ -84,14 +84,16 @@ def test_the_set_that_is_damaged_below_is_good(tmp_path: Path) -> None:
         (put("ids", (1, 7), 5), "row 1: something else in the padding at its end"),
         (put("lengths", 2, 9), "row 1: its pieces add up to 9 tokens"),
         (put("lengths", 1, 0), "row 0: a piece of 0 tokens"),
-        (put("lengths", 2, 6), "14 tokens, but index.json says 15"),
+        (put("lengths", 2, 6), "14 tokens, but index.json states 15"),
         (put("documents", 1, 5), "document 5: a piece begins at its token 0, expected 3"),
-        (put("documents", 1, 5), "2 documents, but index.json says 3"),
+        (put("documents", 1, 5), "2 documents, but index.json states 3"),
         (put("offsets", 2, 2), "document 7: a piece begins at its token 2, expected 0"),
     ],
 )
-def test_a_broken_promise_is_found(tmp_path: Path, change: Callable[[dict[str, np.ndarray]], None], told: str) -> None:
-    assert told in problems(written(tmp_path, change))
+def test_a_broken_promise_is_reported(
+    tmp_path: Path, change: Callable[[dict[str, np.ndarray]], None], message: str
+) -> None:
+    assert message in problems(written(tmp_path, change))
 
 
 def test_a_document_that_would_fit_is_not_to_be_split(tmp_path: Path) -> None:
@@ -106,22 +108,22 @@ def test_a_document_that_would_fit_is_not_to_be_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "message"),
     [
-        (lambda f: replace(f, rows=3), "2 rows, but index.json says 3"),
-        (lambda f: replace(f, documents=4), "3 documents, but index.json says 4"),
+        (lambda f: replace(f, rows=3), "2 rows, but index.json states 3"),
+        (lambda f: replace(f, documents=4), "3 documents, but index.json states 4"),
         (lambda f: replace(f, source="t"), "its metadata is not the index's: it belongs to another set"),
-        (lambda f: replace(f, bytes=f.bytes + 1), "bytes, but index.json says"),
+        (lambda f: replace(f, bytes=f.bytes + 1), "bytes, but index.json states"),
         (lambda f: replace(f, sha256="0" * 64), "damaged: its sha256 is"),
     ],
 )
-def test_an_index_that_says_otherwise_is_found(
-    tmp_path: Path, entry: Callable[[IndexedFile], IndexedFile], told: str
+def test_an_index_that_differs_is_reported(
+    tmp_path: Path, entry: Callable[[IndexedFile], IndexedFile], message: str
 ) -> None:
-    assert any(told in problem for problem in problems(written(tmp_path, entry=entry)))
+    assert any(message in problem for problem in problems(written(tmp_path, entry=entry)))
 
 
-def test_record_batches_of_another_size_are_found(tmp_path: Path) -> None:
+def test_record_batches_of_another_size_are_reported(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     rows_by_hand(tmp_path / "good", [600])
     with pa.memory_map(str(tmp_path / "good/train-00000.arrow")) as source:

@@ -20,13 +20,13 @@ TEXTS = ["the cat sat on the mat and then " * (i % 9 + 1) for i in range(50)]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[int]]]:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[int]]]:
     """A folder with shards of several files, and the tokens of its documents by id."""
     folder = tmp_path_factory.mktemp("export")
     _, _, by_id = packed(folder, TEXTS, ShardOptions(sequence_length=48, group_bytes=2000), [10, 30])
     encoder = Encoder.from_bytes(tokenizer())
     ids = encoder.encode(pa.array([by_id[i] for i in sorted(by_id)], pa.large_string())).to_pylist()
-    return folder, [[1, *one, 11] for one in ids]
+    return folder, [[1, *tokens, 11] for tokens in ids]
 
 
 def read_megatron(prefix: Path) -> list[list[int]]:
@@ -46,18 +46,18 @@ def read_megatron(prefix: Path) -> list[list[int]]:
     return [np.frombuffer(data, kind, n, s).tolist() for n, s in zip(lengths.tolist(), starts.tolist(), strict=True)]
 
 
-def test_megatron_gives_every_document_back(made: tuple[Path, list[list[int]]], tmp_path: Path) -> None:
-    folder, documents = made
+def test_megatron_gives_every_document_back(exported: tuple[Path, list[list[int]]], tmp_path: Path) -> None:
+    folder, documents = exported
     written = export(Store(str(folder / "shards")), Store(str(tmp_path)), "train", "megatron")
     assert written.paths == ("train.bin", "train.idx")
     assert read_megatron(tmp_path / "train") == documents
     assert (written.documents, written.tokens) == (len(documents), sum(map(len, documents)))
 
 
-def test_datatrove_reads_its_own_format(made: tuple[Path, list[list[int]]], tmp_path: Path) -> None:
+def test_datatrove_reads_its_own_format(exported: tuple[Path, list[list[int]]], tmp_path: Path) -> None:
     from datatrove.utils.dataset import DatatroveFileDataset
 
-    folder, documents = made
+    folder, documents = exported
     export(Store(str(folder / "shards")), Store(str(tmp_path)), "train", "datatrove")
     flat = [token for document in documents for token in document]
     dataset = DatatroveFileDataset(str(tmp_path / "train.ds"), seq_len=15, token_size=2, return_positions=True)
@@ -77,13 +77,15 @@ def test_datatrove_reads_its_own_format(made: tuple[Path, list[list[int]]], tmp_
 def test_larger_vocabularies_take_four_bytes(tmp_path: Path) -> None:
     rows_by_hand(tmp_path / "s", [3], replace(META, vocab_size=100_000))
     export(Store(str(tmp_path / "s")), Store(str(tmp_path)), "x", "megatron")
-    found = read_megatron(tmp_path / "x")
-    assert found[::2] == [[100] * 3, [101] * 3, [102] * 3]
+    documents = read_megatron(tmp_path / "x")
+    assert documents[::2] == [[100] * 3, [101] * 3, [102] * 3]
     export(Store(str(tmp_path / "s")), Store(str(tmp_path)), "x", "datatrove")
-    assert np.frombuffer((tmp_path / "x.ds").read_bytes(), "<u4").tolist() == [t for one in found for t in one]
+    assert np.frombuffer((tmp_path / "x.ds").read_bytes(), "<u4").tolist() == [
+        t for tokens in documents for t in tokens
+    ]
     assert (
         np.frombuffer((tmp_path / "x.ds.index").read_bytes(), "<u8").tolist()
-        == np.cumsum(list(map(len, found))).tolist()
+        == np.cumsum(list(map(len, documents))).tolist()
     )
 
 

@@ -16,7 +16,7 @@ from eyas.corpus.store import Store
 from eyas.shards.format import FORMAT, Index, ShardMeta
 
 
-def test_the_schema_says_what_every_column_is() -> None:
+def test_the_schema_has_the_type_of_every_column() -> None:
     assert META.schema("s").names == ["input_ids", "lengths", "documents", "offsets"]
     assert META.schema("s").field("input_ids").type == pa.list_(pa.uint16(), 8)
     assert META.schema("s").field("lengths").type == pa.list_(pa.int32())
@@ -96,7 +96,7 @@ def test_an_edited_index_is_refused(tmp_path: Path, edit: str) -> None:
         (f'{{"format": "{FORMAT}", "rows": 3}}', "not an index of shards"),
     ],
 )
-def test_a_folder_without_a_good_index_is_refused_in_words(tmp_path: Path, content: str | None, message: str) -> None:
+def test_a_folder_without_a_good_index_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "index.json").write_text(content)
     with pytest.raises(ValueError, match=message.replace(".", r"\.")):

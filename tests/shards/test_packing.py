@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.shards.packing import Packed, cropped, fill_rows, pack, split
-from eyas.shards.packing_report import CROPPED, added, comparison, histogram
 
 CASES = st.integers(1, 40).flatmap(lambda row: st.tuples(st.just(row), st.lists(st.integers(0, 3 * row), max_size=40)))
 WAYS = ("best_fit", "first_fit", "concat")
@@ -34,13 +33,13 @@ def naive_best_fit(pieces: list[int], capacity: int) -> list[int]:
 def naive_first_fit(pieces: list[int], capacity: int) -> list[int]:
     """The row of each piece."""
     rooms: list[int] = []
-    found = []
+    row_of = []
     for length in pieces:
         row = next((i for i, room in enumerate(rooms) if room >= length), len(rooms))
         rooms += [capacity] * (row == len(rooms))
         rooms[row] -= length
-        found.append(row)
-    return found
+        row_of.append(row)
+    return row_of
 
 
 def used(packed: Packed) -> list[int]:
@@ -53,11 +52,11 @@ def test_splitting_loses_nothing_and_leaves_short_documents_whole(case: tuple[in
     row, lengths = case
     documents, offsets, sizes = split(np.array(lengths, np.int64), row)
     for document, length in enumerate(lengths):
-        own = documents == document
-        assert sizes[own].sum() == length
-        assert offsets[own].tolist() == list(range(0, length, row))
-        assert (sizes[own][:-1] == row).all()
-        assert own.sum() == 1 or length > row or length == 0
+        of_document = documents == document
+        assert sizes[of_document].sum() == length
+        assert offsets[of_document].tolist() == list(range(0, length, row))
+        assert (sizes[of_document][:-1] == row).all()
+        assert of_document.sum() == 1 or length > row or length == 0
     assert (sizes > 0).all()
     assert (sizes <= row).all()
 
@@ -73,14 +72,14 @@ def test_every_way_keeps_every_token_and_fills_no_row_too_full(how: str, case: t
     assert packed.row.tolist() == sorted(packed.row.tolist())
     assert set(packed.row.tolist()) == set(range(packed.rows))
     for document, length in enumerate(lengths):
-        own = packed.document == document
-        mine = sorted(zip(packed.offset[own].tolist(), packed.length[own].tolist(), strict=True))
+        of_document = packed.document == document
+        pieces = sorted(zip(packed.offset[of_document].tolist(), packed.length[of_document].tolist(), strict=True))
         covered = 0
-        for offset, size in mine:
+        for offset, size in pieces:
             assert offset == covered
             covered += size
         assert covered == length
-        assert how == "concat" or len(mine) <= 1 or length > capacity
+        assert how == "concat" or len(pieces) <= 1 or length > capacity
 
 
 @settings(deadline=None, max_examples=200)
@@ -136,24 +135,3 @@ def test_rows_are_filled_with_the_tokens_of_their_pieces(case: tuple[int, list[i
 def test_pieces_as_long_as_a_row_and_of_one_token(capacity: int) -> None:
     assert pack(np.full(5, capacity, np.int64), capacity, "best_fit").rows == 5
     assert pack(np.ones(3 * capacity, np.int64), capacity, "best_fit").rows == 3
-
-
-def test_padding_of_realistic_lengths_is_a_fraction_of_a_percent() -> None:
-    """Log-normal lengths as of web text, mean about 900 tokens, in rows of 2,048."""
-    lengths = np.random.default_rng(0).lognormal(6.3, 1.0, 20_000).astype(np.int64) + 1
-    ways = comparison(lengths, 2048)
-    assert 0 <= ways["best_fit"]["padding"] / (ways["best_fit"]["rows"] * 2048) < 0.005
-    assert ways["best_fit"]["padding"] <= ways["first_fit"]["padding"]
-    assert ways["concat"]["short_split"] > 1000
-    assert ways["best_fit"]["short_split"] == ways["first_fit"]["short_split"] == 0
-    assert [ways[how]["lost"] for how in WAYS] == [0, 0, 0]
-    assert ways[CROPPED]["lost"] > 0.2 * lengths.sum()
-
-
-def test_groups_add_up() -> None:
-    lengths = np.array([0, 1, 2, 3, 4, 900, 16], np.int64)
-    assert histogram(lengths) == [2, 2, 1, 0, 1, 0, 0, 0, 0, 1]
-    entries = [{"ways": comparison(part, 16), "histogram": histogram(part)} for part in (lengths, lengths[:3])]
-    ways, sizes = added(entries)
-    assert sizes == [4, 3, 1, 0, 1, 0, 0, 0, 0, 1]
-    assert ways["concat"]["rows"] == entries[0]["ways"]["concat"]["rows"] + 1

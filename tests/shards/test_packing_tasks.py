@@ -17,7 +17,7 @@ from eyas.corpus.documents import PARENT
 from eyas.corpus.sampling import hash_rank
 from eyas.corpus.store import Store
 from eyas.shards import packing_tasks as pack
-from eyas.shards.format import Index
+from eyas.shards.format import HELD_OUT, Index
 from eyas.shards.options import ShardOptions
 from eyas.tokenizer_train import Encoder
 
@@ -83,9 +83,9 @@ def test_held_out_documents_are_packed_apart_and_none_is_lost(tmp_path: Path) ->
     options = ShardOptions(sequence_length=32, held_out=0.25)
     index, entries, by_id = packed(tmp_path, texts, options, [100, 300])
     train = gathered(tmp_path, index)
-    store = Store(str(tmp_path / "shards" / pack.HELD_OUT))
+    store = Store(str(tmp_path / "shards" / HELD_OUT))
     (tmp_path / "apart").mkdir()
-    (tmp_path / "apart" / "shards").symlink_to(tmp_path / "shards" / pack.HELD_OUT)
+    (tmp_path / "apart" / "shards").symlink_to(tmp_path / "shards" / HELD_OUT)
     held_out = gathered(tmp_path / "apart", Index.load(store))
     assert not set(train) & set(held_out)
     assert set(train) | set(held_out) == set(by_id)
@@ -146,6 +146,6 @@ def test_what_was_made_of_a_held_out_document_is_held_out_too() -> None:
     drawn = pack._drawn(docs, 0.1, 7)
     assert drawn[1000:].tolist() == drawn[:1000].tolist()
     assert 60 < drawn[:1000].sum() < 140
-    # Generators take the documents with the lowest lots: these must not be those held out.
+    # Generators take the documents with the lowest ranks, which must not be the held-out ones.
     lowest = np.argsort(hash_rank(ids[:1000], 7))[:50]
     assert drawn[lowest].sum() < 15

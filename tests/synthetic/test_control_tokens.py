@@ -58,5 +58,5 @@ def test_sentinels_of_fill_in_middle_are_single_tokens(encoder: Encoder) -> None
 
 def test_a_token_that_the_tokenizer_lacks_is_refused(encoder: Encoder) -> None:
     for name in ("<|nowhere|>", "a"):
-        with pytest.raises(ValueError, match="is none of the tokenizer's: name it under"):
+        with pytest.raises(ValueError, match="but the tokenizer has no such token: name it under"):
             encode_with_control(encoder, pa.array(["x"], pa.large_string()), pa.array([[name]]))

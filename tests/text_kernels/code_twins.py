@@ -25,11 +25,11 @@ def kind(character: str) -> int:
 
 
 def is_word(character: str) -> bool:
-    return character == "_" or kind(character) in (unicode.LETTER, unicode.NUMBER)
+    return character == "_" or kind(character) in (unicode.CLASS_LETTER, unicode.CLASS_NUMBER)
 
 
 def is_space(character: str) -> bool:
-    return kind(character) == unicode.SPACE or "\x1c" <= character <= "\x1f"
+    return kind(character) == unicode.CLASS_SPACE or "\x1c" <= character <= "\x1f"
 
 
 def ascii_lower(text: str) -> str:
@@ -106,7 +106,7 @@ class Scanner:
             if self.starts(opener.opens, i, bool(opener.flags & syntax.IGNORE_CASE)) and self.allowed(opener, i):
                 if opener.kind == syntax.CHARACTER:
                     return self.character_end(i)
-                if opener.kind == syntax.SKIP:
+                if opener.kind == syntax.NO_OPENER:
                     return i + len(opener.opens) + 1
                 return self.fill(opener, i)
         return 0
@@ -202,8 +202,8 @@ def code_statistics(text: str, name: str) -> dict[str, int]:
         "lines": len(lines),
         "line_characters": sum(c not in BREAKS for c in text),
         "longest_line": max(map(len, lines), default=0),
-        "letters": classes.count(unicode.LETTER),
-        "numbers": classes.count(unicode.NUMBER),
+        "letters": classes.count(unicode.CLASS_LETTER),
+        "numbers": classes.count(unicode.CLASS_NUMBER),
         "spaces": sum(map(is_space, text)),
         "replacements": text.count("\ufffd"),
         "hex_characters": sum(len(m.group()) for m in HEX.finditer(shape(text))),

@@ -46,9 +46,11 @@ def line(text: str, phrases: tuple[str, ...], terminals: str, citations: bool) -
         "words": len(words),
         "longest_word": max(map(len, words), default=0),
         "characters": len(seen),
-        "letters": kinds.count(unicode.LETTER),
-        "uppercase": sum(ord(c) in UPPER_CASE for c, kind in zip(seen, kinds, strict=True) if kind == unicode.LETTER),
-        "numbers": kinds.count(unicode.NUMBER),
+        "letters": kinds.count(unicode.CLASS_LETTER),
+        "uppercase": sum(
+            ord(c) in UPPER_CASE for c, kind in zip(seen, kinds, strict=True) if kind == unicode.CLASS_LETTER
+        ),
+        "numbers": kinds.count(unicode.CLASS_NUMBER),
         "sentences": len(sentences(seen, terminals)),
         "last": ord(seen[-1]) if seen else -1,
         "dots": len(seen) - len(seen.rstrip(".")),

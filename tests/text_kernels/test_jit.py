@@ -10,7 +10,7 @@ import pytest
 
 from eyas.text_kernels import jit
 
-HELPER = "from text_kernels.jit import helper\n\n@helper\ndef answer():\n    return {}\n"
+HELPER = "from eyas.text_kernels.jit import helper\n\n@helper\ndef answer():\n    return {}\n"
 KERNEL = """from jit_helper_case import answer
 from eyas.text_kernels.jit import kernel
 

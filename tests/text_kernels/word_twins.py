@@ -12,13 +12,13 @@ from eyas.text_kernels.unicode import classes as unicode
 
 # One letter for what each character is to the rule; a space for what belongs to no word.
 CLASS_SHAPES = {
-    unicode.OTHER: " ",
-    unicode.LETTER: "L",
-    unicode.MARK: "M",
-    unicode.NUMBER: "N",
-    unicode.SPACE: " ",
-    unicode.PUNCTUATION: "S",
-    unicode.SYMBOL: "S",
+    unicode.CLASS_OTHER: " ",
+    unicode.CLASS_LETTER: "L",
+    unicode.CLASS_MARK: "M",
+    unicode.CLASS_NUMBER: "N",
+    unicode.CLASS_SPACE: " ",
+    unicode.CLASS_PUNCTUATION: "S",
+    unicode.CLASS_SYMBOL: "S",
 }
 JOINERS = {**dict.fromkeys("'’＇", "a"), **dict.fromkeys("·\u0387״‧", "j"), **dict.fromkeys(".,٫٬，．", "n")}
 LETTERS = "L[MF]*(?:[aj]?L[MF]*)*"
@@ -32,11 +32,11 @@ def shape(character: str) -> str:
     if character in JOINERS:
         return JOINERS[character]
     kind, flags = unicode.classes()[ord(character)], unicode.flags()[ord(character)]
-    if flags & unicode.CONNECTOR:
+    if flags & unicode.FLAG_CONNECTOR:
         return "C"
-    if flags & unicode.FORMAT:
+    if flags & unicode.FLAG_FORMAT:
         return "F"
-    if flags & unicode.IDEOGRAPH and kind in (unicode.LETTER, unicode.NUMBER):
+    if flags & unicode.FLAG_IDEOGRAPH and kind in (unicode.CLASS_LETTER, unicode.CLASS_NUMBER):
         return "I"
     return CLASS_SHAPES[int(kind)]
 
@@ -65,9 +65,9 @@ def word_hashes(text: str, lower: bool, fold_digits: bool, skip_punctuation: boo
             continue
         state = 0x243F6A8885A308D3
         for character in word:
-            if unicode.flags()[ord(character)] & unicode.FORMAT:
+            if unicode.flags()[ord(character)] & unicode.FLAG_FORMAT:
                 continue
-            if fold_digits and unicode.flags()[ord(character)] & unicode.DIGIT:
+            if fold_digits and unicode.flags()[ord(character)] & unicode.FLAG_DIGIT:
                 character = "0"
             lowered = character.lower() if lower else character
             state = mix(state, ord(lowered if len(lowered) == 1 else character))
@@ -97,18 +97,20 @@ def statistics(text: str, counted: Counted, stop_words: tuple[str, ...]) -> dict
     text_lines = [line for line in text.split("\n") if line.strip()]
     paragraphs = re.split("\n{2,}", text.strip())
     kinds = [unicode.classes()[ord(character)] for character in text]
-    letters = [character for character, kind in zip(text, kinds, strict=True) if kind == unicode.LETTER]
+    letters = [character for character, kind in zip(text, kinds, strict=True) if kind == unicode.CLASS_LETTER]
     counts = {
         "characters": len(text),
         "letters": len(letters),
         "uppercase": sum(unicode.lower_case()[ord(letter)] != ord(letter) for letter in letters),
-        "numbers": kinds.count(unicode.NUMBER),
-        "spaces": sum(kind == unicode.SPACE or "\x1c" <= c <= "\x1f" for c, kind in zip(text, kinds, strict=True)),
+        "numbers": kinds.count(unicode.CLASS_NUMBER),
+        "spaces": sum(
+            kind == unicode.CLASS_SPACE or "\x1c" <= c <= "\x1f" for c, kind in zip(text, kinds, strict=True)
+        ),
         "newlines": text.count("\n"),
         "words": len(found),
         "plain_words": len(plain),
         "plain_characters": sum(map(len, plain)),
-        "alphabetic_words": sum(any(unicode.classes()[ord(c)] == unicode.LETTER for c in word) for word in found),
+        "alphabetic_words": sum(any(unicode.classes()[ord(c)] == unicode.CLASS_LETTER for c in word) for word in found),
         "stop_words": len(set(stop_words) & set(found)),
         "hashes": text.count("#"),
         "ellipses": text.count("...") + text.count("…"),

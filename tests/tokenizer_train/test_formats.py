@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from eyas.tokenizer_train.alphabet import to_characters
-from eyas.tokenizer_train.formats import PATTERNS, byte_level, is_byte_level, read_tokenizer, token_bytes
+from eyas.tokenizer_train.formats import byte_level, is_byte_level, read_tokenizer, token_bytes
+from eyas.tokenizer_train.patterns import PUBLISHED, expression_of
 
 
 def pieces(pattern: str, text: str) -> list[str]:
@@ -41,7 +42,7 @@ def learned(pattern: str) -> dict[bytes, int]:
 
 
 def naive_ids(text: str, pattern: str, ranks: dict[bytes, int]) -> list[int]:
-    """What tiktoken does, said plainly: a piece that is a token, else the lowest pair again and again."""
+    """tiktoken's method in plain Python: a piece that is a token, else the lowest pair again and again."""
     ids: list[int] = []
     for piece in pieces(pattern, text):
         data = piece.encode()
@@ -66,24 +67,24 @@ def write_ranks(path: Path, ranks: dict[bytes, int]) -> Path:
 
 @cache
 def of_ranks(name: str) -> Tokenizer:
-    ranks = learned(PATTERNS[name])
-    return byte_level({number: token for token, number in ranks.items()}, PATTERNS[name])
+    ranks = learned(expression_of(name))
+    return byte_level({number: token for token, number in ranks.items()}, expression_of(name))
 
 
-@pytest.mark.parametrize("name", sorted(PATTERNS))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_ids_are_those_of_a_naive_tiktoken(name: str) -> None:
     @settings(deadline=None, max_examples=60)
     @given(HOSTILE)
     def check(text: str) -> None:
         found = of_ranks(name).encode(text, add_special_tokens=False).ids
-        assert found == naive_ids(text, PATTERNS[name], learned(PATTERNS[name]))
+        assert found == naive_ids(text, expression_of(name), learned(expression_of(name)))
         assert of_ranks(name).decode(found, skip_special_tokens=False) == text
         tokens = token_bytes(of_ranks(name))
         assert b"".join(tokens[number] or b"" for number in found) == text.encode()
 
     check()
     for text in TRAINING[:60]:
-        assert of_ranks(name).encode(text).ids == naive_ids(text, PATTERNS[name], learned(PATTERNS[name]))
+        assert of_ranks(name).encode(text).ids == naive_ids(text, expression_of(name), learned(expression_of(name)))
 
 
 def test_tokens_out_of_order_and_tokens_that_no_merges_make() -> None:
@@ -110,7 +111,7 @@ def test_tokens_out_of_order_and_tokens_that_no_merges_make() -> None:
     ],
 )
 def test_patterns_cut_as_published(name: str, text: str, cut: list[str]) -> None:
-    assert pieces(PATTERNS[name], text) == cut
+    assert pieces(expression_of(name), text) == cut
 
 
 def test_the_pattern_comes_from_the_number_of_ranks_the_name_or_the_caller(tmp_path: Path) -> None:
@@ -118,24 +119,24 @@ def test_the_pattern_comes_from_the_number_of_ranks_the_name_or_the_caller(tmp_p
     tokens = [bytes([byte]) for byte in range(256)] + [bytes(pair) for pair in pairs]
     many = write_ranks(tmp_path / "any.tiktoken", {token: number for number, token in enumerate(tokens)})
     assert r" ?\\p{N}+" in read_tokenizer(many).to_str()  # 50,256: GPT-2
-    few = learned(PATTERNS["cl100k"])
+    few = learned(expression_of("cl100k"))
     cut = "WE'LL 12345 a\n  "
     for path, given_ in [
         ("cl100k_base.tiktoken", None),
         ("mine.tiktoken", "cl100k"),
-        ("x.tiktoken", PATTERNS["cl100k"]),
+        ("x.tiktoken", expression_of("cl100k")),
     ]:
         found = read_tokenizer(write_ranks(tmp_path / path, few), given_)
-        assert found.encode(cut).ids == naive_ids(cut, PATTERNS["cl100k"], few)
-    with pytest.raises(ValueError, match=r"mine.tiktoken: 600 ranks of no known family.*one of gpt2, cl100k"):
+        assert found.encode(cut).ids == naive_ids(cut, expression_of("cl100k"), few)
+    with pytest.raises(ValueError, match=r"mine.tiktoken: 600 ranks of no known family.*one of falcon-h1, llama-3"):
         read_tokenizer(tmp_path / "mine.tiktoken")
 
 
 def test_tekken_keeps_its_pattern_its_size_and_its_control_tokens(tmp_path: Path) -> None:
-    ranks = learned(PATTERNS["qwen"])
+    ranks = learned(expression_of("qwen"))
     entries = [{"rank": n, "token_bytes": base64.b64encode(t).decode(), "token_str": None} for t, n in ranks.items()]
     entries.sort(key=lambda entry: entry["rank"])
-    config = {"pattern": PATTERNS["qwen"], "default_vocab_size": 500, "default_num_special_tokens": 25}
+    config = {"pattern": expression_of("qwen"), "default_vocab_size": 500, "default_num_special_tokens": 25}
     content = {"config": config, "vocab": entries}
     path = tmp_path / "tekken_1.json"
     path.write_text(json.dumps(content))
@@ -143,7 +144,7 @@ def test_tekken_keeps_its_pattern_its_size_and_its_control_tokens(tmp_path: Path
     kept = {token: number for token, number in ranks.items() if number < 475}
     text = "the theory of 123 things"
     assert found.get_vocab_size() == 500
-    assert found.encode(text).ids == [number + 25 for number in naive_ids(text, PATTERNS["qwen"], kept)]
+    assert found.encode(text).ids == [number + 25 for number in naive_ids(text, expression_of("qwen"), kept)]
     assert [found.id_to_token(number) for number in (0, 1, 2, 24)] == ["<unk>", "<s>", "</s>", "<SPECIAL_24>"]
     tokens = token_bytes(found)
     assert tokens[:25] == [None] * 25 and None not in tokens[25:]

@@ -119,11 +119,6 @@ def test_a_preset_is_recognised_by_its_expression(preset: str) -> None:
     assert Pretokenizer.of(cuts) == PRESETS[preset]
 
 
-def test_a_preset_and_options_exclude_each_other() -> None:
-    with pytest.raises(ValueError, match="pretokenizer: qwen says how text is cut: leave out split_digits"):
-        TokenizerOptions(pretokenizer="qwen", split_digits="each")
-
-
 # Patterns as the published files spell them, and what they are here.
 _SHARED = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|"
 _END = r"\s*[\r\n]+|\s+(?!\S)|\s+"

@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tensors here are tiny: threads only wait for each other, badly so on a busy machine (30 s became 110 s)."""
+    """Tensors here are tiny, so threads only wait for each other, badly so on a busy machine (30 s became 110 s)."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

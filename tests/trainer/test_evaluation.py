@@ -10,12 +10,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import torch
+from fake_loader import OPTIONS, SMALL, FakeLoader, index_of
 from shard_sets import packed, tokenizer
-from test_training import OPTIONS, SMALL, FakeIndex, FakeLoader
 
 from eyas.shards import packing_tasks as pack
+from eyas.shards.format import HELD_OUT
 from eyas.shards.options import ShardOptions
-from eyas.shards.packing_tasks import HELD_OUT
 from eyas.tokenizer_train import Encoder
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.evaluation import HeldOut
@@ -47,8 +47,8 @@ def test_it_is_the_log_likelihood_over_the_bytes(folder: Path) -> None:
             logp = model(whole)[0, :-1].log_softmax(-1)
         nats -= float(logp.gather(1, whole[0, 1:, None]).sum())
     want = nats / math.log(2) / sum(len(text.encode()) for text in texts)
-    found = HeldOut(str(folder / "shards" / HELD_OUT), 1000).bits_per_byte(model, nullcontext())
-    assert found == {"s": pytest.approx(want, rel=1e-5), "all": pytest.approx(want, rel=1e-5)}
+    measured = HeldOut(str(folder / "shards" / HELD_OUT), 1000).bits_per_byte(model, nullcontext())
+    assert measured == {"s": pytest.approx(want, rel=1e-5), "all": pytest.approx(want, rel=1e-5)}
     # Fewer rows stand for all of them.
     few = HeldOut(str(folder / "shards" / HELD_OUT), 3).bits_per_byte(model, nullcontext())
     assert few["s"] == pytest.approx(want, rel=0.05)
@@ -57,7 +57,7 @@ def test_it_is_the_log_likelihood_over_the_bytes(folder: Path) -> None:
 
 def test_training_measures_it_and_resumes_with_the_same_figures(folder: Path, tmp_path: Path) -> None:
     held_out = HeldOut(str(folder / "shards" / HELD_OUT), 4)
-    loader = {"index": FakeIndex(vocab_size=300)}
+    loader = {"index": index_of(vocab_size=300)}
     options = OPTIONS.model_copy(update={"evaluate_every": 5})
     summary = train(FakeLoader(**loader), options, str(tmp_path / "whole"), seed=1, held_out=held_out)
     lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]

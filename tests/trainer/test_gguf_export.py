@@ -49,7 +49,7 @@ def likeliest(file: Path) -> dict[int, float]:
     with urllib.request.urlopen(request) as reply:
         answer: dict[str, Any] = json.load(reply)
     del server
-    return {one["id"]: one["logprob"] for one in answer["completion_probabilities"][0]["top_logprobs"]}
+    return {top["id"]: top["logprob"] for top in answer["completion_probabilities"][0]["top_logprobs"]}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -79,7 +79,7 @@ def test_four_bits_are_a_quarter_of_the_size(tmp_path: Path) -> None:
 def test_a_tokenizer_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     model = HybridLM(HybridConfig.preset("tiny", 200, {"layers": 1}))
     (tmp_path / "tokenizer.json").write_bytes(tokenizer())
-    with pytest.raises(ValueError, match="not what it learned with"):
+    with pytest.raises(ValueError, match="not the tokenizer it was trained with"):
         export_gguf(model, tmp_path / "model.gguf", "bf16", tmp_path)
     (tmp_path / "tokenizer.json").write_text('{"model": {"type": "Unigram"}}')
     with pytest.raises(ValueError, match="BPE only"):

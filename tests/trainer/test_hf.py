@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from eyas.trainer.config import HybridConfig, Multipliers
-from eyas.trainer.files import load_model
 from eyas.trainer.hf import export_hf, from_hf_config, load_hf, to_hf_config
 from eyas.trainer.layers import HybridCache
+from eyas.trainer.loading import load_model
 from eyas.trainer.model import HybridLM
 
 BASE = HybridConfig(
@@ -22,7 +22,7 @@ BASE = HybridConfig(
 ODD = Multipliers(1.7, 0.6, 0.9, 1.3, 0.8, 1.2, 0.7, 0.5, 0.4, 1.1, 0.9, 0.6, 1.4, 0.85)
 SHAPES = {
     "gated": BASE,
-    "ungated": BASE.with_fields({"gated_norm": False}),
+    "ungated": HybridConfig.from_dict({**BASE.to_dict(), "multipliers": None, "gated_norm": False}),
     "groups": dataclasses.replace(BASE, ssm_groups=2, ssm_state=8, multipliers=ODD, rope_theta=1e4),
     "one_kv": dataclasses.replace(BASE, kv_heads=1, conv_kernel=3, chunk_size=5, multipliers=ODD),
     "tied": dataclasses.replace(BASE, tied_embeddings=True, multipliers=ODD),

@@ -12,16 +12,17 @@ import pytest
 import torch
 from shard_sets import packed
 
+from eyas.shards.format import HELD_OUT
 from eyas.shards.options import ShardOptions
-from eyas.shards.packing_tasks import HELD_OUT
-from eyas.trainer.files import load_model
+from eyas.trainer.loading import load_model
 
 SCRIPT = """
 import sys
 sys.path[:0] = [{tests!r}, {tests!r} + "/../shards"]
-from test_training import FakeIndex, FakeLoader, OPTIONS, train
+from fake_loader import OPTIONS, FakeLoader, index_of
 from eyas.trainer.evaluation import HeldOut
 from eyas.trainer.parallel import World
+from eyas.trainer.training import train
 
 class Shared(FakeLoader):
     def __iter__(self):
@@ -33,7 +34,7 @@ class Shared(FakeLoader):
 
 given = dict(dtype="float32", learning_rate=1e-3, micro_batch=1, steps=int(sys.argv[3]), parallel=sys.argv[2])
 options = OPTIONS.model_copy(update=dict(given, evaluate_every=4, decay_share=0.0))
-train(Shared(index=FakeIndex(vocab_size=300)), options, sys.argv[1], 1, 1, held_out=HeldOut(sys.argv[4], 4))
+train(Shared(index=index_of(vocab_size=300)), options, sys.argv[1], 1, 1, held_out=HeldOut(sys.argv[4], 4))
 """
 
 
@@ -73,12 +74,12 @@ def test_two_processes_equal_one_and_go_on_from_each_other(way: str, tmp_path: P
     handed = run(1, way, 12, tmp_path / "handed", tmp_path)
     assert [line["step"] for line in handed] == list(range(1, 13))
     assert [line["loss"] for line in handed] == pytest.approx([line["loss"] for line in one], rel=1e-3)
-    found = [[line["held_out"]["all"] for line in lines if "held_out" in line] for lines in (one, two, handed)]
-    assert len(found[0]) == 3 and found[1] == pytest.approx(found[0], rel=1e-3) == found[2]
+    measured = [[line["held_out"]["all"] for line in lines if "held_out" in line] for lines in (one, two, handed)]
+    assert len(measured[0]) == 3 and measured[1] == pytest.approx(measured[0], rel=1e-3) == measured[2]
 
 
 @pytest.mark.slow
-def test_processes_that_do_not_share_a_folder_are_told(tmp_path: Path) -> None:
+def test_processes_that_do_not_share_a_folder_are_refused(tmp_path: Path) -> None:
     run(1, "ddp", 4, tmp_path / "rank-0", tmp_path)
     script = tmp_path / "apart.py"
     script.write_text(

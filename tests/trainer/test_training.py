@@ -1,91 +1,21 @@
-"""The loop learns, resumes bit for bit after a crash, and says clearly what is wrong."""
+"""The loop learns, resumes bit for bit after a crash, and refuses what does not fit."""
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from fake_loader import OPTIONS, FakeLoader, index_of, losses
 from torch import Tensor
 
 from eyas.trainer import checkpoint
-from eyas.trainer.config import HybridConfig
-from eyas.trainer.device import pick_device, pick_dtype
-from eyas.trainer.files import load_model
 from eyas.trainer.hf import export_hf
-from eyas.trainer.model import HybridLM
-from eyas.trainer.optimizer import make_optimizer
-from eyas.trainer.options import BatchRamp, TrainOptions
+from eyas.trainer.loading import load_model
+from eyas.trainer.options import BatchRamp
 from eyas.trainer.schedule import batches_before
 from eyas.trainer.training import train
-
-
-@dataclass(frozen=True)
-class FakeIndex:
-    vocab_size: int = 40
-    sequence_length: int = 32
-    tokens: int = 1000
-    text_bytes: int = 4000
-    digest: str = "d1"
-
-
-@dataclass
-class FakeBatch:
-    input_ids: Tensor
-    segment_ids: Tensor
-
-
-@dataclass
-class FakeLoader:
-    """Rows of two documents, each a repeated pattern of four tokens: learnable, and a function of the step."""
-
-    index: FakeIndex = field(default_factory=FakeIndex)
-    batch_size: int = 4
-    step: int = 0
-    crash_at: int | None = None
-    bad_id: bool = False
-
-    def __iter__(self) -> Iterator[FakeBatch]:
-        while True:
-            if self.step == self.crash_at:
-                raise RuntimeError("power cut")
-            self.step += 1
-            generator = torch.Generator().manual_seed(self.step)
-            starts = torch.randint(0, 8, (self.batch_size, 2), generator=generator) * 4
-            half = self.index.sequence_length // 2
-            ids = (starts[:, :, None] + torch.arange(half) % 4).flatten(1)
-            if self.bad_id:
-                ids[0, 0] = self.index.vocab_size
-            segments = torch.arange(2).repeat_interleave(half).expand(self.batch_size, -1).clone().int()
-            segments[:, -3:] = -1
-            yield FakeBatch(ids, segments)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"step": self.step}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
-
-
-SMALL: dict[str, int | float] = {
-    "d_model": 32, "d_ff": 48, "layers": 2, "head_dim": 16, "ssm_heads": 2, "ssm_head_dim": 16, "ssm_state": 8,
-    "chunk_size": 8,
-}  # fmt: skip
-OPTIONS = TrainOptions(
-    model=SMALL, steps=12, batch_size=4, checkpoint_every=4, warmup_steps=3, learning_rate=1e-2, device="cpu"
-)
-
-
-def losses(folder: Path) -> list[tuple[int, float, float]]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [(line["step"], line["loss"], line["grad_norm"]) for line in lines]
 
 
 def test_it_learns_and_leaves_a_usable_model(tmp_path: Path) -> None:
@@ -97,8 +27,8 @@ def test_it_learns_and_leaves_a_usable_model(tmp_path: Path) -> None:
     assert summary["last_loss"] < 0.4 * summary["first_loss"]
     assert summary["steps"] == len(seen) == 60
     assert summary["tokens"] == 60 * 4 * 29
-    told = {"step", "loss", "bits_per_byte", "learning_rate", "grad_norm", "tokens", "tokens_per_s", "mfu"}
-    assert set(seen[0]) == told
+    keys = {"step", "loss", "bits_per_byte", "learning_rate", "grad_norm", "tokens", "tokens_per_s", "mfu"}
+    assert set(seen[0]) == keys
     assert 0 < seen[-1]["mfu"] < 1
     assert seen[0]["bits_per_byte"] == pytest.approx(seen[0]["loss"] / math.log(2) / 4)
     model = load_model(tmp_path)
@@ -148,89 +78,28 @@ def test_micro_batches_change_rounding_only(tmp_path: Path) -> None:
     assert got[0] == pytest.approx(got[1], rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone"])
-def test_a_damaged_checkpoint_is_named(name: str, damage: str, tmp_path: Path) -> None:
-    train(FakeLoader(), OPTIONS.model_copy(update={"steps": 1}), str(tmp_path), seed=1)
-    path = tmp_path / "checkpoints" / "step-00000001" / name
-    data = bytearray(path.read_bytes())
-    if damage == "gone":
-        path.unlink()
-    elif damage == "cut":
-        path.write_bytes(data[: len(data) // 2])
-    else:
-        data[len(data) // 2] ^= 0x40
-        path.write_bytes(data)
-    if name == "state.json" and damage == "flip":
-        path.write_text('{"format": "something else"}')
-    with pytest.raises(ValueError, match=name.replace(".", r"\.")):
-        train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)
-
-
 def test_other_shards_options_or_seed_are_refused(tmp_path: Path) -> None:
     train(FakeLoader(), OPTIONS.model_copy(update={"steps": 1}), str(tmp_path), seed=1)
-    with pytest.raises(ValueError, match=r"other shards.*d1.*d2"):
-        train(FakeLoader(index=FakeIndex(digest="d2")), OPTIONS, str(tmp_path), seed=1)
+    with pytest.raises(ValueError, match="was trained on other shards"):
+        train(FakeLoader(index=index_of(recipe="b")), OPTIONS, str(tmp_path), seed=1)
     with pytest.raises(ValueError, match="learning_rate"):
         train(FakeLoader(), OPTIONS.model_copy(update={"learning_rate": 1e-3}), str(tmp_path), seed=1)
     with pytest.raises(ValueError, match="seed"):
         train(FakeLoader(), OPTIONS, str(tmp_path), seed=2)
 
 
-def test_what_does_not_fit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = str(tmp_path / "out")
     with pytest.raises(ValueError, match="token id 40 is outside"):
         train(FakeLoader(bad_id=True), OPTIONS, out, seed=1)
     with pytest.raises(ValueError, match=r"batch_size.*\(4, 32\)"):
         train(FakeLoader(batch_size=3), OPTIONS, out, seed=1)
     with pytest.raises(ValueError, match="vocab_size"):
-        train(FakeLoader(index=replace(FakeIndex(), vocab_size=0)), OPTIONS, out, seed=1)
+        train(FakeLoader(index=index_of(vocab_size=0)), OPTIONS, out, seed=1)
     assert not checkpoint.complete(tmp_path / "out" / "checkpoints")
     monkeypatch.setattr("eyas.trainer.model.HybridLM.loss", lambda self, *_: self.head.weight.sum() * math.nan)
     with pytest.raises(FloatingPointError, match="loss became nan at step 1"):
         train(FakeLoader(), OPTIONS, out, seed=1)
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="cuda"):
-            pick_device("cuda")
-    assert pick_dtype("float32", torch.device("cpu")) == torch.float32
-
-
-def test_a_failed_write_leaves_the_older_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left on device")
-
-    train(FakeLoader(), OPTIONS.model_copy(update={"steps": 4}), str(tmp_path), seed=1)
-    with monkeypatch.context() as patch:
-        patch.setattr("eyas.trainer.checkpoint.write_text", full)
-        with pytest.raises(OSError, match="no space"):
-            train(FakeLoader(), OPTIONS.model_copy(update={"steps": 8}), str(tmp_path), seed=1)
-    assert [p.name for p in checkpoint.complete(tmp_path / "checkpoints")] == ["step-00000004"]
-    assert train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)["steps"] == 12
-
-
-def test_only_matrices_decay() -> None:
-    inside = {f"{n}.weight" for n in ("attention.qkv", "attention.out", "ssm.project", "ssm.out")}
-    inside |= {"mlp.gate_up.weight", "mlp.down.weight"}
-    for tied in (False, True):
-        model = HybridLM(HybridConfig.preset("tiny", 40, {**SMALL, "tied_embeddings": tied}))
-        optimizer = make_optimizer(model, OPTIONS)
-        names = {id(p): re.sub(r"^blocks\.\d+\.", "", n) for n, p in model.named_parameters()}
-        decayed: set[str] = set()
-        for group in optimizer.param_groups:
-            # However fast a group learns, a step shrinks it by the same share, or not at all.
-            shrinks = group["factor"] * group["decay"]
-            assert shrinks == pytest.approx(OPTIONS.weight_decay) or shrinks == 0
-            decayed |= {names[id(p)] for p in group["params"] if shrinks}
-        assert decayed == inside | (set() if tied else {"head.weight"})
-        assert sum(len(group["params"]) for group in optimizer.param_groups) == len(names)
-
-
-def test_the_older_checkpoint_serves_once_the_damaged_one_is_deleted(tmp_path: Path) -> None:
-    train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)
-    want = losses(tmp_path)
-    shutil.rmtree(tmp_path / "checkpoints" / "step-00000012")
-    train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)
-    assert losses(tmp_path) == want
 
 
 @pytest.mark.parametrize("cut", range(1, 11))
@@ -267,16 +136,10 @@ def test_training_goes_on_from_a_model_of_either_format(tmp_path: Path) -> None:
     assert losses(tmp_path / "from-hf") == losses(tmp_path / "from-first")
     assert losses(tmp_path / "from-hf")[0][1] < 0.9 * losses(tmp_path / "first")[0][1]
     with pytest.raises(ValueError, match=r"hf: a model of 40 tokens, but the shards were made with 41"):
-        train(FakeLoader(index=FakeIndex(vocab_size=41)), options, str(tmp_path / "other"), seed=2)
+        train(FakeLoader(index=index_of(vocab_size=41)), options, str(tmp_path / "other"), seed=2)
 
 
-def test_a_model_too_large_is_refused_before_it_is_built(tmp_path: Path) -> None:
-    options = OPTIONS.model_copy(update={"preset": "34b", "model": {"layers": 7200}})
-    with pytest.raises(ValueError, match=r"billion weights needs .* GB .* smaller preset"):
-        train(FakeLoader(), options, str(tmp_path), seed=1)
-
-
-def test_running_out_of_memory_says_what_to_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_names_the_options_that_help(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
 

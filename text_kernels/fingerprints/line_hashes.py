@@ -1,7 +1,7 @@
-"""Lines or paragraphs of texts as spans, each with a 128-bit hash of its normalised content: what line deduplication counts.
+"""Spans of lines or paragraphs, each with a 128-bit hash of its normalised content, for line deduplication.
 
-Content is what stands between the white space at both ends, with every run of white space inside counted as one space; case
-and digits are folded on request. The trade: two independent 64-bit hashes in one walk, 16 bytes for a line, so that a
+Content is the text between the white space at both ends. Every run of white space inside counts as one space; case and
+digits are folded on request. The trade: two independent 64-bit hashes in one walk, 16 bytes for a line, so that a
 trillion different lines meet none of another by chance.
 """
 
@@ -10,17 +10,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.hashing import SEED, SEED_2, finish, mix, mix_2
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I32, I64, U64, Bools, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 from eyas.text_kernels.words.words import SKIP, normalising
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 _LF: Final = 0x0A
 _SPACE: Final = 0x20
@@ -49,7 +46,7 @@ def lines(
     numbers = np.empty((3, room), np.int64)
     hashes = np.empty((2, room), np.uint64)
     doc_offsets = np.zeros(len(offsets), np.int64)
-    spaces = unicode_classes.classes() == unicode_classes.SPACE
+    spaces = unicode_classes.classes() == unicode_classes.CLASS_SPACE
     used = _lines(data, offsets, spaces, normalising(lower, fold_digits), paragraphs, numbers, hashes, doc_offsets)
     start, end, characters = (row[:used].copy() for row in numbers)
     high, low = (row[:used].copy() for row in hashes)
@@ -58,15 +55,9 @@ def lines(
 
 @kernel
 def _lines(
-    data: npt.NDArray[np.uint8],
-    offsets: I64,
-    spaces: npt.NDArray[np.bool_],
-    normal: npt.NDArray[np.int32],
-    paragraphs: bool,
-    numbers: I64,
-    hashes: U64,
-    doc_offsets: I64,
+    data: Bytes, offsets: I64, spaces: Bools, normal: I32, paragraphs: bool, numbers: I64, hashes: U64, doc_offsets: I64
 ) -> int:
+    """Fills `numbers` (start, end, characters) and `hashes`; how many lines there are."""
     used = 0
     for document in range(len(offsets) - 1):
         begin, stop = offsets[document], offsets[document + 1]
@@ -82,6 +73,7 @@ def _lines(
             else:
                 code, width = decode(data, position)
                 blank = spaces[code] or normal[code] == SKIP
+            # The first content behind a closed line: only now is it sure where a paragraph ends.
             if closed and not blank and count > 0:
                 numbers[0, used], numbers[1, used], numbers[2, used] = start - begin, end - begin, count
                 hashes[0, used], hashes[1, used] = finish(high), finish(low)

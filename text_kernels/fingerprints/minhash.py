@@ -2,8 +2,8 @@
 
 Lane i is the least `(a[i] * x + b[i]) mod 2^64 >> 32` over the document's shingles x (Broder 1997; multiply-add-shift of
 Dietzfelbinger et al. 1996). A minimum needs no set, so nothing is sorted and no list of words is made: shingles live in
-a buffer of one 4 KB stretch of text, in the first-level cache, while all lanes go over it. The trade: repeated shingles
-are looked at again. 112 lanes at 140 MB/s on one core; by sorted sets, as for verification, it was 53 MB/s.
+a buffer for a segment of 4 KB of text, in the first-level cache, while all lanes go over it. The trade: repeated shingles
+are hashed again. 112 lanes run at 140 MB/s on one core; with sorted sets, as for verification, it was 53 MB/s.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.hashing import SEED, finish, mix
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I32, I64, U32, U64, Bools, Bytes
 from eyas.text_kernels.utf8 import buffers, decode
-from eyas.text_kernels.words.rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
+from eyas.text_kernels.words.rules import ACTION, ANY_ACTION, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
 from eyas.text_kernels.words.words import normalising
 
 SEGMENT: Final = 4096
@@ -31,12 +31,12 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 def signatures(
     text: pa.LargeStringArray | pa.ChunkedArray,
     shingle_words: int,
-    a: npt.NDArray[np.uint64],
-    b: npt.NDArray[np.uint64],
+    a: U64,
+    b: U64,
     lower: bool = True,
     fold_digits: bool = False,
     skip_punctuation: bool = False,
-) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+) -> tuple[U32, Bools]:
     """`(signature, full)`: uint32[documents, lanes], and whether a document has a shingle at all.
 
     Shingles and normalisation are those of `words.word_hashes` and `shingles.shingles`; a document without a word has a
@@ -45,31 +45,22 @@ def signatures(
     if shingle_words < 1:
         raise ValueError(f"a shingle has at least one word, got shingle_words={shingle_words}")
     data, offsets = buffers(text)
-    found = np.full((len(offsets) - 1, len(a)), 0xFFFFFFFF, np.uint32)
+    lanes = np.full((len(offsets) - 1, len(a)), 0xFFFFFFFF, np.uint32)
     full = np.zeros(len(offsets) - 1, np.bool_)
-    needed = CONTENT if skip_punctuation else ANY
-    _signatures(data, offsets, actions(), normalising(lower, fold_digits), needed, shingle_words, a, b, found, full)
-    return found, full
+    needed = CONTENT if skip_punctuation else ANY_ACTION
+    _signatures(data, offsets, actions(), normalising(lower, fold_digits), needed, shingle_words, a, b, lanes, full)
+    return lanes, full
 
 
 @kernel
 def _signatures(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    normal: npt.NDArray[np.int32],
-    needed: int,
-    n: int,
-    a: npt.NDArray[np.uint64],
-    b: npt.NDArray[np.uint64],
-    found: npt.NDArray[np.uint32],
-    full: npt.NDArray[np.bool_],
+    data: Bytes, offsets: I64, table: Bytes, normal: I32, needed: int, n: int, a: U64, b: U64, lanes: U32, full: Bools
 ) -> None:
-    # A word has at least one byte; n are carried over from the stretch before, the last of them unfinished.
+    # A word has at least one byte; n are carried over from the segment before, the last of them unfinished.
     hashes = np.empty(SEGMENT + n + 2, np.uint64)
     items = np.empty(SEGMENT + n + STRIDE, np.uint64)
     for document in range(len(offsets) - 1):
-        row = found[document]
+        row = lanes[document]
         position, stop = offsets[document], offsets[document + 1]
         state = OUTSIDE
         counts = 0
@@ -78,7 +69,7 @@ def _signatures(
         done = 0
         while position < stop:
             limit = min(position + SEGMENT, stop)
-            # The walk of `words._fill_hashes`, over one stretch.
+            # Hash the words of one segment: the walk of `words._fill_hashes`.
             while position < limit:
                 code, width = decode(data, position)
                 action = int(table[code]) & ACTION
@@ -93,7 +84,7 @@ def _signatures(
                 value = mixed if (state != OUTSIDE) & (normalised >= 0) else value
                 hashes[count] = value
             if position >= stop:
-                count += counts
+                count += counts  # the text ends its last word
             for i in range(done, count):
                 hashes[i] = finish(hashes[i])
             done = count
@@ -105,13 +96,14 @@ def _signatures(
                 for i in range(n):
                     hashes[i] = hashes[windows + i]
                 count = done = n - 1
+        # Fewer than n words: one shingle of them all.
         if count > 0 and not full[document]:
             _lower(items, _windows(hashes, count, count, items), a, b, row)
             full[document] = True
 
 
 @kernel
-def _windows(hashes: npt.NDArray[np.uint64], count: int, width: int, items: npt.NDArray[np.uint64]) -> int:
+def _windows(hashes: U64, count: int, width: int, items: U64) -> int:
     """Fills `items` with the hashes of all runs of `width` words, as `shingles.shingles` hashes them; how many."""
     windows = count - width + 1
     for i in range(windows):
@@ -123,13 +115,7 @@ def _windows(hashes: npt.NDArray[np.uint64], count: int, width: int, items: npt.
 
 
 @kernel
-def _lower(
-    items: npt.NDArray[np.uint64],
-    count: int,
-    a: npt.NDArray[np.uint64],
-    b: npt.NDArray[np.uint64],
-    row: npt.NDArray[np.uint32],
-) -> None:
+def _lower(items: U64, count: int, a: U64, b: U64, row: U32) -> None:
     """Lowers each lane of `row` to the least hash of the first `count` items, of which there is at least one."""
     padded = (count + STRIDE - 1) // STRIDE * STRIDE
     for i in range(count, padded):

@@ -1,4 +1,4 @@
-"""Sets of word n-grams, and how alike two of them are: what near-duplicates are verified by.
+"""Sets of hashed word n-grams, and the Jaccard similarity of two sets, which verifies near-duplicates.
 
 A document's shingles are sorted and without repetition, so Jaccard similarity is one merge. The trade: sorting costs
 more than hashing (19 million shingles of 5 words a second together, on one core), and pays back at every comparison.
@@ -7,15 +7,13 @@ more than hashing (19 million shingles of 5 words a second together, on one core
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.hashing import SEED, finish, mix
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I64, U64
 
 
-def shingles(
-    hashes: npt.NDArray[np.uint64], doc_offsets: npt.NDArray[np.int64], n: int
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+def shingles(hashes: U64, doc_offsets: I64, n: int) -> tuple[U64, I64]:
     """`(shingles, doc_offsets)` of the words' hashes: per document the hashes of its n-grams, ascending, each once.
 
     A document of fewer than n words, but not none, has one shingle of all its words. Raises ValueError for n < 1.
@@ -32,17 +30,12 @@ def shingles(
 
 
 @kernel
-def _shingles(
-    hashes: npt.NDArray[np.uint64],
-    doc_offsets: npt.NDArray[np.int64],
-    n: int,
-    out: npt.NDArray[np.uint64],
-    offsets: npt.NDArray[np.int64],
-) -> None:
+def _shingles(hashes: U64, doc_offsets: I64, n: int, out: U64, offsets: I64) -> None:
+    """Fills `out` document by document, and `offsets`."""
     used = 0
     for document in range(len(doc_offsets) - 1):
         first, last = doc_offsets[document], doc_offsets[document + 1]
-        width = min(n, last - first)
+        width = min(n, last - first)  # a short document has one shingle of all its words
         if width > 0:
             count = last - first - width + 1
             for i in range(count):
@@ -55,7 +48,7 @@ def _shingles(
 
 
 @kernel
-def _sort_unique(values: npt.NDArray[np.uint64]) -> int:
+def _sort_unique(values: U64) -> int:
     """Sorts in place and moves the distinct values to the front; how many there are."""
     values.sort()
     kept = 1
@@ -67,7 +60,7 @@ def _sort_unique(values: npt.NDArray[np.uint64]) -> int:
 
 
 @kernel
-def jaccard(a_sorted: npt.NDArray[np.uint64], b_sorted: npt.NDArray[np.uint64]) -> float:
+def jaccard(a_sorted: U64, b_sorted: U64) -> float:
     """|a ∩ b| / |a ∪ b| of two ascending arrays without repetition. 0 if both are empty: no text is no duplicate."""
     i = 0
     j = 0

@@ -1,8 +1,17 @@
-"""Fingerprints of a sequence that any shared stretch of `least` symbols must share: winnowing (Schleimer et al. 2003).
+"""Fingerprints of sequences: two that share a span of `least` symbols share one (winnowing, Schleimer et al. 2003).
 
-Of every window of hashes of k-grams the least is selected, so a stretch of `least = k + window - 1` symbols selects the same
+Of every window of hashes of k-grams the least is selected, so a span of `least = k + window - 1` symbols selects the same
 fingerprint wherever it stands, whatever surrounds it. The trade: with k = least / 2 one symbol in least / 4 is selected, and
-short repeats below `least`, but not below k, cost a look in vain. Symbols are bytes, or hashes of words.
+repeats shorter than `least`, but not than k, propose pairs in vain. Symbols are bytes, or hashes of words.
+
+An example of 12 bytes (`·` is a space) and `least` 4, so k = 2 and a window has 3 hashes. `rank` orders the hashes of the
+2-grams that begin at each byte; in the windows 1 3 5, 3 5 0, 5 0 6 … the least is selected:
+
+    symbol    t  o  ·  b  e  ·  t  o  ·  b  e  !
+    rank      1  3  5  0  6  4  1  3  5  0  2
+    selected  *  .  .  *  .  .  *  .  .  *  .
+
+Both times `to be` is written, `to` and `be` are selected.
 """
 
 from __future__ import annotations
@@ -14,16 +23,14 @@ import numpy.typing as npt
 
 from eyas.text_kernels.hashing import finish
 from eyas.text_kernels.jit import kernel
-
-I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
+from eyas.text_kernels.types import I64, U64
 
 _BASE: Final = np.uint64(0x9E6C63D0876A9A47)
-"""Odd, fixed for ever. Modulo 2^64 some texts collide on purpose; what a collision proposes is looked at again."""
+"""Odd, and must never change. Modulo 2^64 some texts collide by construction; callers compare the text of each pair."""
 
 
 def gram(least: int) -> int:
-    """Symbols in a k-gram: half of the shortest stretch that must be found."""
+    """Symbols in a k-gram: half of the shortest span that must be found."""
     return (least + 1) // 2
 
 
@@ -43,6 +50,7 @@ def fingerprints(symbols: npt.NDArray[Any], offsets: I64, least: int) -> tuple[U
 def _winnow(
     symbols: npt.NDArray[Any], offsets: I64, k: int, window: int, hashes: U64, positions: I64, doc_offsets: I64
 ) -> int:
+    """Fills `hashes` and `positions` with what is selected, in order; how many there are."""
     used = 0
     power = np.uint64(1)
     for _ in range(k):
@@ -55,6 +63,7 @@ def _winnow(
         last = -1
         rolling = np.uint64(0)
         for i in range(size):
+            # Phase 1: the hash of the k-gram that ends here, from that of the one before.
             rolling = rolling * _BASE + np.uint64(symbols[begin + i]) + np.uint64(1)
             if i >= k:
                 rolling -= (np.uint64(symbols[begin + i - k]) + np.uint64(1)) * power
@@ -62,12 +71,14 @@ def _winnow(
             if start < 0:
                 continue
             hashed = finish(rolling)
+            # Phase 2: the queue. A new hash drops all greater ones before it: they can be the least of no window any more.
             # Of equal hashes the one selected before stays, and then the rightmost is: a run of one symbol selects few.
             while tail > head and value[(tail - 1) % (window + 1)] > hashed:
                 tail -= 1
             value[tail % (window + 1)] = hashed
             place[tail % (window + 1)] = start
             tail += 1
+            # Phase 3: the head leaves with its window; what is then the head is selected, once.
             while place[head % (window + 1)] <= start - window:
                 head += 1
             if start >= window - 1 and place[head % (window + 1)] != last:

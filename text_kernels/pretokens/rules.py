@@ -1,4 +1,6 @@
-"""What the pretoken walks share: the rules of the pattern family, the kind of every code point, contractions."""
+"""The rules of the family of pretoken patterns, the kind of every code point under them, and contractions."""
+
+# Tested in tests/text_kernels/pretokens/test_blocks.py.
 
 from __future__ import annotations
 
@@ -6,23 +8,23 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.jit import helper, part
+from eyas.text_kernels.types import Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import decode
 
-SYMBOL: Final = 0
+KIND_SYMBOL: Final = 0
 """Everything else: punctuation, symbols, controls, unassigned code points, and marks where letters do not take them."""
-LETTER: Final = 1
-NUMBER: Final = 2
-SPACE: Final = 3
-NEWLINE: Final = 4
-MARK: Final = 5
+KIND_LETTER: Final = 1
+KIND_NUMBER: Final = 2
+KIND_SPACE: Final = 3
+KIND_NEWLINE: Final = 4
+KIND_MARK: Final = 5
 """A mark that belongs to the letters or ideographs before it."""
-IDEOGRAPH: Final = 6
+KIND_IDEOGRAPH: Final = 6
 """Han and kana, where they are kept apart from other letters."""
-WORD: Final = 1 << LETTER | 1 << MARK | 1 << IDEOGRAPH
+KINDS_OF_WORDS: Final = 1 << KIND_LETTER | 1 << KIND_MARK | 1 << KIND_IDEOGRAPH
 """A bit set: what begins a pretoken of letters."""
 
 NOTHING: Final = 0
@@ -33,7 +35,7 @@ APOSTROPHE: Final = 0x27
 BACKSLASH: Final = 0x5C
 BLANK: Final = 0x20
 LONG_S: Final = 0x17F
-"""`(?i:s)` matches it too: it is what s folds from."""
+"""`(?i:s)` matches it too, because it folds to s."""
 
 
 class Rules(NamedTuple):
@@ -62,23 +64,25 @@ class Rules(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def kinds(marks: int, ideographs: int) -> npt.NDArray[np.uint8]:
+def kinds(marks: int, ideographs: int) -> Bytes:
     """uint8[0x110000], read-only: the kind of every code point under `Rules.marks` and `Rules.ideographs`."""
     by_class = np.zeros(256, np.uint8)
-    by_class[unicode_classes.LETTER] = LETTER
-    by_class[unicode_classes.NUMBER] = NUMBER
-    by_class[unicode_classes.SPACE] = SPACE
-    by_class[unicode_classes.MARK] = MARK if marks else SYMBOL
+    by_class[unicode_classes.CLASS_LETTER] = KIND_LETTER
+    by_class[unicode_classes.CLASS_NUMBER] = KIND_NUMBER
+    by_class[unicode_classes.CLASS_SPACE] = KIND_SPACE
+    by_class[unicode_classes.CLASS_MARK] = KIND_MARK if marks else KIND_SYMBOL
     table = by_class[unicode_classes.classes()]
-    table[[0x0A, 0x0D]] = NEWLINE
+    table[[0x0A, 0x0D]] = KIND_NEWLINE
     if ideographs:
-        table[(table == LETTER) & ((unicode_classes.flags() & unicode_classes.IDEOGRAPH) > 0)] = IDEOGRAPH
+        table[(table == KIND_LETTER) & ((unicode_classes.flags() & unicode_classes.FLAG_IDEOGRAPH) > 0)] = (
+            KIND_IDEOGRAPH
+        )
     table.setflags(write=False)
     return table
 
 
 @helper
-def code_at(data: npt.NDArray[np.uint8], position: int) -> tuple[int, int]:
+def code_at(data: Bytes, position: int) -> tuple[int, int]:
     """The code point that starts at `position`, and its bytes."""
     first = int(data[position])
     if first < 0x80:
@@ -87,7 +91,7 @@ def code_at(data: npt.NDArray[np.uint8], position: int) -> tuple[int, int]:
 
 
 @part
-def contraction_end(data: npt.NDArray[np.uint8], position: int, stop: int, how: int) -> int:
+def contraction_end(data: Bytes, position: int, stop: int, how: int) -> int:
     """The end of the contraction whose apostrophe is before `position`; 0 if it is none."""
     if position >= stop:
         return 0

@@ -1,8 +1,10 @@
-"""The openers of `code_syntax` as arrays that a kernel reads: what may begin at a byte, and which bytes may be passed by.
+"""The openers of `code_syntax` as arrays for a kernel: what may begin at a byte, and which bytes it may pass over.
 
 The trade: a table of 256 entries for each syntax and each opener, 230 KB in all, so that a kernel passes most bytes of
 code after one look at it. Making them takes 30 ms, once per process.
 """
+
+# Tested in tests/text_kernels/statistics/test_code.py.
 
 from __future__ import annotations
 
@@ -10,7 +12,6 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from eyas.text_kernels.statistics.code_syntax import (
     COMMENT,
@@ -23,38 +24,39 @@ from eyas.text_kernels.statistics.code_syntax import (
     SYNTAXES,
     Opener,
 )
+from eyas.text_kernels.types import I64, Bytes
 
 # What the grammar holds of an opener, at these places after the opener's own.
-KIND: Final = 0
-FLAGS: Final = 1
-OPEN: Final = 2
-OPEN_BYTES: Final = 3
-OPEN_CHARACTERS: Final = 4
-CLOSE: Final = 5
-CLOSE_BYTES: Final = 6
-ESCAPE: Final = 7
-NEXT: Final = 8
-PACE: Final = 9
-PLACES: Final = 10
+OPENER_KIND: Final = 0
+OPENER_FLAGS: Final = 1
+OPENER_OPEN: Final = 2
+OPENER_OPEN_BYTES: Final = 3
+OPENER_OPEN_CHARACTERS: Final = 4
+OPENER_CLOSE: Final = 5
+OPENER_CLOSE_BYTES: Final = 6
+OPENER_ESCAPE: Final = 7
+OPENER_NEXT: Final = 8
+OPENER_PACE: Final = 9
+OPENER_PLACES: Final = 10
 
 # How the kernel passes a byte.
-PLAIN: Final = 0
+PACE_PLAIN: Final = 0
 """A letter that nothing begins with."""
-IN_WORD: Final = 1
+PACE_IN_WORD: Final = 1
 """A letter that means something at the start of a word only: it may be a hexadecimal digit."""
-HOT: Final = 2
+PACE_HOT: Final = 2
 """The scanner has to look."""
-PAIR: Final = 3
+PACE_PAIR: Final = 3
 """The scanner has to look if the next byte is a `second` one."""
-BLANK: Final = 4
+PACE_BLANK: Final = 4
 """A space."""
-POINT: Final = 5
+PACE_POINT: Final = 5
 """Punctuation that nothing begins or ends with."""
-SLOW: Final = 6
+PACE_SLOW: Final = 6
 
 
 @lru_cache(maxsize=1)
-def tables() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def tables() -> tuple[I64, Bytes, Bytes]:
     """`(grammar, pace, second)`. The grammar is one array, since each array that a kernel hands on costs it some 10 ns.
 
     `grammar[256 * syntax + byte]` is where the first candidate lies that begins with the byte, longest first (0: none);
@@ -68,24 +70,24 @@ def tables() -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[
     first = np.zeros((len(SYNTAXES), 256), np.int64)
     for number, openers in enumerate(SYNTAXES.values()):
         by_byte: dict[int, list[int]] = {}
-        # Python sorts stably: of two openers alike, the one written first is asked first.
-        for opener in sorted(dict.fromkeys(openers), key=lambda found: -len(found.opens.encode())):
+        # Python sorts stably: of two openers of one length, the one written first is tried first.
+        for opener in sorted(dict.fromkeys(openers), key=lambda each: -len(each.opens.encode())):
             for byte in sorted(_starts(opener.opens, opener.flags)):
                 by_byte.setdefault(byte, []).append(len(rows))
                 rows.append([*_row(opener, pool), 0, 256 * (len(SYNTAXES) + len(rows))])
                 written.append(opener)
         for byte, candidates in by_byte.items():
-            first[number, byte] = first.size + PLACES * candidates[0]
+            first[number, byte] = first.size + OPENER_PLACES * candidates[0]
             for row, following in zip(candidates, candidates[1:], strict=False):
-                rows[row][NEXT] = first.size + PLACES * following
-    bytes_at = first.size + PLACES * len(rows)
+                rows[row][OPENER_NEXT] = first.size + OPENER_PLACES * following
+    bytes_at = first.size + OPENER_PLACES * len(rows)
     for row in range(len(rows)):
-        rows[row][OPEN] += bytes_at
-        rows[row][CLOSE] += bytes_at
+        rows[row][OPENER_OPEN] += bytes_at
+        rows[row][OPENER_CLOSE] += bytes_at
     grammar = np.concatenate((first.ravel(), np.array(rows, np.int64).ravel(), np.array(list(pool), np.int64)))
     starts = [{opener.opens for opener in openers} for openers in SYNTAXES.values()]
-    pace = [_pace(found, -1) for found in starts] + [_pace(_ends(o), o.kind) for o in written]
-    second = [_second(found) for found in starts] + [_second(_ends(o)) for o in written]
+    pace = [_pace(marks, -1) for marks in starts] + [_pace(_ends(o), o.kind) for o in written]
+    second = [_second(marks) for marks in starts] + [_second(_ends(o)) for o in written]
     frozen = (grammar, np.array(pace, np.uint8).ravel(), np.array(second, np.uint8).ravel())
     for table in frozen:
         table.setflags(write=False)
@@ -99,11 +101,11 @@ def _starts(mark: str, flags: int) -> set[int]:
 
 
 def _ends(opener: Opener) -> set[str]:
-    """What something may happen at in the opener's region."""
-    found = {opener.closes} if opener.flags & MULTILINE else {opener.closes, *LINE_BREAKS}
-    found |= {opener.opens} if opener.flags & NESTED else set()
-    found |= {"[", "]"} if opener.kind == REGEX else set()
-    return (found | {opener.escape}) - {""}
+    """The marks at which the scanner has to look in the opener's region."""
+    marks = {opener.closes} if opener.flags & MULTILINE else {opener.closes, *LINE_BREAKS}
+    marks |= {opener.opens} if opener.flags & NESTED else set()
+    marks |= {"[", "]"} if opener.kind == REGEX else set()
+    return (marks | {opener.escape}) - {""}
 
 
 def _bytes_at(marks: set[str], position: int) -> set[int]:
@@ -115,25 +117,27 @@ def _bytes_at(marks: set[str], position: int) -> set[int]:
 def _pace(marks: set[str], kind: int) -> list[int]:
     """How to pass each byte in a region of `kind`, or in code (-1), where the scanner has to look at `marks`."""
     needles = b"tTfFyY" if kind == COMMENT else b"aA"
-    row = [SLOW] * 256
+    row = [PACE_SLOW] * 256
     if kind != STRING:
-        row[0x20] = BLANK
+        row[0x20] = PACE_BLANK
         for byte in b"!\"#$%&'()*,-.:;<>?@[]^`{|}~":
-            row[byte] = POINT
+            row[byte] = PACE_POINT
     for letter in b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
-        row[letter] = SLOW if letter in needles else IN_WORD if letter in b"abcdefABCDEF" else PLAIN
+        row[letter] = PACE_SLOW if letter in needles else PACE_IN_WORD if letter in b"abcdefABCDEF" else PACE_PLAIN
     alone = _bytes_at({mark for mark in marks if len(mark.encode()) == 1}, 0)
     for byte in _bytes_at(marks, 0):
-        row[byte] = HOT if byte in alone else PAIR
+        row[byte] = PACE_HOT if byte in alone else PACE_PAIR
     return row
 
 
 def _second(marks: set[str]) -> list[bool]:
-    found = _bytes_at(marks, 1)
-    return [byte in found for byte in range(256)]
+    """For each byte, whether it is the second one of a mark."""
+    seconds = _bytes_at(marks, 1)
+    return [byte in seconds for byte in range(256)]
 
 
 def _row(opener: Opener, pool: bytearray) -> list[int]:
+    """The opener's numbers but for the last two; its bytes are added to `pool`."""
     opens, closes = opener.opens.encode(), opener.closes.encode()
     start = len(pool)
     pool += opens + closes

@@ -1,4 +1,4 @@
-"""What rules about lines ask of each line: words, letters, phrases, sentences, and how it ends.
+"""Counts of each line, for rules about lines: words, letters, phrases, sentences, and how it ends.
 
 A line is what `str.splitlines` gives, or a sentence, without the white space around it. Marks of citations (`[12]`,
 `[edit]`, `[citation needed]`) can be looked through, as if they were not there. The trade: ten numbers and three sets
@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.jit import helper, kernel
-from eyas.text_kernels.statistics.text import LINE_BREAKS
+from eyas.text_kernels.statistics.text_columns import LINE_BREAKS
+from eyas.text_kernels.types import I32, I64, U16, U64, Bools, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 from eyas.text_kernels.words.phrases import automaton
@@ -32,14 +32,14 @@ SENTENCES: Final = 6
 LAST: Final = 7
 DOTS: Final = 8
 BRACES: Final = 9
-COLUMNS: Final = 10
+LINE_COLUMNS: Final = 10
 
-_LETTER: Final = 1
-_NUMBER: Final = 2
-_SPACE: Final = 4
-_BREAK: Final = 8
-_UPPER: Final = 16
-_DIGIT: Final = 32
+_LINE_LETTER: Final = 1
+_LINE_NUMBER: Final = 2
+_LINE_SPACE: Final = 4
+_LINE_BREAK: Final = 8
+_LINE_UPPER: Final = 16
+_LINE_DIGIT: Final = 32
 
 _LF: Final = 0x0A
 _CR: Final = 0x0D
@@ -57,21 +57,21 @@ _MAY_BREAK: Final = np.isin(np.arange(256), [character.encode()[0] for character
 class LineStatistics:
     """One entry per line; the lines of document i are `doc_offsets[i]` to `doc_offsets[i + 1]`."""
 
-    whole: npt.NDArray[np.int64]
+    whole: I64
     """Where the line begins in `buffers(text)`'s data; it reaches, with its line break, to the next or to the end."""
-    start: npt.NDArray[np.int64]
+    start: I64
     """Where it begins, white space aside."""
-    end: npt.NDArray[np.int64]
+    end: I64
     """Where it ends, white space aside."""
-    doc_offsets: npt.NDArray[np.int64]
-    counts: npt.NDArray[np.int32]
+    doc_offsets: I64
+    counts: I32
     """int32[10, lines]. WORDS and LONGEST_WORD (its code points) are between white space, citations included. Without
     them: CHARACTERS, LETTERS, UPPERCASE, NUMBERS, SENTENCES; LAST, the last code point, or -1; DOTS, how many full
     stops it ends in; BRACES, how many `{` it has."""
-    anywhere: npt.NDArray[np.uint64]
+    anywhere: U64
     """A bit for each phrase that the line has."""
-    at_start: npt.NDArray[np.uint64]
-    at_end: npt.NDArray[np.uint64]
+    at_start: U64
+    at_end: U64
 
     def __len__(self) -> int:
         return len(self.start)
@@ -99,18 +99,16 @@ def line_statistics(
         start, end = np.empty(total, np.int64), np.empty(total, np.int64)
         _find_lines(data, offsets, _traits(), start, end, doc_offsets)
     whole = start.copy()
-    counts = np.empty((COLUMNS, len(start)), np.int32)
-    found = np.zeros((3, len(start)), np.uint64)
-    words = automaton(phrases)
-    classes = len(words.next) // len(words.found)
-    tables = words.kinds, words.next, words.found, words.lengths
-    _describe(data, start, end, _traits(), kinds(terminals), *tables, classes, citations, counts, found)
-    return LineStatistics(whole, start, end, doc_offsets, counts, *found)
+    counts = np.empty((LINE_COLUMNS, len(start)), np.int32)
+    hits = np.zeros((3, len(start)), np.uint64)
+    search = automaton(phrases)
+    classes = len(search.next) // len(search.endings)
+    tables = search.kinds, search.next, search.endings, search.lengths
+    _describe(data, start, end, _traits(), kinds(terminals), *tables, classes, citations, counts, hits)
+    return LineStatistics(whole, start, end, doc_offsets, counts, *hits)
 
 
-def keep_lines(
-    text: pa.LargeStringArray | pa.ChunkedArray, lines: LineStatistics, keep: npt.NDArray[np.bool_]
-) -> pa.LargeStringArray:
+def keep_lines(text: pa.LargeStringArray | pa.ChunkedArray, lines: LineStatistics, keep: Bools) -> pa.LargeStringArray:
     """The documents without the lines that are not kept; what is kept stays as it is, line breaks included."""
     data, offsets = buffers(text)
     out, ends = np.empty(int(offsets[-1] - offsets[0]), np.uint8), np.zeros(len(offsets), np.int64)
@@ -121,7 +119,7 @@ def keep_lines(
 def join_lines(
     text: pa.LargeStringArray | pa.ChunkedArray,
     lines: LineStatistics,
-    keep: npt.NDArray[np.bool_],
+    keep: Bools,
     *,
     separator: str = "\n",
     citations: bool = True,
@@ -136,37 +134,30 @@ def join_lines(
     return _text(out, ends)
 
 
-def _text(data: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> pa.LargeStringArray:
+def _text(data: Bytes, ends: I64) -> pa.LargeStringArray:
     content = pa.py_buffer(data[: ends[-1]].tobytes())
     return pa.LargeStringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends.tobytes()), content)
 
 
 @lru_cache(maxsize=1)
-def _traits() -> npt.NDArray[np.uint8]:
+def _traits() -> Bytes:
     """uint8[0x110000], read-only: traits of each code point."""
     classes = unicode_classes.classes()
     table = np.zeros(unicode_classes.CODE_POINTS, np.uint8)
-    table[classes == unicode_classes.LETTER] |= np.uint8(_LETTER)
-    table[classes == unicode_classes.NUMBER] |= np.uint8(_NUMBER)
-    table[classes == unicode_classes.SPACE] |= np.uint8(_SPACE)
-    table[0x1C:0x20] |= np.uint8(_SPACE)  # white space to Python, not to the engine
-    table[[ord(character) for character in LINE_BREAKS]] |= np.uint8(_BREAK)
+    table[classes == unicode_classes.CLASS_LETTER] |= np.uint8(_LINE_LETTER)
+    table[classes == unicode_classes.CLASS_NUMBER] |= np.uint8(_LINE_NUMBER)
+    table[classes == unicode_classes.CLASS_SPACE] |= np.uint8(_LINE_SPACE)
+    table[0x1C:0x20] |= np.uint8(_LINE_SPACE)  # white space to Python, not to the engine
+    table[[ord(character) for character in LINE_BREAKS]] |= np.uint8(_LINE_BREAK)
     lowered = unicode_classes.lower_case() != np.arange(unicode_classes.CODE_POINTS)
-    table[lowered & (classes == unicode_classes.LETTER)] |= np.uint8(_UPPER)
-    table[(unicode_classes.flags() & unicode_classes.DIGIT) > 0] |= np.uint8(_DIGIT)
+    table[lowered & (classes == unicode_classes.CLASS_LETTER)] |= np.uint8(_LINE_UPPER)
+    table[(unicode_classes.flags() & unicode_classes.FLAG_DIGIT) > 0] |= np.uint8(_LINE_DIGIT)
     table.setflags(write=False)
     return table
 
 
 @kernel
-def _find_lines(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    start: npt.NDArray[np.int64],
-    end: npt.NDArray[np.int64],
-    doc_offsets: npt.NDArray[np.int64],
-) -> int:
+def _find_lines(data: Bytes, offsets: I64, table: Bytes, start: I64, end: I64, doc_offsets: I64) -> int:
     """Counts lines, and fills `start` and `end` if they have room."""
     count = 0
     fill = len(start) > 0
@@ -178,7 +169,7 @@ def _find_lines(
                 position += 1
                 continue
             code, width = decode(data, position)
-            if int(table[code]) & _BREAK:
+            if int(table[code]) & _LINE_BREAK:
                 if fill:
                     start[count], end[count] = begin, position
                 count += 1
@@ -195,7 +186,8 @@ def _find_lines(
 
 
 @helper
-def _follows(data: npt.NDArray[np.uint8], position: int, stop: int, wanted: npt.NDArray[np.uint8]) -> bool:
+def _follows(data: Bytes, position: int, stop: int, wanted: Bytes) -> bool:
+    """Whether the bytes from `position` on are `wanted`."""
     same = stop - position >= len(wanted)
     for i in range(len(wanted)):
         same = same and data[position + i] == wanted[i]
@@ -203,7 +195,7 @@ def _follows(data: npt.NDArray[np.uint8], position: int, stop: int, wanted: npt.
 
 
 @kernel
-def citation_end(data: npt.NDArray[np.uint8], position: int, stop: int, table: npt.NDArray[np.uint8]) -> int:
+def citation_end(data: Bytes, position: int, stop: int, table: Bytes) -> int:
     """Where the mark of a citation that begins at the `[` at `position` ends; `position` if none does."""
     after = position + 1
     if _follows(data, after, stop, _EDIT):
@@ -215,26 +207,26 @@ def citation_end(data: npt.NDArray[np.uint8], position: int, stop: int, table: n
         after += width
         if code == _CLOSE:
             return after
-        if not int(table[code]) & _DIGIT:
+        if not int(table[code]) & _LINE_DIGIT:
             break
     return position
 
 
 @kernel
 def _describe(
-    data: npt.NDArray[np.uint8],
-    start: npt.NDArray[np.int64],
-    end: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    ends: npt.NDArray[np.uint8],
-    kinds: npt.NDArray[np.uint8],
-    following: npt.NDArray[np.uint16],
-    phrases: npt.NDArray[np.uint64],
-    phrase_lengths: npt.NDArray[np.int64],
+    data: Bytes,
+    start: I64,
+    end: I64,
+    table: Bytes,
+    ends: Bytes,
+    kinds: Bytes,
+    following: U16,
+    phrases: U64,
+    phrase_lengths: I64,
     classes: int,
     citations: bool,
-    counts: npt.NDArray[np.int32],
-    found: npt.NDArray[np.uint64],
+    counts: I32,
+    hits: U64,
 ) -> None:
     """Moves `start` and `end` past white space, and fills the rest."""
     for line in range(len(start)):
@@ -246,20 +238,21 @@ def _describe(
         while position < stop:
             code, width = decode(data, position)
             traits = int(table[code])
-            if traits & _SPACE:
+            # Phase 1: words, which are what stands between white space, citations included.
+            if traits & _LINE_SPACE:
                 word = 0
             else:
-                words += word == 0
-                word += 1
+                words, word = words + (word == 0), word + 1
                 longest = max(longest, word)
+            # Phase 2: the mark of a citation is looked through, up to `skip`.
             if code == _OPEN and not citations and position >= skip:
                 skip = citation_end(data, position, stop, table)
             if position >= skip:
-                characters += 1
-                last = code
-                letters += (traits & _LETTER) != 0
-                uppercase += (traits & _UPPER) != 0
-                numbers += (traits & _NUMBER) != 0
+                # Phase 3: characters, sentences and phrases of what is left.
+                characters, last = characters + 1, code
+                letters += (traits & _LINE_LETTER) != 0
+                uppercase += (traits & _LINE_UPPER) != 0
+                numbers += (traits & _LINE_NUMBER) != 0
                 braces += code == _BRACE
                 dots = dots + 1 if code == _DOT else 0
                 new = sentence_step(state, int(ends[code]))
@@ -278,37 +271,29 @@ def _describe(
         counts[UPPERCASE, line], counts[NUMBERS, line] = uppercase, numbers
         counts[SENTENCES, line], counts[LAST, line] = sentence_count, last
         counts[DOTS, line], counts[BRACES, line] = dots, braces
-        found[0, line], found[1, line], found[2, line] = anywhere, at_start, at_end
+        hits[0, line], hits[1, line], hits[2, line] = anywhere, at_start, at_end
 
 
 @helper
-def _inside(data: npt.NDArray[np.uint8], start: int, stop: int, table: npt.NDArray[np.uint8]) -> tuple[int, int]:
+def _inside(data: Bytes, start: int, stop: int, table: Bytes) -> tuple[int, int]:
     """Where the line without the white space around it begins and ends."""
     while start < stop:
         code, width = decode(data, start)
-        if not int(table[code]) & _SPACE:
+        if not int(table[code]) & _LINE_SPACE:
             break
         start += width
     while stop > start:
         last = stop - 1
         while last > start and int(data[last]) & 0xC0 == 0x80:
             last -= 1
-        if not int(table[decode(data, last)[0]]) & _SPACE:
+        if not int(table[decode(data, last)[0]]) & _LINE_SPACE:
             break
         stop = last
     return start, stop
 
 
 @kernel
-def _keep(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    whole: npt.NDArray[np.int64],
-    doc_offsets: npt.NDArray[np.int64],
-    keep: npt.NDArray[np.bool_],
-    out: npt.NDArray[np.uint8],
-    ends: npt.NDArray[np.int64],
-) -> None:
+def _keep(data: Bytes, offsets: I64, whole: I64, doc_offsets: I64, keep: Bools, out: Bytes, ends: I64) -> None:
     used = 0
     for document in range(len(offsets) - 1):
         for line in range(doc_offsets[document], doc_offsets[document + 1]):
@@ -322,16 +307,16 @@ def _keep(
 
 @kernel
 def _join(
-    data: npt.NDArray[np.uint8],
-    start: npt.NDArray[np.int64],
-    end: npt.NDArray[np.int64],
-    doc_offsets: npt.NDArray[np.int64],
-    keep: npt.NDArray[np.bool_],
+    data: Bytes,
+    start: I64,
+    end: I64,
+    doc_offsets: I64,
+    keep: Bools,
     separator: int,
     citations: bool,
-    table: npt.NDArray[np.uint8],
-    out: npt.NDArray[np.uint8],
-    ends: npt.NDArray[np.int64],
+    table: Bytes,
+    out: Bytes,
+    ends: I64,
 ) -> None:
     used = 0
     for document in range(len(doc_offsets) - 1):

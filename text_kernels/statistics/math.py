@@ -1,9 +1,9 @@
-"""What heuristics ask of mathematical text, all counted in one walk over its bytes.
+"""Counts for rules about mathematical text: formulas, TeX commands, symbols, keywords, all in one walk over the bytes.
 
 Formulas are those of TeX (`$…$`, `$$…$$`, `\\(…\\)`, `\\[…\\]`, and environments such as `equation`) and of
-reStructuredText (the role and the directive `math`). A dollar begins and ends a formula by pandoc's rule, which lets prices
-be: no white space inside of either, no digit after the last. The trade: no TeX parser, so a formula within a `verbatim`
-environment is one, too. 127 MB/s on one core, on text of all kinds.
+reStructuredText (the role and the directive `math`). A dollar begins and ends a formula by pandoc's rule, which spares
+prices: no white space inside of either, no digit after the last. The trade: no TeX parser, so a formula within a `verbatim`
+environment is one, too. It runs at 127 MB/s on one core, on text of all kinds.
 """
 
 from __future__ import annotations
@@ -13,62 +13,46 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.hashing import SEED, mix
 from eyas.text_kernels.jit import helper, kernel
+from eyas.text_kernels.types import I64, U64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
 
 # Traits of a code point.
-LETTER: Final = 1
-SPACE: Final = 2
-SYMBOL: Final = 4
-JUNK: Final = 8
-MARK: Final = 16
+MATH_LETTER: Final = 1
+MATH_SPACE: Final = 2
+MATH_SYMBOL: Final = 4
+MATH_JUNK: Final = 8
+MATH_MARK: Final = 16
 """An ASCII character that `_mark` reads."""
 
 # What a name may be.
-COMMAND: Final = 1
-DEFINITION: Final = 2
-ENVIRONMENT: Final = 3
-KEYWORD: Final = 4
+NAME_COMMAND: Final = 1
+NAME_DEFINITION: Final = 2
+NAME_ENVIRONMENT: Final = 3
+NAME_KEYWORD: Final = 4
 
 # Where the walk is.
-PROSE: Final = 0
-DOLLAR: Final = 1
-DOLLARS: Final = 2
-PAREN: Final = 3
-BRACKET: Final = 4
-INSIDE: Final = 5
-ROLE: Final = 6
-DIRECTIVE: Final = 7
+(
+    MODE_PROSE, MODE_DOLLAR, MODE_DOLLARS, MODE_PAREN, MODE_BRACKET, MODE_ENVIRONMENT, MODE_ROLE, MODE_DIRECTIVE,
+) = range(8)  # fmt: skip
 
 # Columns of the kernel's result, in the order of `MathStatistics`.
-CHARACTERS: Final = 0
-JUNK_CHARACTERS: Final = 1
-WORDS: Final = 2
-COMMANDS: Final = 3
-MATH_COMMANDS: Final = 4
-DEFINITIONS: Final = 5
-FORMULAS: Final = 6
-FORMULA_CHARACTERS: Final = 7
-BROKEN: Final = 8
-SYMBOLS: Final = 9
-KEYWORDS: Final = 10
-COLUMNS: Final = 11
+MATH_COLUMNS: Final = 11
+(
+    MATH_COLUMN_CHARACTERS, MATH_COLUMN_JUNK_CHARACTERS, MATH_COLUMN_WORDS, MATH_COLUMN_COMMANDS,
+    MATH_COLUMN_MATH_COMMANDS, MATH_COLUMN_DEFINITIONS, MATH_COLUMN_FORMULAS, MATH_COLUMN_FORMULA_CHARACTERS,
+    MATH_COLUMN_BROKEN, MATH_COLUMN_SYMBOLS, MATH_COLUMN_KEYWORDS,
+) = range(MATH_COLUMNS)  # fmt: skip
 
 # What the walk remembers, besides its place.
-MODE: Final = 0
-START: Final = 1
-BRACES: Final = 2
-DEPTH: Final = 3
-FILLED: Final = 4
-TEX: Final = 5
-HELD_WORDS: Final = 6
-HELD_KEYWORDS: Final = 7
-FIELDS: Final = 8
+WALK_FIELDS: Final = 8
+(
+    WALK_MODE, WALK_START, WALK_BRACES, WALK_DEPTH, WALK_FILLED, WALK_TEX, WALK_HELD_WORDS, WALK_HELD_KEYWORDS,
+) = range(WALK_FIELDS)  # fmt: skip
 
 ENVIRONMENTS: Final = (
     *("math", "displaymath", "equation", "align", "alignat", "flalign", "gather", "multline", "eqnarray"),
@@ -87,37 +71,33 @@ _END: Final = np.frombuffer(b"\\end", np.uint8)
 _ROLE: Final = np.frombuffer(b":math:", np.uint8)
 _DIRECTIVE: Final = np.frombuffer(b".. math::", np.uint8)
 
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint64]
-
 
 @dataclass(frozen=True)
 class MathStatistics:
     """Counts per document; each array is int64[documents]. Characters are code points."""
 
-    characters: npt.NDArray[np.int64]
-    junk: npt.NDArray[np.int64]
+    characters: I64
+    junk: I64
     """U+FFFD, control characters that are no white space, private and unassigned code points."""
-    words: npt.NDArray[np.int64]
+    words: I64
     """Runs of two letters and more outside formulas and commands."""
-    commands: npt.NDArray[np.int64]
+    commands: I64
     """`\\` and ASCII letters, anywhere."""
-    math_commands: npt.NDArray[np.int64]
-    """Those among the `commands` asked for."""
-    definitions: npt.NDArray[np.int64]
-    """Those among the `definitions` asked for."""
-    formulas: npt.NDArray[np.int64]
+    math_commands: I64
+    """Those among the argument `commands`."""
+    definitions: I64
+    """Those among the argument `definitions`."""
+    formulas: I64
     """Formulas that are closed."""
-    formula_characters: npt.NDArray[np.int64]
+    formula_characters: I64
     """Characters of them, delimiters counted."""
-    broken: npt.NDArray[np.int64]
+    broken: I64
     """Closed formulas whose braces do not match, and formulas that are not closed: before a blank line, or before the
     end for `\\[` and environments. A dollar without any TeX up to there is a price, and not counted."""
-    symbols: npt.NDArray[np.int64]
+    symbols: I64
     """Mathematical symbols of Unicode, anywhere."""
-    keywords: npt.NDArray[np.int64]
-    """Words among the `keywords` asked for, whatever the case of ASCII letters."""
+    keywords: I64
+    """Words among the argument `keywords`, whatever the case of ASCII letters."""
 
 
 def math_statistics(
@@ -131,40 +111,39 @@ def math_statistics(
     Raises ValueError for text that is not large_string or has nulls.
     """
     data, offsets = buffers(text)
-    counts = np.zeros((len(offsets) - 1, COLUMNS), np.int64)
+    counts = np.zeros((len(offsets) - 1, MATH_COLUMNS), np.int64)
     keys, kinds = _names(commands, definitions, keywords)
     _count(data, offsets, _traits(), keys, kinds, counts)
-    return MathStatistics(*(np.ascontiguousarray(counts[:, column]) for column in range(COLUMNS)))
+    return MathStatistics(*(np.ascontiguousarray(counts[:, column]) for column in range(MATH_COLUMNS)))
 
 
 @lru_cache(maxsize=1)
-def _traits() -> npt.NDArray[np.uint8]:
+def _traits() -> Bytes:
     """uint8[0x110000], read-only: the traits of each code point."""
     classes, flags = unicode_classes.classes(), unicode_classes.flags()
     table = np.zeros(unicode_classes.CODE_POINTS, np.uint8)
-    table[(classes == unicode_classes.OTHER) & (flags & unicode_classes.FORMAT == 0)] |= np.uint8(JUNK)
-    table[0xFFFD] |= np.uint8(JUNK)
-    table[classes == unicode_classes.LETTER] |= np.uint8(LETTER)
-    table[classes == unicode_classes.SPACE] = np.uint8(SPACE)
-    table[[ord(character) for character in "{}^_`."]] |= np.uint8(MARK)
+    table[(classes == unicode_classes.CLASS_OTHER) & (flags & unicode_classes.FLAG_FORMAT == 0)] |= np.uint8(MATH_JUNK)
+    table[0xFFFD] |= np.uint8(MATH_JUNK)
+    table[classes == unicode_classes.CLASS_LETTER] |= np.uint8(MATH_LETTER)
+    table[classes == unicode_classes.CLASS_SPACE] = np.uint8(MATH_SPACE)
+    table[[ord(character) for character in "{}^_`."]] |= np.uint8(MATH_MARK)
     for first, last in SYMBOL_RANGES:
-        table[first : last + 1] |= np.uint8(SYMBOL)
+        table[first : last + 1] |= np.uint8(MATH_SYMBOL)
     table.setflags(write=False)
     return table
 
 
 @lru_cache(maxsize=16)
-def _names(
-    commands: tuple[str, ...], definitions: tuple[str, ...], keywords: tuple[str, ...]
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+def _names(commands: tuple[str, ...], definitions: tuple[str, ...], keywords: tuple[str, ...]) -> tuple[U64, Bytes]:
     """An open-addressing table of the names' hashes (0: empty), mostly empty; what each name is."""
-    found = dict.fromkeys((f"\\{name}" for name in commands), COMMAND)
-    found |= dict.fromkeys((f"\\{name}" for name in definitions), DEFINITION)
-    found |= dict.fromkeys((f"{{{name}" for name in ENVIRONMENTS), ENVIRONMENT)
-    found |= dict.fromkeys((f" {name}" for name in keywords), KEYWORD)
-    keys = np.zeros(1 << (4 * len(found)).bit_length(), np.uint64)
+    # The first character keeps the groups apart: a backslash, a brace, a space.
+    names = dict.fromkeys((f"\\{name}" for name in commands), NAME_COMMAND)
+    names |= dict.fromkeys((f"\\{name}" for name in definitions), NAME_DEFINITION)
+    names |= dict.fromkeys((f"{{{name}" for name in ENVIRONMENTS), NAME_ENVIRONMENT)
+    names |= dict.fromkeys((f" {name}" for name in keywords), NAME_KEYWORD)
+    keys = np.zeros(1 << (4 * len(names)).bit_length(), np.uint64)
     kinds = np.zeros(len(keys), np.uint8)
-    for name, kind in found.items():
+    for name, kind in names.items():
         _insert(keys, kinds, np.array([ord(character) for character in name], np.int64), kind)
     keys.setflags(write=False)
     kinds.setflags(write=False)
@@ -172,7 +151,7 @@ def _names(
 
 
 @kernel
-def _insert(keys: Hashes, kinds: Bytes, codes: Numbers, kind: int) -> None:
+def _insert(keys: U64, kinds: Bytes, codes: I64, kind: int) -> None:
     value = SEED
     for i in range(len(codes)):
         value = mix(value, np.uint64(codes[i]))
@@ -183,7 +162,7 @@ def _insert(keys: Hashes, kinds: Bytes, codes: Numbers, kind: int) -> None:
 
 
 @helper
-def _kind(value: np.uint64, keys: Hashes, kinds: Bytes) -> int:
+def _kind(value: np.uint64, keys: U64, kinds: Bytes) -> int:
     slot = np.int64(value & np.uint64(len(keys) - 1))
     while keys[slot] != 0 and keys[slot] != value:
         slot = (slot + 1) & (len(keys) - 1)
@@ -201,46 +180,47 @@ def _starts(data: Bytes, position: int, stop: int, mark: Bytes) -> bool:
 
 
 @helper
-def _begin(walk: Numbers, mode: int, index: int) -> None:
+def _begin(walk: I64, mode: int, index: int) -> None:
     """Enters a formula at character `index`."""
-    walk[MODE], walk[START], walk[BRACES], walk[DEPTH], walk[FILLED], walk[TEX] = mode, index, 0, 1, 0, 0
-    walk[HELD_WORDS], walk[HELD_KEYWORDS] = 0, 0
+    walk[WALK_MODE], walk[WALK_START], walk[WALK_DEPTH] = mode, index, 1
+    walk[WALK_BRACES], walk[WALK_FILLED], walk[WALK_TEX] = 0, 0, 0
+    walk[WALK_HELD_WORDS], walk[WALK_HELD_KEYWORDS] = 0, 0
 
 
 @helper
-def _close(walk: Numbers, index: int, counts: Numbers) -> None:
+def _close(walk: I64, index: int, counts: I64) -> None:
     """Leaves a formula that ends before character `index`."""
-    counts[FORMULAS] += 1
-    counts[FORMULA_CHARACTERS] += index - walk[START]
-    counts[BROKEN] += walk[BRACES] != 0
-    walk[MODE] = PROSE
+    counts[MATH_COLUMN_FORMULAS] += 1
+    counts[MATH_COLUMN_FORMULA_CHARACTERS] += index - walk[WALK_START]
+    counts[MATH_COLUMN_BROKEN] += walk[WALK_BRACES] != 0
+    walk[WALK_MODE] = MODE_PROSE
 
 
 @kernel
-def _give_up(walk: Numbers, counts: Numbers) -> None:
+def _give_up(walk: I64, counts: I64) -> None:
     """Leaves what was no formula, or a broken one: its words are prose."""
-    counts[BROKEN] += walk[MODE] != DOLLAR or walk[TEX] != 0
-    counts[WORDS] += walk[HELD_WORDS]
-    counts[KEYWORDS] += walk[HELD_KEYWORDS]
-    walk[MODE] = PROSE
+    counts[MATH_COLUMN_BROKEN] += walk[WALK_MODE] != MODE_DOLLAR or walk[WALK_TEX] != 0
+    counts[MATH_COLUMN_WORDS] += walk[WALK_HELD_WORDS]
+    counts[MATH_COLUMN_KEYWORDS] += walk[WALK_HELD_KEYWORDS]
+    walk[WALK_MODE] = MODE_PROSE
 
 
 @kernel
 def _backslash(
-    data: Bytes, position: int, stop: int, index: int, keys: Hashes, kinds: Bytes, walk: Numbers, counts: Numbers
+    data: Bytes, position: int, stop: int, index: int, keys: U64, kinds: Bytes, walk: I64, counts: I64
 ) -> int:
     """Reads a command, a delimiter or an escape; gives the position behind it. It is ASCII, so bytes are characters."""
-    walk[TEX] = 1
+    walk[WALK_TEX] = 1
     end = position + 1
     value = mix(SEED, np.uint64(0x5C))
     while end < stop and 97 <= (data[end] | 0x20) <= 122:
         value = mix(value, np.uint64(data[end]))
         end += 1
     if end > position + 1:
-        counts[COMMANDS] += 1
+        counts[MATH_COLUMN_COMMANDS] += 1
         kind = _kind(value, keys, kinds)
-        counts[MATH_COMMANDS] += kind == COMMAND
-        counts[DEFINITIONS] += kind == DEFINITION
+        counts[MATH_COLUMN_MATH_COMMANDS] += kind == NAME_COMMAND
+        counts[MATH_COLUMN_DEFINITIONS] += kind == NAME_DEFINITION
         step = 0
         if end < stop and data[end] == 0x7B:
             if end - position == 6 and _starts(data, position, stop, _BEGIN):
@@ -249,11 +229,13 @@ def _backslash(
                 step = -1
         return end if step == 0 else _environment(data, end, stop, step, index - position, keys, kinds, walk, counts)
     following = int(data[end]) if end < stop else 0x80
-    if following == 0x28 and walk[MODE] == PROSE:
-        _begin(walk, PAREN, index)
-    elif following == 0x5B and walk[MODE] == PROSE:
-        _begin(walk, BRACKET, index)
-    elif (following == 0x29 and walk[MODE] == PAREN) or (following == 0x5D and walk[MODE] == BRACKET):
+    if following == 0x28 and walk[WALK_MODE] == MODE_PROSE:
+        _begin(walk, MODE_PAREN, index)
+    elif following == 0x5B and walk[WALK_MODE] == MODE_PROSE:
+        _begin(walk, MODE_BRACKET, index)
+    elif (following == 0x29 and walk[WALK_MODE] == MODE_PAREN) or (
+        following == 0x5D and walk[WALK_MODE] == MODE_BRACKET
+    ):
         _close(walk, index + 2, counts)
     elif following >= 0x80 or following in (0x20, 0x09, 0x0A, 0x0D):
         return end
@@ -262,15 +244,7 @@ def _backslash(
 
 @kernel
 def _environment(
-    data: Bytes,
-    position: int,
-    stop: int,
-    step: int,
-    shift: int,
-    keys: Hashes,
-    kinds: Bytes,
-    walk: Numbers,
-    counts: Numbers,
+    data: Bytes, position: int, stop: int, step: int, shift: int, keys: U64, kinds: Bytes, walk: I64, counts: I64
 ) -> int:
     """Reads `{name}` after `\\begin` (step 1) or `\\end` (-1); the position behind it, or as it was if there is none."""
     end = position + 1
@@ -282,89 +256,76 @@ def _environment(
     if end >= stop or data[end] != 0x7D:
         return position
     end += 1
-    if walk[MODE] == INSIDE:
-        walk[DEPTH] += step
-        if walk[DEPTH] == 0:
+    if walk[WALK_MODE] == MODE_ENVIRONMENT:
+        walk[WALK_DEPTH] += step
+        if walk[WALK_DEPTH] == 0:
             _close(walk, end + shift, counts)
-    elif walk[MODE] == PROSE and step == 1 and _kind(value, keys, kinds) == ENVIRONMENT:
-        _begin(walk, INSIDE, position - 6 + shift)
+    elif walk[WALK_MODE] == MODE_PROSE and step == 1 and _kind(value, keys, kinds) == NAME_ENVIRONMENT:
+        _begin(walk, MODE_ENVIRONMENT, position - 6 + shift)
     return end
 
 
 @kernel
-def _dollar(
-    data: Bytes, position: int, stop: int, after_space: bool, index: int, walk: Numbers, counts: Numbers
-) -> int:
+def _dollar(data: Bytes, position: int, stop: int, after_space: bool, index: int, walk: I64, counts: I64) -> int:
     """Reads a dollar, or two; the position behind."""
     following = int(data[position + 1]) if position + 1 < stop else 0x20
     two = following == 0x24
     before_space = following in (0x20, 0x09, 0x0A, 0x0D)
-    if two and walk[MODE] in (PROSE, DOLLARS):
-        if walk[MODE] == PROSE:
-            _begin(walk, DOLLARS, index)
+    if two and walk[WALK_MODE] in (MODE_PROSE, MODE_DOLLARS):
+        if walk[WALK_MODE] == MODE_PROSE:
+            _begin(walk, MODE_DOLLARS, index)
         else:
             _close(walk, index + 2, counts)
         return position + 2
-    if walk[MODE] == DOLLAR and not after_space and not 48 <= following <= 57:
+    if walk[WALK_MODE] == MODE_DOLLAR and not after_space and not 48 <= following <= 57:
         _close(walk, index + 1, counts)
-    elif walk[MODE] in (PROSE, DOLLAR) and not before_space:
-        if walk[MODE] == DOLLAR:
+    elif walk[WALK_MODE] in (MODE_PROSE, MODE_DOLLAR) and not before_space:
+        if walk[WALK_MODE] == MODE_DOLLAR:
             _give_up(walk, counts)
-        _begin(walk, DOLLAR, index)
+        _begin(walk, MODE_DOLLAR, index)
     return position + 1
 
 
 @kernel
 def _mark(
-    data: Bytes,
-    position: int,
-    start: int,
-    stop: int,
-    line_blank: bool,
-    index: int,
-    walk: Numbers,
-    counts: Numbers,
+    data: Bytes, position: int, start: int, stop: int, line_blank: bool, index: int, walk: I64, counts: I64
 ) -> int:
     """Reads an ASCII character that may mean something; the position behind what it began."""
     code = int(data[position])
     if code == 0x7B:
-        walk[BRACES] += 1
+        walk[WALK_BRACES] += 1
     elif code == 0x7D:
-        walk[BRACES] -= 1
+        walk[WALK_BRACES] -= 1
     elif code in (0x5E, 0x5F):
-        walk[TEX] = 1
-    elif code == 0x60 and walk[MODE] == ROLE:
+        walk[WALK_TEX] = 1
+    elif code == 0x60 and walk[WALK_MODE] == MODE_ROLE:
         _close(walk, index + 1, counts)
-    elif code == 0x60 and walk[MODE] == PROSE and position - start >= 6 and _starts(data, position - 6, stop, _ROLE):
-        _begin(walk, ROLE, index)
-    elif code == 0x2E and walk[MODE] == PROSE and line_blank and _starts(data, position, stop, _DIRECTIVE):
-        _begin(walk, DIRECTIVE, index)
+    elif (
+        code == 0x60
+        and walk[WALK_MODE] == MODE_PROSE
+        and position - start >= 6
+        and _starts(data, position - 6, stop, _ROLE)
+    ):
+        _begin(walk, MODE_ROLE, index)
+    elif code == 0x2E and walk[WALK_MODE] == MODE_PROSE and line_blank and _starts(data, position, stop, _DIRECTIVE):
+        _begin(walk, MODE_DIRECTIVE, index)
         return position + len(_DIRECTIVE)
     return position + 1
 
 
 @kernel
-def _blank_line(walk: Numbers, index: int, counts: Numbers) -> None:
+def _blank_line(walk: I64, index: int, counts: I64) -> None:
     """What a blank line does to a formula; it ends at character `index`."""
-    if walk[MODE] in (DOLLAR, DOLLARS, PAREN, ROLE):
+    if walk[WALK_MODE] in (MODE_DOLLAR, MODE_DOLLARS, MODE_PAREN, MODE_ROLE):
         _give_up(walk, counts)
-    elif walk[MODE] == DIRECTIVE and walk[FILLED]:
+    elif walk[WALK_MODE] == MODE_DIRECTIVE and walk[WALK_FILLED]:
         _close(walk, index, counts)
 
 
 @kernel
-def _walk(
-    data: Bytes,
-    start: int,
-    stop: int,
-    table: Bytes,
-    keys: Hashes,
-    kinds: Bytes,
-    walk: Numbers,
-    counts: Numbers,
-) -> None:
+def _walk(data: Bytes, start: int, stop: int, table: Bytes, keys: U64, kinds: Bytes, walk: I64, counts: I64) -> None:
     """One document."""
-    for field in range(FIELDS):
+    for field in range(WALK_FIELDS):
         walk[field] = 0
     position, index, line_blank, after_space = start, 0, True, True
     length, value = 0, SEED
@@ -373,63 +334,66 @@ def _walk(
         if code >= 0x80:
             code, width = decode(data, position)
         trait = int(table[code])
-        if trait & SYMBOL:
-            counts[SYMBOLS] += 1
-        if trait & LETTER:
+        if trait & MATH_SYMBOL:
+            counts[MATH_COLUMN_SYMBOLS] += 1
+        # Phase 1: a letter goes on a word, and its hash.
+        if trait & MATH_LETTER:
             if length == 0:
                 value = mix(SEED, np.uint64(0x20))
             value = mix(value, np.uint64(code + 32 if 65 <= code <= 90 else code))
             length, position, index, line_blank, after_space = length + 1, position + width, index + 1, False, False
             continue
+        # Phase 2: anything else ends the word. White space may end a formula: a blank line does.
         if length > 0:
             _end_word(length, value, keys, kinds, walk, counts)
             length = 0
-        if trait & SPACE:
+        if trait & MATH_SPACE:
             if code == 0x0A:
                 if line_blank:
                     _blank_line(walk, index, counts)
                 line_blank = True
             position, index, after_space = position + width, index + 1, True
             continue
-        if walk[MODE] == DIRECTIVE:
-            walk[FILLED] = 1
-        if trait & JUNK:
-            counts[JUNK_CHARACTERS] += 1
+        # Phase 3: what may begin or end a formula.
+        if walk[WALK_MODE] == MODE_DIRECTIVE:
+            walk[WALK_FILLED] = 1
+        if trait & MATH_JUNK:
+            counts[MATH_COLUMN_JUNK_CHARACTERS] += 1
         end = position + width
         if code == 0x5C:
             end = _backslash(data, position, stop, index, keys, kinds, walk, counts)
         elif code == 0x24:
             end = _dollar(data, position, stop, after_space, index, walk, counts)
-        elif trait & MARK:
+        elif trait & MATH_MARK:
             end = _mark(data, position, start, stop, line_blank, index, walk, counts)
         index += end - position if width == 1 else 1
         position, line_blank, after_space = end, False, False
     if length > 0:
         _end_word(length, value, keys, kinds, walk, counts)
-    if walk[MODE] == DIRECTIVE and walk[FILLED]:
+    if walk[WALK_MODE] == MODE_DIRECTIVE and walk[WALK_FILLED]:
         _close(walk, index, counts)
-    elif walk[MODE] != PROSE:
+    elif walk[WALK_MODE] != MODE_PROSE:
         _give_up(walk, counts)
-    counts[CHARACTERS] = index
+    counts[MATH_COLUMN_CHARACTERS] = index
 
 
 @kernel
-def _end_word(length: int, value: np.uint64, keys: Hashes, kinds: Bytes, walk: Numbers, counts: Numbers) -> None:
+def _end_word(length: int, value: np.uint64, keys: U64, kinds: Bytes, walk: I64, counts: I64) -> None:
     """Counts a word, or holds it until its formula turns out to be one."""
-    if walk[MODE] == DIRECTIVE:
-        walk[FILLED] = 1
+    if walk[WALK_MODE] == MODE_DIRECTIVE:
+        walk[WALK_FILLED] = 1
     word = length > 1
-    keyword = word and _kind(value, keys, kinds) == KEYWORD
-    if walk[MODE] == PROSE:
-        counts[WORDS] += word
-        counts[KEYWORDS] += keyword
+    keyword = word and _kind(value, keys, kinds) == NAME_KEYWORD
+    if walk[WALK_MODE] == MODE_PROSE:
+        counts[MATH_COLUMN_WORDS] += word
+        counts[MATH_COLUMN_KEYWORDS] += keyword
     else:
-        walk[HELD_WORDS] += word
-        walk[HELD_KEYWORDS] += keyword
+        walk[WALK_HELD_WORDS] += word
+        walk[WALK_HELD_KEYWORDS] += keyword
 
 
 @kernel
-def _count(data: Bytes, offsets: Numbers, table: Bytes, keys: Hashes, kinds: Bytes, out: Numbers) -> None:
-    walk = np.zeros(FIELDS, np.int64)
+def _count(data: Bytes, offsets: I64, table: Bytes, keys: U64, kinds: Bytes, out: I64) -> None:
+    walk = np.zeros(WALK_FIELDS, np.int64)
     for document in range(len(offsets) - 1):
         _walk(data, offsets[document], offsets[document + 1], table, keys, kinds, walk, out[document])

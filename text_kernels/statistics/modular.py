@@ -1,6 +1,6 @@
 """Polynomial hashes modulo the Mersenne prime 2^61 - 1: hashes of strings that can be cut and joined.
 
-The hash of any stretch of a text is had from two prefix hashes and one power, so n-grams of any length cost the same.
+The hash of any span of a text follows from two prefix hashes and one power, so n-grams of any length cost the same.
 The trade: a 128-bit product for every code point, some 2 ns, where `hashing.mix` needs one; but modulo 2^64 two texts
 made of a Thue-Morse word collide for every base, and here two different texts of n code points collide with
 probability n / 2^61 at most.
@@ -12,15 +12,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import types
 from numba.extending import intrinsic
 
 from eyas.text_kernels.jit import helper
+from eyas.text_kernels.types import U64
 
 PRIME: Final = np.uint64((1 << 61) - 1)
 BASE: Final = np.uint64(0x1B6F_3A7C_95D2_E48B % ((1 << 61) - 1))
-"""An arbitrary number, fixed for ever: hashes never leave the process, but decisions must be the same everywhere."""
+"""An arbitrary number that must never change: hashes never leave the process, but decisions must be the same everywhere."""
 _61: Final = np.uint64(61)
 _3: Final = np.uint64(3)
 _1: Final = np.uint64(1)
@@ -29,7 +29,7 @@ POWERS: Final = 4096
 
 @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]  # numba has no types
 def _high_product(_context: Any, a: Any, b: Any) -> Any:
-    """The upper 64 bits of the product, which numba cannot write down otherwise."""
+    """The upper 64 bits of the product, for which numba has no operator."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         from llvmlite import ir
@@ -62,14 +62,14 @@ def append(state: np.uint64, item: np.uint64) -> np.uint64:
 
 
 @helper
-def stretch(before: np.uint64, after: np.uint64, power: np.uint64) -> np.uint64:
+def span(before: np.uint64, after: np.uint64, power: np.uint64) -> np.uint64:
     """The hash of what was appended between two prefix hashes; `power`: BASE to its length."""
     taken = multiply(before, power)
     return after - taken if after >= taken else after + PRIME - taken
 
 
 @helper
-def power_of(length: int, powers: npt.NDArray[np.uint64]) -> np.uint64:
+def power_of(length: int, powers: U64) -> np.uint64:
     """BASE to `length`; `powers` is `first_powers()`."""
     result: np.uint64 = powers[length % POWERS]
     rest = length // POWERS
@@ -82,7 +82,7 @@ def power_of(length: int, powers: npt.NDArray[np.uint64]) -> np.uint64:
     return result
 
 
-def first_powers() -> npt.NDArray[np.uint64]:
+def first_powers() -> U64:
     """uint64[POWERS + 1]: BASE to 0, 1 … POWERS."""
     powers, value = np.empty(POWERS + 1, np.uint64), 1
     for exponent in range(POWERS + 1):

@@ -1,8 +1,8 @@
-"""What every code point is: its class, its script where words need it, its lower case.
+"""Tables of all code points: the class of each, the flags that words need, the lower case.
 
-The tables come from `table.json`, which `python -m eyas.text_kernels.unicode.make_table` writes by asking the
-`tokenizers` engine, so that pretokens and words agree with it whatever `unicodedata` or `regex` think (they differ
-by thousands of letters); a test asks again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
+The tables come from `table.json`, which `python -m eyas.text_kernels.unicode.make_table` writes from the answers of the
+`tokenizers` engine, so that pretokens and words agree with it (`unicodedata` and `regex` differ by thousands of letters).
+A test compares both again. The trade: arrays of one entry per code point, 1.1 MB a table, of which
 text touches a few pages. Loading takes 8 ms, once per process.
 """
 
@@ -16,38 +16,40 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from eyas.text_kernels.types import I32, Bytes
+
 T = TypeVar("T", bound=np.generic)
 
 CODE_POINTS: Final = 0x110000
 TABLE: Final = Path(__file__).with_name("table.json")
 
-OTHER: Final = 0
-LETTER: Final = 1
-MARK: Final = 2
-NUMBER: Final = 3
-SPACE: Final = 4
-PUNCTUATION: Final = 5
-SYMBOL: Final = 6
+CLASS_OTHER: Final = 0
+CLASS_LETTER: Final = 1
+CLASS_MARK: Final = 2
+CLASS_NUMBER: Final = 3
+CLASS_SPACE: Final = 4
+CLASS_PUNCTUATION: Final = 5
+CLASS_SYMBOL: Final = 6
 CLASSES: Final = {
-    "letter": LETTER,
-    "mark": MARK,
-    "number": NUMBER,
-    "space": SPACE,
-    "punctuation": PUNCTUATION,
-    "symbol": SYMBOL,
+    "letter": CLASS_LETTER,
+    "mark": CLASS_MARK,
+    "number": CLASS_NUMBER,
+    "space": CLASS_SPACE,
+    "punctuation": CLASS_PUNCTUATION,
+    "symbol": CLASS_SYMBOL,
 }
-"""Names in the file, and the uint8 that stands for each; what is in none (control, format, unassigned) is OTHER."""
+"""Names in the file, and the uint8 for each. A code point in none of them (control, format, unassigned) is CLASS_OTHER."""
 
-IDEOGRAPH: Final = 1
-DIGIT: Final = 2
-CONNECTOR: Final = 4
-FORMAT: Final = 8
-FLAGS: Final = {"ideograph": IDEOGRAPH, "digit": DIGIT, "connector": CONNECTOR, "format": FORMAT}
+FLAG_IDEOGRAPH: Final = 1
+FLAG_DIGIT: Final = 2
+FLAG_CONNECTOR: Final = 4
+FLAG_FORMAT: Final = 8
+FLAGS: Final = {"ideograph": FLAG_IDEOGRAPH, "digit": FLAG_DIGIT, "connector": FLAG_CONNECTOR, "format": FLAG_FORMAT}
 """Han and kana; decimal digits (Nd); `_` and its like (Pc); invisible format characters (Cf, save U+200B, a space)."""
 
 
 @lru_cache(maxsize=1)
-def classes() -> npt.NDArray[np.uint8]:
+def classes() -> Bytes:
     """uint8[0x110000], read-only: the class of each code point."""
     table = np.zeros(CODE_POINTS, np.uint8)
     ranges = _read()["classes"]
@@ -58,7 +60,7 @@ def classes() -> npt.NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def flags() -> npt.NDArray[np.uint8]:
+def flags() -> Bytes:
     """uint8[0x110000], read-only: the bits of `FLAGS` for each code point."""
     table = np.zeros(CODE_POINTS, np.uint8)
     ranges = _read()["flags"]
@@ -69,7 +71,7 @@ def flags() -> npt.NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=1)
-def lower_case() -> npt.NDArray[np.int32]:
+def lower_case() -> I32:
     """int32[0x110000], read-only: the one code point that each lowers to; itself where there is none, or several.
 
     U+0130 (Turkish capital I with a dot, which lowers to two) and final sigma's context are left alone.

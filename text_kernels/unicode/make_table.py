@@ -1,11 +1,13 @@
-"""Writes `table.json`: asks the `tokenizers` engine for the class of every code point.
+"""Writes `table.json`, the class of every code point according to the `tokenizers` engine.
 
     python -m eyas.text_kernels.unicode.make_table
 
 A Split on `\\p{L}+` and the like over one text of all 1,112,064 code points leaves the ranges that match. The lower
 case comes from `str.lower`, whose Unicode version is noted: run it with the oldest Python that is supported, so that
-the mappings hold on every later one. Takes about 8 s; needs `tokenizers`, which the kernels themselves do not.
+the mappings hold on every later one. It takes about 8 s, and needs `tokenizers`, which the kernels themselves do not.
 """
+
+# Tested in tests/text_kernels/unicode/test_classes.py.
 
 from __future__ import annotations
 
@@ -41,12 +43,12 @@ def matching(pattern: str) -> list[int]:
     """The code points that the engine matches with a pattern for one character, as `[first, last, first, last, …]`."""
     codes = [code for code in range(CODE_POINTS) if code not in SURROGATES]
     split = Split(tokenizers.Regex(f"(?:{pattern})+"), "removed", invert=True)
-    found = [
+    matched = [
         code for _, (start, stop) in split.pre_tokenize_str("".join(map(chr, codes))) for code in codes[start:stop]
     ]
-    # A match may run over the surrogates' gap, hence ranges are made of the code points found, not of the pieces.
+    # A match may run over the surrogates' gap, hence ranges are made of the code points, not of the pieces.
     flat: list[int] = []
-    for _, group in groupby(enumerate(found), lambda pair: pair[1] - pair[0]):
+    for _, group in groupby(enumerate(matched), lambda pair: pair[1] - pair[0]):
         run = [code for _, code in group]
         flat += [run[0], run[-1]]
     return flat

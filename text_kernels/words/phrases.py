@@ -1,7 +1,7 @@
-"""Many phrases looked for at once, whatever their case: an automaton (Aho and Corasick 1975) over lower-cased text.
+"""An automaton that finds up to 64 phrases in one walk, whatever their case (Aho and Corasick 1975).
 
-One table look-up per code point, however many phrases there are. Case is ignored as far as it is one-to-one:
-`unicode_classes.lower_case`.
+It costs one table look-up per code point, however many phrases there are. Case is ignored as far as it is one-to-one:
+`eyas.text_kernels.unicode.classes.lower_case`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from eyas.text_kernels.types import I64, U16, U64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 
 T = TypeVar("T", bound=np.generic)
@@ -24,12 +25,12 @@ MAX_PHRASES: Final = 64
 class Automaton:
     """State 0 is the start; from state s, a code point c leads to `next[s * classes + kinds[c]]`."""
 
-    kinds: npt.NDArray[np.uint8]
+    kinds: Bytes
     """uint8[0x110000]: the class of each code point; 0 for one that is in no phrase."""
-    next: npt.NDArray[np.uint16]
-    found: npt.NDArray[np.uint64]
+    next: U16
+    endings: U64
     """Per state: a bit for each phrase that ends here."""
-    lengths: npt.NDArray[np.int64]
+    lengths: I64
     """Per phrase: its code points."""
 
 
@@ -48,25 +49,26 @@ def automaton(phrases: tuple[str, ...]) -> Automaton:
     by_code[letters] = np.arange(1, len(letters) + 1)
     kinds = by_code[lower]
     kinds.setflags(write=False)
+    # A tree of the phrases' beginnings: a dictionary per state, from the class of the next code point to its state.
     trees: list[dict[int, int]] = [{}]
-    found = [0]
+    endings = [0]
     for bit, phrase in enumerate(spelled):
         state = 0
         for code in phrase:
             if number[code] not in trees[state]:
                 trees[state][number[code]] = len(trees)
                 trees.append({})
-                found.append(0)
+                endings.append(0)
             state = trees[state][number[code]]
-        found[state] |= 1 << bit
-    table = _complete(trees, found, len(letters) + 1)
+        endings[state] |= 1 << bit
+    table = _complete(trees, endings, len(letters) + 1)
     return Automaton(
-        kinds, table, _frozen(np.array(found, np.uint64)), _frozen(np.array([*map(len, phrases)], np.int64))
+        kinds, table, _frozen(np.array(endings, np.uint64)), _frozen(np.array([*map(len, phrases)], np.int64))
     )
 
 
-def _complete(trees: list[dict[int, int]], found: list[int], classes: int) -> npt.NDArray[np.uint16]:
-    """Every transition, breadth first; a state also finds what its longest proper suffix finds."""
+def _complete(trees: list[dict[int, int]], endings: list[int], classes: int) -> U16:
+    """Every transition, breadth first; a state also ends the phrases that its longest proper suffix ends."""
     table = np.zeros((len(trees), classes), np.uint16)
     suffix = [0] * len(trees)
     waiting = [0]
@@ -78,7 +80,7 @@ def _complete(trees: list[dict[int, int]], found: list[int], classes: int) -> np
                 table[state, kind] = fallback
                 continue
             table[state, kind], suffix[target] = target, fallback
-            found[target] |= found[fallback]
+            endings[target] |= endings[fallback]
             waiting.append(target)
     return _frozen(table.reshape(-1))
 

@@ -1,4 +1,4 @@
-"""Words of documents, as positions or as hashes, in one walk over Arrow's bytes. The rule is in `word_rules`.
+"""Words of documents, as positions or as hashes, straight from Arrow's bytes. The rule is in `eyas.text_kernels.words.rules`.
 
 Arrays are of exact size: a first walk counts, a second fills. The trade: the count costs a third of the time, and
 spares an upper bound of 8 bytes for every byte of text. Both walks together hash 155 MB/s of source code on one core.
@@ -9,15 +9,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from eyas.text_kernels.fingerprints.shingles import jaccard, shingles
 from eyas.text_kernels.hashing import SEED, finish, mix
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.types import I32, I64, U64, Bytes
 from eyas.text_kernels.unicode import classes as unicode_classes
 from eyas.text_kernels.utf8 import buffers, decode
-from eyas.text_kernels.words.rules import ACTION, ANY, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
+from eyas.text_kernels.words.rules import ACTION, ANY_ACTION, CONTENT, OUTSIDE, START, START_BIT, STATE, actions, step
 
 __all__ = ["jaccard", "shingles", "word_hashes", "words"]
 
@@ -25,9 +25,7 @@ SKIP = -1
 """In a normalising table: this code point does not count in a word's hash."""
 
 
-def words(
-    text: pa.LargeStringArray | pa.ChunkedArray,
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def words(text: pa.LargeStringArray | pa.ChunkedArray) -> tuple[I64, I64, I64]:
     """`(start, end, doc_offsets)`: word w is `data[start[w]:end[w]]`, with `data` as `buffers(text)` gives it.
 
     The words of document i are `doc_offsets[i]` to `doc_offsets[i + 1]`, in the order of the text.
@@ -35,7 +33,7 @@ def words(
     """
     data, offsets = buffers(text)
     doc_offsets = np.zeros(len(offsets), np.int64)
-    total = _count_words(data, offsets, actions(), ANY, doc_offsets)
+    total = _count_words(data, offsets, actions(), ANY_ACTION, doc_offsets)
     start, end = np.empty(total + 1, np.int64), np.empty(total + 1, np.int64)
     _fill_words(data, offsets, actions(), start, end)
     return start[1:], end[1:], doc_offsets
@@ -46,7 +44,7 @@ def word_hashes(
     lower: bool = True,
     fold_digits: bool = False,
     skip_punctuation: bool = False,
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+) -> tuple[U64, I64]:
     """`(hashes, doc_offsets)`: one hash (`eyas.text_kernels.hashing`) of each word's normalised code points.
 
     Format characters (zero-width joiners, soft hyphens) never count: they are invisible. `lower` maps each code point
@@ -55,7 +53,7 @@ def word_hashes(
     """
     data, offsets = buffers(text)
     doc_offsets = np.zeros(len(offsets), np.int64)
-    needed = CONTENT if skip_punctuation else ANY
+    needed = CONTENT if skip_punctuation else ANY_ACTION
     total = _count_words(data, offsets, actions(), needed, doc_offsets)
     hashes = np.empty(total + 1, np.uint64)
     _fill_hashes(data, offsets, actions(), normalising(lower, fold_digits), needed, hashes)
@@ -63,29 +61,23 @@ def word_hashes(
 
 
 @lru_cache(maxsize=4)
-def normalising(lower: bool, fold_digits: bool) -> npt.NDArray[np.int32]:
+def normalising(lower: bool, fold_digits: bool) -> I32:
     """int32[0x110000], read-only: what each code point counts as in a hash, or SKIP."""
     identity = np.arange(unicode_classes.CODE_POINTS, dtype=np.int32)
     table = unicode_classes.lower_case().copy() if lower else identity
     flags = unicode_classes.flags()
-    table[(flags & unicode_classes.FORMAT) > 0] = SKIP
+    table[(flags & unicode_classes.FLAG_FORMAT) > 0] = SKIP
     if fold_digits:
-        table[(flags & unicode_classes.DIGIT) > 0] = ord("0")
+        table[(flags & unicode_classes.FLAG_DIGIT) > 0] = ord("0")
     table.setflags(write=False)
     return table
 
 
 @kernel
-def _count_words(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    needed: int,
-    doc_offsets: npt.NDArray[np.int64],
-) -> int:
-    """Fills `doc_offsets`; how many words there are in all that have one of the actions in the bit set `needed`.
+def _count_words(data: Bytes, offsets: I64, table: Bytes, needed: int, doc_offsets: I64) -> int:
+    """Fills `doc_offsets`; the number of words that have one of the actions in the bit set `needed`.
 
-    Without branches on the text, here and below: a word ends every five bytes, and a wrong guess costs as much as ten.
+    Here and below no branch depends on the text: a word ends every five bytes, and a wrong guess costs as much as ten.
     """
     count = 0
     for document in range(len(offsets) - 1):
@@ -106,13 +98,7 @@ def _count_words(
 
 
 @kernel
-def _fill_words(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    start: npt.NDArray[np.int64],
-    end: npt.NDArray[np.int64],
-) -> None:
+def _fill_words(data: Bytes, offsets: I64, table: Bytes, start: I64, end: I64) -> None:
     """Fills entries 1 and up; entry 0 takes what comes before the first word."""
     count = 0
     last = 0
@@ -125,6 +111,7 @@ def _fill_words(
             new = step(state, int(table[code]) & ACTION, data, after, stop, table)
             count += new >> START_BIT
             state = new & STATE
+            # Written at every code point: the last one of a word is right, and no branch decides when.
             start[count] = position if new & START else start[count]
             last = after if state != OUTSIDE else last
             end[count] = last
@@ -132,14 +119,7 @@ def _fill_words(
 
 
 @kernel
-def _fill_hashes(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    normal: npt.NDArray[np.int32],
-    needed: int,
-    hashes: npt.NDArray[np.uint64],
-) -> None:
+def _fill_hashes(data: Bytes, offsets: I64, table: Bytes, normal: I32, needed: int, hashes: U64) -> None:
     """Fills all entries but the last, which takes what follows the last word. `needed` as in `_count_words`."""
     count = 0
     value = SEED

@@ -1,9 +1,10 @@
-"""A byte-level BPE model as arrays, read from a tokenizer.json: what the fast encoder runs on.
+"""Reads a tokenizer.json into the arrays that the fast encoder runs on.
 
-Every part that changes ids must be understood, or the file is refused with the reason and `tokenizers` itself encodes: a
-pattern outside our family, a normaliser other than NFC, a model that is not byte-level BPE. Reading Llama-3's 128,000
-tokens takes 0.6 s.
+If a part that changes ids is not understood, the file is refused with the reason, and `tokenizers` itself encodes. Such
+parts are a pattern outside our family, a normaliser other than NFC, and a model that is not byte-level BPE. Reading
+Llama-3's 128,000 tokens takes 0.6 s.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 
@@ -32,37 +33,37 @@ class NotByteLevel(InputError):
 
 
 class Model(NamedTuple):
-    """What a kernel reads."""
+    """A byte-level BPE model as the kernels read it."""
 
     byte_ids: npt.NDArray[np.int32]
     """The id of each byte."""
     byte_pairs: npt.NDArray[np.int32]
-    """The rank of each pair of bytes, at first << 8 | second; NO_RANK: they are not merged."""
+    """The rank of each pair of bytes, at first << 8 | second; NO_RANK: the pair is not merged."""
     pairs: npt.NDArray[np.uint64]
     moves: npt.NDArray[np.uint16]
-    """A `pair_table`."""
-    made: npt.NDArray[np.int32]
-    """By rank: the id of the token that is made."""
+    """`pairs` and `moves` are a `pair_table`."""
+    merged_ids: npt.NDArray[np.int32]
+    """By rank: the id of the token that the merge makes."""
     slots: npt.NDArray[np.uint64]
-    """A `pretoken_table` of the vocabulary, if pretokens are looked up in it before merging; else empty."""
+    """A hash table of the vocabulary, if pretokens are looked up in it before merging (`ignore_merges`); else empty."""
     data: npt.NDArray[np.uint8]
-    """Its arena."""
+    """The table's arena."""
 
 
 @dataclass(frozen=True)
 class ByteLevel:
-    """A model and what surrounds it."""
+    """A model with its pretokenizer, normalizer and added tokens."""
 
     model: Model
     rules: Rules
     nfc: bool
-    """Text is normalised to NFC first."""
+    """Whether text is normalised to NFC first."""
     added: tuple[str, ...]
-    """Added tokens that are no control tokens: `tokenizers` finds them in text before anything else."""
+    """Added tokens that are no control tokens. `tokenizers` takes them out of the text before it cuts."""
 
 
 def read_byte_level(content: dict[str, Any]) -> ByteLevel:
-    """The model of a parsed tokenizer.json; NotByteLevel says what is not understood."""
+    """The model of a parsed tokenizer.json; NotByteLevel names the part that is not understood."""
     model = content["model"]
     _check_model(model)
     normalizer = content.get("normalizer")
@@ -93,8 +94,8 @@ def _check_model(model: dict[str, Any]) -> None:
             raise NotByteLevel(f"{name}: {model[name]}")
 
 
-def _pretokenizer(found: dict[str, Any] | None) -> Pretokenizer:
-    steps = found.get("pretokenizers", [found]) if found else []
+def _pretokenizer(content: dict[str, Any] | None) -> Pretokenizer:
+    steps = content.get("pretokenizers", [content]) if content else []
     if steps and steps[-1]["type"] == "ByteLevel" and not steps[-1].get("add_prefix_space"):
         if len(steps) == 1 and steps[0].get("use_regex", True):
             return PRESETS["gpt-2"]
@@ -111,16 +112,16 @@ def _pretokenizer(found: dict[str, Any] | None) -> Pretokenizer:
 def _pair_tables(
     merges: list[Any], vocab: dict[str, int]
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint16], npt.NDArray[np.int32]]:
-    """`byte_pairs`, `pairs`, `moves` and `made` of a `Model`."""
-    left, right, made = (np.empty(len(merges), np.int32) for _ in range(3))
+    """`byte_pairs`, `pairs`, `moves` and `merged_ids` of a `Model`."""
+    left, right, merged_ids = (np.empty(len(merges), np.int32) for _ in range(3))
     for rank, merge in enumerate(merges):
         first, second = merge.split(" ") if isinstance(merge, str) else merge
-        left[rank], right[rank], made[rank] = vocab[first], vocab[second], vocab[first + second]
+        left[rank], right[rank], merged_ids[rank] = vocab[first], vocab[second], vocab[first + second]
     pairs, moves = pair_table(left, right)
     byte_ids = np.array([vocab[character] for character in CHARACTERS], np.int32)
     byte_pairs = np.empty(1 << 16, np.int32)
     _fill_byte_pairs(byte_ids, pairs, moves, byte_pairs)
-    return byte_pairs, pairs, moves, made
+    return byte_pairs, pairs, moves, merged_ids
 
 
 @kernel
@@ -136,7 +137,7 @@ def _fill_byte_pairs(
 
 
 def _vocabulary_table(vocab: dict[str, int]) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
-    """Tokens that can be a pretoken: those spelled in the byte-level alphabet."""
+    """A hash table of the tokens that can be a pretoken, those spelled in the byte-level alphabet, and its arena."""
     tokens = {to_bytes(spelled): number for spelled, number in vocab.items() if all(c in BYTE_OF for c in spelled)}
     data, offsets = buffers(pa.array(tokens, pa.large_binary()).view(pa.large_string()))
     slots = new_slots(max(4, (2 * len(tokens)).bit_length()))
@@ -157,7 +158,7 @@ def _fill_vocabulary(
             continue
         first, second, hashed = keys(data, start, length)
         at = find(slots, data, data, start, length, first, second, place(slots, hashed))
-        # `fill` would copy the bytes into the arena; they are there.
+        # `fill` would copy the bytes into the arena, where they are already.
         slots[at], slots[at + LENGTH] = first, np.uint64(length)
         slots[at + 1] = second if length <= IN_SLOT else np.uint64(start)
         slots[at + VALUE] = np.uint64(ids[row])

@@ -1,9 +1,10 @@
-"""Control tokens inside a text: only those that a stage put there and named, never those that a page spells.
+"""Encodes control tokens inside a text: only those that a stage put there and named, never those that a page spells.
 
-The encoder takes every text as characters. Of a document with the column `control_tokens` the text is cut at these tokens,
-the pieces are encoded as any text, and the ids are put together with the tokens' own between them. The trade: cutting is
-Python, 1 µs a token, and costs nothing for documents without the column.
+The encoder takes every text as characters. The text of a document with the column `control_tokens` is cut at these tokens,
+the pieces are encoded like any text, and the tokens' ids are put between the pieces' ids. The trade: cutting is Python,
+1 µs a token, and costs nothing for documents without the column.
 """
+# Tested in tests/synthetic/test_control_tokens.py.
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from eyas.tokenizer_train.encoding.encoder import Encoder
 
 
 def encode_with_control(encoder: Encoder, text: pa.LargeStringArray, control: pa.Array) -> pa.LargeListArray:
-    """The ids of each text, as `encoder.encode`; `control`: list<string>, its control tokens; null: it has none.
+    """The ids of each text, as from `encoder.encode`. `control`: list<string>, each text's control tokens, or null.
 
     Raises ValueError for a name that is no control token of the tokenizer.
     """
@@ -27,29 +28,31 @@ def encode_with_control(encoder: Encoder, text: pa.LargeStringArray, control: pa
     if not len(rows):
         return encoder.encode(text)
     pieces: list[str] = []
-    owner: list[int] = []
-    own: list[int] = []
-    """The id that follows each piece; -1 behind the last of a text."""
+    row_of_piece: list[int] = []
+    id_after: list[int] = []
+    """The control token that follows each piece; -1 behind the last piece of a text."""
     for row in rows.tolist():
         names = control[row].as_py()
         ids = {name: encoder.control_id(name) for name in names}
         parts = re.split("(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + ")", text[row].as_py())
         pieces += parts[::2]
-        owner += [row] * len(parts[::2])
-        own += [*(ids[name] for name in parts[1::2]), -1]
+        row_of_piece += [row] * len(parts[::2])
+        id_after += [*(ids[name] for name in parts[1::2]), -1]
     rest = np.flatnonzero(~wanted.to_numpy(zero_copy_only=False))
     plain = encoder.encode(text.take(pa.array(rest)))
-    joined = _joined(encoder.encode(pa.array(pieces, pa.large_string())), np.array(owner), np.array(own))
+    joined = _joined(encoder.encode(pa.array(pieces, pa.large_string())), np.array(row_of_piece), np.array(id_after))
     back = np.argsort(np.concatenate([rest, rows]), kind="stable")
     return pa.concat_arrays([plain, joined]).take(pa.array(back))
 
 
-def _joined(pieces: pa.LargeListArray, owner: npt.NDArray[np.int64], own: npt.NDArray[np.int64]) -> pa.LargeListArray:
-    """The ids of neighbouring pieces of one owner, each followed by its own token."""
+def _joined(
+    pieces: pa.LargeListArray, row_of_piece: npt.NDArray[np.int64], id_after: npt.NDArray[np.int64]
+) -> pa.LargeListArray:
+    """The ids of each row: those of its pieces, each followed by its control token."""
     values, counts = pieces.flatten().to_numpy(), np.diff(pieces.offsets.to_numpy())
     ends = np.cumsum(counts)
-    flat = np.insert(values, ends[own >= 0], own[own >= 0].astype(values.dtype))
-    lengths = counts + (own >= 0)
-    last = np.flatnonzero(np.diff(owner, append=-1))
+    flat = np.insert(values, ends[id_after >= 0], id_after[id_after >= 0].astype(values.dtype))
+    lengths = counts + (id_after >= 0)
+    last = np.flatnonzero(np.diff(row_of_piece, append=-1))
     offsets = np.concatenate([[0], np.cumsum(lengths)[last]])
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(flat))

@@ -1,4 +1,5 @@
-"""`eyas tokenizer encode`: files of text to Parquet files of ids, or one text to its tokens, for the eye."""
+"""Encodes files of text to Parquet files of ids, and shows the tokens of one text: `eyas tokenizer encode`."""
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
 
 from __future__ import annotations
 
@@ -15,16 +16,16 @@ from eyas.corpus.sources.base import Batch
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.tokenizer_train import Encoder
+from eyas.tokenizer_train.encoding.encoder import Encoder
 
 _FILE_BYTES = 256_000_000
-"""Of ids and origins, in one file."""
+"""Bytes of ids and origins in one file, about."""
 _PARTITION = 64_000_000
 
 
 @dataclass
 class Encoded:
-    """What was encoded, and what could not be read."""
+    """Figures of an encoding: what was encoded, and what could not be read."""
 
     documents: int = 0
     bytes: int = 0
@@ -32,7 +33,7 @@ class Encoded:
     unreadable: int = 0
     first_problem: str = ""
     seconds: float = 0.0
-    """In the encoder alone."""
+    """Time in the encoder alone."""
 
 
 def encode_files(
@@ -40,28 +41,28 @@ def encode_files(
 ) -> Encoded:
     """Writes `out/part-00000.parquet` …: columns `origin` and `ids`, one row a document, in the order of the files.
 
-    `progress` is told input bytes done, and all. Raises ValueError for a path that cannot be read, and if `out` has parts
-    already.
+    `progress` gets the input bytes that are done, and all of them. Raises InputError for a path that cannot be read, and if
+    `out` has parts already.
     """
     store = Store(out)
     for path in paths:
-        inside = Path(out).resolve()
-        if "://" not in path and Path(path).resolve() in (inside, *inside.parents):
+        folder = Path(out).resolve()
+        if "://" not in path and Path(path).resolve() in (folder, *folder.parents):
             raise InputError(f"--out {out}: lies within {path}, which is read: choose a folder outside of it")
     if any(name.startswith("part-") for name in store.list("")):
         raise InputError(f"--out {out}: there are part-*.parquet files already; choose another folder, or remove them")
     pieces = [
-        (s, split)
+        (source, split)
         for path in paths
-        for s in sources_of(path, "PATH")
-        for split in s.splits(s.files("PATH"), _PARTITION)
+        for source in sources_of(path, "PATH")
+        for split in source.splits(source.files("PATH"), _PARTITION)
     ]
-    total, told = sum(split.bytes for _, split in pieces), Encoded()
+    total, figures = sum(split.bytes for _, split in pieces), Encoded()
     waiting: list[pa.Table] = []
     held, part, done = 0, 0, 0
     for source, split in pieces:
         for batch in source.read(split, 0):
-            table = _encode(encoder, batch, told)
+            table = _encode(encoder, batch, figures)
             waiting.append(table)
             held += table.nbytes
             if held >= _FILE_BYTES:
@@ -69,25 +70,25 @@ def encode_files(
                 waiting, held, part = [], 0, part + 1
         done += split.bytes
         progress(done, total)
-    if not told.documents:
-        why = f"; the first record: {told.first_problem}" if told.first_problem else ""
+    if not figures.documents:
+        why = f"; the first record: {figures.first_problem}" if figures.first_problem else ""
         raise InputError(f"{', '.join(paths)}: no document with text to encode{why}")
     if waiting:
         _write(store, part, waiting)
-    return told
+    return figures
 
 
-def _encode(encoder: Encoder, batch: Batch, told: Encoded) -> pa.Table:
+def _encode(encoder: Encoder, batch: Batch, figures: Encoded) -> pa.Table:
     text = pa.array(batch.texts, pa.large_string()) if isinstance(batch.texts, list) else batch.texts
     begun = time.perf_counter()
     ids = encoder.encode(text)
-    told.seconds += time.perf_counter() - begun
-    told.documents += len(text)
-    told.bytes += pc.sum(pc.binary_length(text)).as_py() or 0
-    told.tokens += len(ids.flatten())
+    figures.seconds += time.perf_counter() - begun
+    figures.documents += len(text)
+    figures.bytes += pc.sum(pc.binary_length(text)).as_py() or 0
+    figures.tokens += len(ids.flatten())
     for reject in batch.rejects:
-        told.unreadable += 1
-        told.first_problem = told.first_problem or reject.message
+        figures.unreadable += 1
+        figures.first_problem = figures.first_problem or reject.message
     return pa.table({"origin": pa.array(batch.origins, pa.string()), "ids": ids})
 
 
@@ -100,7 +101,7 @@ def _write(store: Store, part: int, tables: Sequence[pa.Table]) -> None:
 
 
 def pieces_of(encoder: Encoder, text: str) -> Iterator[tuple[int, str]]:
-    """Each token's id and text; bytes that make no character by themselves as \\xNN."""
+    """Each token's id and text; bytes that make no character by themselves are written \\xNN."""
     for number in encoder.encode(pa.array([text], pa.large_string())).to_pylist()[0]:
         token = encoder.token_bytes(number)
         yield number, token.decode(errors="backslashreplace")

@@ -1,11 +1,12 @@
 """Text to ids in three walks: number the pretokens, encode those that are new, write the ids of all.
 
-Nearly all pretokens have been met before, so encoding is finding them. Numbers are given in the order of first meeting,
-so what is frequent has low numbers, and the last walk reads a few cache lines again and again. The table's slots are
-asked for a batch ahead (`prefetch`), because each is elsewhere in memory; new pretokens are merged all together, four at
-a time, while the merge table is in the cache. The trade: scratch of 24 bytes for each byte of a chunk, of which a fifth
-is ever touched.
+Nearly all pretokens have been met before, so encoding is finding them. Pretokens are numbered in the order of first
+meeting, so frequent ones have low numbers, and the last walk reads a few cache lines again and again. The table's slots are
+prefetched a batch ahead, because each is elsewhere in memory. New pretokens are encoded together, four at a time, while the
+merge table is in the cache. The trade: working memory of 24 bytes for each byte of a chunk, of which a fifth is ever
+touched.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 
@@ -20,25 +21,25 @@ from eyas.text_kernels.pretokens.rules import Rules
 from eyas.text_kernels.pretokens.table import LENGTH, VALUE, WIDTH, fill, find, keys, place, rehash
 from eyas.text_kernels.wide_loads import prefetch
 from eyas.tokenizer_train.encoding.byte_level import Model
-from eyas.tokenizer_train.encoding.long_pretokens import merge_long
+from eyas.tokenizer_train.encoding.long_pretokens import encode_long
 from eyas.tokenizer_train.encoding.short_pretokens import (
     LANES,
     NO_KEY,
     STRIDE,
     WIDEST,
+    advance_lane,
     fill_lane,
     lowest_key,
-    merge_in_lane,
     read_lane,
 )
 
 BATCH: Final = 64
 MOST_IN_VALUE: Final = 3
-"""Ids that fit into a value: 20 bits each, and their number above them."""
+"""Ids that fit into a value: 20 bits each, with their number above them."""
 _NUMBER: Final = np.uint64(60)
 _ID: Final = np.uint64(20)
 _MANY: Final = np.uint64(15) << _NUMBER
-"""A value with this is where in `ids` the number of ids is, and then the ids."""
+"""A value with these bits is the place in `Known.ids` where the number of ids stands, then the ids."""
 _LOW: Final = np.uint64((1 << 20) - 1)
 _PLACE: Final = np.uint64((1 << 60) - 1)
 
@@ -53,24 +54,27 @@ COUNT: Final = 2
 
 
 class Known(NamedTuple):
-    """What one thread knows of pretokens: a number for each, and by number what it encodes to."""
+    """The pretokens that one thread has met: a number for each, and by number its ids."""
 
     slots: npt.NDArray[np.uint64]
-    """A `pretoken_table`; the value is the pretoken's number."""
+    """A hash table of pretokens (`eyas.text_kernels.pretokens.table`); the value is the pretoken's number."""
     arena: npt.NDArray[np.uint8]
+    """The table's arena."""
     values: npt.NDArray[np.uint64]
+    """By number: the ids, up to three, or where in `ids` they are."""
     ids: npt.NDArray[np.int32]
     used: npt.NDArray[np.int64]
+    """How much of these arrays is in use, by PRETOKENS, ARENA and IDS."""
 
 
 class Chunk(NamedTuple):
-    """Scratch for a chunk of text."""
+    """Working memory for a chunk of text."""
 
     order: npt.NDArray[np.int32]
     """The number of each pretoken."""
     new_start: npt.NDArray[np.int64]
     new_length: npt.NDArray[np.int64]
-    """Where those are that were not known, in the order of their numbers."""
+    """Where the new pretokens are, in the order of their numbers."""
     ids: npt.NDArray[np.uint32]
 
 
@@ -86,14 +90,14 @@ def number_pretokens(
     reached: npt.NDArray[np.int64],
     pretokens: npt.NDArray[np.int64],
 ) -> bool:
-    """Fills `chunk.order`, and `pretokens`, how many each document has; False if the table must grow first.
+    """Fills `chunk.order`, and `pretokens` with how many each document has; False if the table must grow first.
 
-    `before`: pretokens known before this chunk. The arena has room for the chunk. Goes on where `reached` says.
+    `before`: pretokens known before this chunk. `reached`: where to go on. The arena must have room for the chunk.
     """
     ends, starts, lengths, at = np.empty((4, BATCH + MOST_ENDS), np.int64)
     scratch = np.empty(SCRATCH, np.uint8)
     firsts, seconds = np.empty((2, BATCH + MOST_ENDS), np.uint64)
-    # Taken out of their tuples once: numba counts references to an array each time, in every turn of a loop.
+    # Arrays are taken out of their tuples once, because numba counts references each time, in every turn of a loop.
     slots, arena, used = known.slots, known.arena, known.used
     order, new_start, new_length = chunk.order, chunk.new_start, chunk.new_length
     most = len(slots) // WIDTH * 5 // 8
@@ -134,7 +138,7 @@ def number_pretokens(
 
 @kernel
 def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: Chunk, before: int) -> None:
-    """The values of the pretokens that are numbered `before` and above; `known.ids` has room for the chunk."""
+    """Encodes the pretokens that are numbered `before` and above. `known.ids` must have room for the chunk."""
     slots, vocabulary, looks_up = model.slots, model.data, len(model.data) > 0
     values, ids, used = known.values, known.ids, known.used
     new_start, new_length = chunk.new_start, chunk.new_length
@@ -150,18 +154,18 @@ def encode_new(data: npt.NDArray[np.uint8], model: Model, known: Known, chunk: C
                 values[number] = (np.uint64(1) << _NUMBER) | slots[at + VALUE]
                 continue
         if length > WIDEST:
-            long = merge_long(model, data, start, length)
-            values[number] = _value(long, len(long), ids, used)
+            encoded = encode_long(model, data, start, length)
+            values[number] = _value_of(encoded, len(encoded), ids, used)
         else:
             which = 0 if length <= 16 else 1 if length <= 32 else 2
             queues[which, waiting[which]] = number
             waiting[which] += 1
     for which in range(3):
-        _merge_queue(data, model, known, chunk, before, queues[which, : waiting[which]], 16 << which)
+        _encode_queue(data, model, known, chunk, before, queues[which, : waiting[which]], 16 << which)
 
 
 @part
-def _merge_queue(
+def _encode_queue(
     data: npt.NDArray[np.uint8],
     model: Model,
     known: Known,
@@ -170,13 +174,14 @@ def _merge_queue(
     queue: npt.NDArray[np.int32],
     width: int,
 ) -> None:
-    """The values of the pretokens of these numbers, which have at most `width` bytes: 16, 32 or 64."""
-    byte_ids, byte_pairs, pairs, moves, made = model.byte_ids, model.byte_pairs, model.pairs, model.moves, model.made
+    """Encodes the pretokens of these numbers, which have at most `width` bytes: 16, 32 or 64."""
+    byte_ids, byte_pairs, merged_ids = model.byte_ids, model.byte_pairs, model.merged_ids
+    pairs, moves = model.pairs, model.moves
     values, ids, used = known.values, known.ids, known.used
     new_start, new_length = chunk.new_start, chunk.new_length
     symbols, lasts, firsts, keys = np.empty((4, LANES * STRIDE), np.int32)
     keys[:] = NO_KEY
-    found = np.empty(WIDEST, np.int32)
+    encoded = np.empty(WIDEST, np.int32)
     inside, lengths = np.full(LANES, -1), np.zeros(LANES, np.int64)
     taken, done = 0, 0
     while done < len(queue):
@@ -184,11 +189,11 @@ def _merge_queue(
             base = lane * STRIDE
             key = lowest_key(keys, base, width)
             if key != NO_KEY:
-                merge_in_lane(pairs, moves, made, key, base, symbols, keys, lasts, firsts)
+                advance_lane(pairs, moves, merged_ids, key, base, symbols, keys, lasts, firsts)
                 continue
             if inside[lane] >= 0:
-                many = read_lane(lengths[lane], base, symbols, firsts, found)
-                values[inside[lane]] = _value(found, many, ids, used)
+                many = read_lane(lengths[lane], base, symbols, firsts, encoded)
+                values[inside[lane]] = _value_of(encoded, many, ids, used)
                 inside[lane] = -1
                 done += 1
             if taken < len(queue):
@@ -202,28 +207,28 @@ def _merge_queue(
 
 
 @part
-def _value(
-    found: npt.NDArray[np.int32], many: int, ids: npt.NDArray[np.int32], used: npt.NDArray[np.int64]
+def _value_of(
+    encoded: npt.NDArray[np.int32], many: int, ids: npt.NDArray[np.int32], used: npt.NDArray[np.int64]
 ) -> np.uint64:
-    """What stands for these ids; more than three are added to `ids`."""
+    """The value that stands for these ids; more than three are written to `ids`."""
     if many <= MOST_IN_VALUE:
         value = np.uint64(many) << _NUMBER
         for i in range(many):
-            value |= np.uint64(found[i]) << (_ID * np.uint64(i))
+            value |= np.uint64(encoded[i]) << (_ID * np.uint64(i))
         return value
     where = used[IDS]
     ids[where] = many
     for i in range(many):
-        ids[where + 1 + i] = found[i]
+        ids[where + 1 + i] = encoded[i]
     used[IDS] = where + 1 + many
     return _MANY | np.uint64(where)
 
 
 @kernel
 def write_ids(known: Known, chunk: Chunk, pretokens: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> int:
-    """Writes the ids of the chunk to `chunk.ids`, and how many each document has to `lengths`; how many in all.
+    """Writes the chunk's ids to `chunk.ids` and each document's number of them to `lengths`; returns how many in all.
 
-    Three ids are written whatever their number, and the next pretoken's over those that were none: no branch.
+    To spare a branch, three ids are written for each value. The next pretoken's ids overwrite those that are none.
     """
     values, many_ids, order, ids = known.values, known.ids, chunk.order, chunk.ids
     count, first = 0, 0
@@ -249,5 +254,5 @@ def write_ids(known: Known, chunk: Chunk, pretokens: npt.NDArray[np.int64], leng
 
 @kernel
 def grow(old: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64]) -> None:
-    """Moves a table into a larger, empty one."""
+    """Moves the table's entries into a larger, empty one."""
     rehash(old, new)

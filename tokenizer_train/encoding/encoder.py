@@ -1,9 +1,9 @@
 """The encoder: Arrow text in, Arrow lists of ids out, the ids of `tokenizers`.
 
 Byte-level BPE with a pattern that has a kernel (ours, GPT-2's, Llama-3's, Qwen's) runs on `encode_kernel`; anything else
-runs on `tokenizers`, and `Encoder.slow_because` says why. Control tokens are never recognised in text: a scraped page
-that spells <|end_of_text|> is encoded as the characters it is. Ids come as uint16 where the vocabulary allows, else
-uint32: half the bytes of every shard up to 65,536 tokens. 110 MB/s on one core once words have been met, 45 before.
+runs on `tokenizers`, and `Encoder.slow_because` gives the reason. Control tokens are never recognised in text: a scraped
+page that spells <|end_of_text|> is encoded as the characters it is. Ids are uint16 up to 65,536 tokens, which halves every
+shard, and uint32 above. One core encodes 110 MB/s once words have been met, 45 before.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from eyas.tokenizer_train.options import BOS, EOS, PAD
 
 _BATCH = 1024
 _CHUNK_BYTES = 4_000_000
-"""Text that a thread takes at a time."""
+"""Bytes of text that a thread encodes at a time."""
 
 
 class Encoder:
     """Encodes text with a tokenizer.json. `bos`, `eos`, `pad`: ids of those control tokens, None if it has none.
 
-    `threads`: 0 takes all cores. One encoder may be used by one thread at a time. The tokenizer is taken over: it encodes
-    whole texts from then on, nothing cut off or filled up, and control tokens in them as text.
+    `threads`: 0 uses all cores. Only one thread at a time may use an encoder. The tokenizer belongs to the encoder from then
+    on: it neither truncates nor pads, and takes control tokens in text as characters.
     """
 
     def __init__(self, tokenizer: Tokenizer, threads: int = 0) -> None:
@@ -48,12 +48,12 @@ class Encoder:
         self._tokenizer.no_padding()
         self._threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
         self.vocab_size: int = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
-        """One more than the largest id: rows of an embedding. Some published vocabularies have gaps."""
+        """One more than the largest id: rows of an embedding matrix. Some published vocabularies have gaps."""
         self.bos: int | None = tokenizer.token_to_id(BOS)
         self.eos: int | None = tokenizer.token_to_id(EOS)
         self.pad: int | None = tokenizer.token_to_id(PAD)
         self.slow_because: str | None = None
-        """Why `tokenizers` encodes, and not our kernel; None if our kernel does."""
+        """Why `tokenizers` encodes instead of our kernel; None if our kernel does."""
         self._fast: ByteLevel | None = None
         self._bytes: list[bytes] | None = None
         self._workers: list[FastEncoder] = []
@@ -65,12 +65,12 @@ class Encoder:
 
     @classmethod
     def from_file(cls, path: str | Path, threads: int = 0) -> Encoder:
-        """Loads a tokenizer.json, the one in a folder, or a file of ranks (`formats`); ValueError if it is none."""
+        """Loads any file that `formats.read_tokenizer` reads, such as a tokenizer.json, or its folder; else InputError."""
         return cls(read_tokenizer(path), threads)
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "tokenizer.json", threads: int = 0) -> Encoder:
-        """The same from a tokenizer.json's content."""
+        """Loads the content of a tokenizer.json; `name` is its name in error messages."""
         try:
             return cls(Tokenizer.from_str(data.decode()), threads)
         except Exception as error:  # tokenizers raises bare Exception
@@ -96,13 +96,13 @@ class Encoder:
         return pa.concat_arrays(parts).take(pa.array(back))
 
     def _with_added_tokens(self, text: pa.LargeStringArray, composed: pa.LargeStringArray) -> pa.BooleanArray | None:
-        """Which texts hold a token that `tokenizers` takes out before it cuts: some before it normalises, some after."""
+        """Which texts hold an added token. `tokenizers` looks for some before it normalises, for others after."""
         assert self._fast is not None
         if not self._fast.added:
             return None
         pattern = "|".join(map(re.escape, self._fast.added))
-        found = pc.match_substring_regex(text, pattern)
-        return found if composed is text else pc.or_(found, pc.match_substring_regex(composed, pattern))
+        holds = pc.match_substring_regex(text, pattern)
+        return holds if composed is text else pc.or_(holds, pc.match_substring_regex(composed, pattern))
 
     def _encode_fast(self, text: pa.LargeStringArray) -> pa.LargeListArray:
         assert self._fast is not None
@@ -112,34 +112,33 @@ class Encoder:
         while len(self._workers) < workers:
             self._workers.append(FastEncoder(self._fast))
         if workers <= 1:
-            found = [
+            encoded = [
                 self._workers[0].encode(data, offsets[a : b + 1], self._dtype)
                 for a, b in zip(bounds, bounds[1:], strict=False)
             ]
         else:
-            # Worker w takes chunks w, w + workers …: ids do not depend on the cache, so neither do results.
+            # Worker w takes chunks w, w + workers … Results do not depend on that, because ids do not depend on caches.
             def share(worker: int) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.int64]]]:
-                mine = range(worker, len(bounds) - 1, workers)
                 return [
                     self._workers[worker].encode(data, offsets[bounds[i] : bounds[i + 1] + 1], self._dtype)
-                    for i in mine
+                    for i in range(worker, len(bounds) - 1, workers)
                 ]
 
             with ThreadPoolExecutor(workers) as pool:
                 shares = list(pool.map(share, range(workers)))
-            found = [shares[i % workers][i // workers] for i in range(len(bounds) - 1)]
+            encoded = [shares[i % workers][i // workers] for i in range(len(bounds) - 1)]
         ends = np.zeros(len(text) + 1, np.int64)
-        if found:
-            np.cumsum(np.concatenate([lengths for _, lengths in found]), out=ends[1:])
+        if encoded:
+            np.cumsum(np.concatenate([lengths for _, lengths in encoded]), out=ends[1:])
         flat = np.empty(int(ends[-1]), self._dtype)
-        starts = np.cumsum([0, *(len(ids) for ids, _ in found)]).tolist()
+        starts = np.cumsum([0, *(len(ids) for ids, _ in encoded)]).tolist()
 
         def put(i: int) -> None:
-            flat[starts[i] : starts[i + 1]] = found[i][0]
+            flat[starts[i] : starts[i + 1]] = encoded[i][0]
 
-        # On all threads too: writing new pages of memory takes a tenth of the whole.
+        # All threads write, because new pages of memory take a tenth of the whole time.
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            list(pool.map(put, range(len(found))))
+            list(pool.map(put, range(len(encoded))))
         return pa.LargeListArray.from_arrays(pa.array(ends), pa.array(flat))
 
     @property
@@ -150,28 +149,28 @@ class Encoder:
         dtype = self._dtype
         values, lengths = [], [0]
         for start in range(0, len(text), _BATCH):
-            for found in self._tokenizer.encode_batch_fast(
+            for encoding in self._tokenizer.encode_batch_fast(
                 text[start : start + _BATCH].to_pylist(), add_special_tokens=False
             ):
-                ids = np.array(found.ids, dtype)
+                ids = np.array(encoding.ids, dtype)
                 values.append(ids)
                 lengths.append(len(ids))
         flat = np.concatenate(values) if values else np.zeros(0, dtype)
         return pa.LargeListArray.from_arrays(pa.array(np.cumsum(lengths, dtype=np.int64)), pa.array(flat))
 
     def control_id(self, name: str) -> int:
-        """The id of a control token; ValueError if the tokenizer has none of this name."""
+        """The id of a control token; InputError if the tokenizer has none of this name."""
         number = self._tokenizer.token_to_id(name)
         known = self._tokenizer.get_added_tokens_decoder()
         if number is None or number not in known or not known[number].special:
             raise InputError(
-                f"{name!r} stands in the documents as a control token, and is none of the tokenizer's: name it under "
-                f"`tokenizer: {{special_tokens: […]}}`, or take one of its own ({', '.join(_special(known))})"
+                f"{name!r} stands in the documents as a control token, but the tokenizer has no such token: name it under "
+                f"`tokenizer: {{special_tokens: […]}}`, or choose one that it has ({', '.join(_special(known))})"
             )
         return int(number)
 
     def token_bytes(self, number: int) -> bytes:
-        """The bytes of an id; a control token's name, as UTF-8. KeyError if there is no such id."""
+        """The bytes of an id; for a control token, its name as UTF-8. KeyError if there is no such id."""
         if self._bytes is None:
             named = self._tokenizer.get_added_tokens_decoder()
             self._bytes = [
@@ -183,7 +182,7 @@ class Encoder:
         return self._bytes[number]
 
     def decode(self, ids: list[int]) -> str:
-        """The text of `ids`; bytes that are not UTF-8 become U+FFFD, control tokens are left out."""
+        """The text of `ids`. Bytes that are not UTF-8 become U+FFFD, and control tokens are left out."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
 
@@ -192,7 +191,7 @@ def _special(known: dict[int, Any]) -> list[str]:
 
 
 def _chunks(offsets: npt.NDArray[np.int64], threads: int) -> list[int]:
-    """Documents at which chunks begin, and the end: of `_CHUNK_BYTES` at most, and enough of them for all threads."""
+    """Documents at which chunks begin, and the end. Chunks have about `_CHUNK_BYTES` at most, and suffice for all threads."""
     total = int(offsets[-1] - offsets[0])
     size = max(min(_CHUNK_BYTES, -(-total // max(threads, 1))), 1)
     wanted = int(offsets[0]) + np.arange(0, total, size)

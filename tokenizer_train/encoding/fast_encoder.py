@@ -1,8 +1,9 @@
-"""The fast encoder: one per thread, with all that thread knows of pretokens.
+"""The fast encoder: one per thread, with a cache of the pretokens that the thread has met.
 
-What it knows grows with the text up to a million pretokens, about 130 MB; then it forgets all of it and learns again, so
-memory is bounded, and results never depend on what it knew.
+The cache grows with the text up to a million pretokens, about 130 MB. Then it is emptied, so memory is bounded. Results
+never depend on it.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 
@@ -30,13 +31,14 @@ from eyas.tokenizer_train.encoding.encode_kernel import (
 T = TypeVar("T", bound=np.generic)
 
 MOST_PRETOKENS: Final = 1_000_000
+"""Pretokens beyond which the cache is emptied."""
 MOST_BYTES: Final = 64_000_000
-"""Of long pretokens, or of ids of pretokens with many."""
+"""Bytes of long pretokens, or of ids of pretokens with more than three, beyond which the cache is emptied."""
 _FIRST_POWER: Final = 14
 
 
 class FastEncoder:
-    """Encodes chunks of text, one after the other."""
+    """Encodes chunks of text one after the other, on one thread."""
 
     def __init__(self, tokenizer: ByteLevel) -> None:
         self._tokenizer = tokenizer
@@ -71,11 +73,11 @@ class FastEncoder:
         encode_new(data, self._tokenizer.model, self._known, self._chunk, before)
         lengths = np.empty(len(pretokens), np.int64)
         count = write_ids(self._known, self._chunk, pretokens, lengths)
-        # A copy, and the room is used again: asking the system for new pages costs as much as encoding does.
+        # The ids are copied and `_chunk` is used again: new pages from the system cost as much as encoding does.
         return self._chunk.ids[:count].astype(dtype), lengths
 
     def _make_room(self, size: int) -> None:
-        """For a chunk of `size` bytes. Pages that are never written take no memory."""
+        """Makes room for a chunk of `size` bytes. Pages that are never written take no memory."""
         used = self._known.used
         if used[PRETOKENS] > MOST_PRETOKENS or used[ARENA] > MOST_BYTES or 4 * used[IDS] > MOST_BYTES:
             self._forget()
@@ -95,7 +97,7 @@ class FastEncoder:
 
 
 def _roomy(array: npt.NDArray[T], used: int, more: int) -> npt.NDArray[T]:
-    """The array, or a larger one that begins as it does: `resize` would write zeros to every new page."""
+    """The array, or a larger one that begins with its first `used` elements. (`resize` would write to every new page.)"""
     if len(array) >= used + more:
         return array
     larger = np.empty(2 * (used + more), array.dtype)

@@ -1,8 +1,9 @@
-"""Encoding one long pretoken: a heap of (rank, place) says what is merged next, so 50 MB without a space take n log n steps.
+"""Encodes one long pretoken with a heap of (rank, place): 50 MB without a space take n log n steps.
 
-Merge the pair of lowest rank, leftmost first, until no pair has a rank: as `merge_lanes`, which looks at all places each
-time, and is faster up to 64 bytes.
+The pair of lowest rank, leftmost first, is merged until no pair has a rank. `short_pretokens` does the same by looking at
+all places each time, which is faster up to 64 bytes.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 
@@ -20,12 +21,12 @@ _32: Final = np.uint64(32)
 
 
 @kernel
-def merge_long(model: Model, data: npt.NDArray[np.uint8], start: int, length: int) -> npt.NDArray[np.int32]:
-    """The ids of any number of bytes."""
+def encode_long(model: Model, data: npt.NDArray[np.uint8], start: int, length: int) -> npt.NDArray[np.int32]:
+    """The ids of the pretoken at bytes `start` to `start + length`."""
     ids = np.empty(length, np.int32)
     before = np.arange(-1, length - 1)
     after = np.arange(1, length + 1)
-    # An entry is rank << 32 | place; what no longer stands there is passed over.
+    # An entry is rank << 32 | place. An entry whose pair no longer stands at its place is passed over.
     heap = np.empty(length + 16, np.uint64)
     size = 0
     for i in range(length):
@@ -42,7 +43,7 @@ def merge_long(model: Model, data: npt.NDArray[np.uint8], start: int, length: in
         right = after[i]
         if ids[i] < 0 or right >= length or rank_of(model.pairs, model.moves, ids[i], ids[right]) != rank:
             continue
-        ids[i], ids[right] = model.made[rank], -1
+        ids[i], ids[right] = model.merged_ids[rank], -1
         after[i] = after[right]
         if after[i] < length:
             before[after[i]] = i

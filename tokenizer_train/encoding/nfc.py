@@ -1,7 +1,7 @@
-"""NFC as Qwen's tokenizers apply it, without looking closely at text that is composed already.
+"""NFC as Qwen's tokenizers apply it, skipping texts that are in NFC already.
 
-A text of which every code point is NFC by itself and composes with nothing around it is in NFC; that is 99 % of texts, and
-one walk over bytes finds them. The others go through `tokenizers`' own normaliser, so that the result is its own.
+A text is in NFC if each of its code points is NFC by itself and composes with nothing around it. That holds for 99 % of
+texts, and one walk over bytes finds them. The others go through `tokenizers`' own normaliser, so the result is the same.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
     if not len(rows):
         return text
     composer = normalizers.NFC()
-    composed = [composer.normalize_str(one) for one in text.take(pa.array(rows)).to_pylist()]
+    composed = [composer.normalize_str(doubtful_text) for doubtful_text in text.take(pa.array(rows)).to_pylist()]
     return pa.compute.replace_with_mask(text, pa.array(doubtful), pa.array(composed, pa.large_string()))
 
 
@@ -36,7 +36,8 @@ def normalise(text: pa.LargeStringArray) -> pa.LargeStringArray:
 def inert() -> npt.NDArray[np.bool_]:
     """bool[0x110000]: code points that NFC leaves alone whatever stands around them.
 
-    By Python's tables; a code point they do not know is not inert, whatever a later Unicode says of it.
+    The table is made from Python's. A code point that Python does not know is not inert, because a later Unicode may
+    compose it.
     """
     table = np.zeros(CODE_POINTS, np.bool_)
     seconds = set(range(0x1161, 0x1176)) | set(range(0x11A7, 0x11C3))  # vowels and finals of Hangul

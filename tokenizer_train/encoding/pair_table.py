@@ -1,9 +1,9 @@
-"""The merge table: which rank a pair of symbols has, found with one look and no branch.
+"""The merge table: finds the rank of a pair of symbols with one lookup and no branch.
 
-A pair hashes to a bucket, the bucket's number says how far its pairs are moved, and no two pairs land in the same place:
-a perfect hash, made by trying numbers, largest bucket first (hash, displace and compress: Belazzougui, Botelho and
-Dietzfelbinger, 2009). Half of all questions are about pairs that have no rank; where collisions are searched through,
-each of those ends in a branch that nothing foretells. The trade: 280,000 merges take 0.05 s to place, and 4.1 MB.
+It is a perfect hash: a pair hashes to a bucket, the bucket's number says how far its pairs are moved, and no two pairs land
+in the same place. The numbers are found by trying, largest bucket first (hash, displace and compress: Belazzougui, Botelho
+and Dietzfelbinger, 2009). Half of all lookups are of pairs that have no rank; in a table that searches through collisions,
+each of those would end in a branch that cannot be predicted. The trade: 280,000 merges take 0.05 s to place, and 4.1 MB.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOW: Final = np.uint64((1 << RANK_BITS) - 1)
 def pair_table(
     left: npt.NDArray[np.int32], right: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint16]]:
-    """`(pairs, moves)` for `rank_of`: the pair at index i has rank i; of the same pair twice the later rank holds.
+    """`(pairs, moves)` for `rank_of`. The pair at index i has rank i; if a pair occurs twice, its later rank holds.
 
     `pairs` holds left << 44 | right << 24 | rank; symbols are below 2^20 - 1 and ranks below 2^24.
     """
@@ -69,8 +69,8 @@ def rank_of(pairs: npt.NDArray[np.uint64], moves: npt.NDArray[np.uint16], left: 
     """The rank of the pair of symbols; NO_RANK if it is not merged."""
     key = (np.uint64(left) << np.uint64(SYMBOL_BITS)) | np.uint64(right)
     hashed = _spread(key)
-    found = pairs[_slot(hashed, np.uint64(moves[_bucket(hashed, len(moves))]), len(pairs))]
-    return int(np.int64(found & _LOW)) if found >> _RANK == key else NO_RANK
+    entry = pairs[_slot(hashed, np.uint64(moves[_bucket(hashed, len(moves))]), len(pairs))]
+    return int(np.int64(entry & _LOW)) if entry >> _RANK == key else NO_RANK
 
 
 @kernel
@@ -86,7 +86,7 @@ def _place_all(
     pairs: npt.NDArray[np.uint64],
     moves: npt.NDArray[np.uint16],
 ) -> bool:
-    """Entries of one bucket stand together. False if a bucket finds no place for all of its own."""
+    """Places all entries, those of one bucket in a row; False if the entries of some bucket do not fit."""
     first = 0
     while first < len(entries):
         last = first

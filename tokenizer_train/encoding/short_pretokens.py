@@ -1,12 +1,12 @@
-"""Encoding many short pretokens at a time: four in turns, so that the waiting of one is the work of another.
+"""Encodes short pretokens, four in turns, so that the processor works on one while it waits for another.
 
-What one merge costs is waiting: for the lowest rank, for the pair's place in the cache, for a store that the next load
-reads. Four pretokens that know nothing of each other take these steps in turns, and the processor runs them over each
-other. A step has no branch but the one that ends a pretoken: both its ends have a symbol that merges with nothing.
-The lowest rank
-is looked for among all places, 16 at a time, so lanes of one round should be of one width. 0.2 µs a pretoken of up to
-16 bytes, where one after the other takes 0.5.
+A merge costs waiting: for the lowest rank, for the pair's place in the cache, for a store that the next load reads. Four
+independent pretokens, each in a *lane*, take these steps in turns, and the processor overlaps them. A step has no branch
+but the one that ends a pretoken, because both its ends have a symbol that merges with nothing. The lowest rank is looked
+for among all places, 16 at a time, so lanes of one round should have one width. A pretoken of up to 16 bytes takes 0.2 µs;
+one after the other they take 0.5 each.
 """
+# Tested in tests/tokenizer_train/encoding/test_encoder.py.
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from eyas.tokenizer_train.encoding.pair_table import NO_RANK, SYMBOL_BITS, rank_
 LANES: Final = 4
 WIDEST: Final = 64
 STRIDE: Final = 80
-"""Places of a lane: symbols stand from FIRST on, and one that is none before and behind them."""
+"""Places of a lane. Symbols stand from FIRST on, with NO_SYMBOL before and behind them."""
 FIRST: Final = 8
 PLACE_BITS: Final = 7
 NO_KEY: Final = 2**31 - 1
@@ -59,7 +59,7 @@ def fill_lane(
 
 @part
 def lowest_key(keys: npt.NDArray[np.int32], base: int, width: int) -> int:
-    """rank << PLACE_BITS | place of the pair that is merged next; NO_KEY if none is. `width`: a multiple of 16."""
+    """rank << PLACE_BITS | place of the pair to merge next; NO_KEY if there is none. `width` is a multiple of 16."""
     least = least_of_16(keys, base + FIRST)
     for place in range(16, width, 16):
         least = min(least, least_of_16(keys, base + FIRST + place))
@@ -67,10 +67,10 @@ def lowest_key(keys: npt.NDArray[np.int32], base: int, width: int) -> int:
 
 
 @part
-def merge_in_lane(
+def advance_lane(
     pairs: npt.NDArray[np.uint64],
     moves: npt.NDArray[np.uint16],
-    made: npt.NDArray[np.int32],
+    merged_ids: npt.NDArray[np.int32],
     key: int,
     base: int,
     symbols: npt.NDArray[np.int32],
@@ -78,11 +78,11 @@ def merge_in_lane(
     before: npt.NDArray[np.int32],
     after: npt.NDArray[np.int32],
 ) -> None:
-    """Merges the pair that `lowest_key` found."""
+    """Merges the pair of the lane at `base` that `lowest_key` found."""
     left = base + (key & ((1 << PLACE_BITS) - 1))
     gone = int(after[left])
     right, other = int(after[gone]), int(before[left])
-    symbol = int(made[key >> PLACE_BITS])
+    symbol = int(merged_ids[key >> PLACE_BITS])
     symbols[left] = symbol
     keys[gone] = NO_KEY
     after[left], before[right] = right, left
@@ -100,7 +100,7 @@ def read_lane(
     after: npt.NDArray[np.int32],
     ids: npt.NDArray[np.int32],
 ) -> int:
-    """Writes the symbols that are left to `ids`; how many there are."""
+    """Writes the symbols of the lane at `base` to `ids`, and returns how many there are."""
     place, count = base + FIRST, 0
     while place < base + FIRST + length:
         ids[count] = symbols[place]

@@ -1,6 +1,6 @@
 """Compares tokenizers on the same texts, group by group: one walk per tokenizer, sums only.
 
-Ratios whose parts are kept: everything in the report is a quotient of these sums. Memory holds one batch of text and one
+Every ratio in the report is a quotient of these sums. Memory holds one batch of text and one
 count per id and tokenizer, so it does not grow with the sample. Falcon-H1's authors found that no single one of these
 figures should choose a tokenizer; that is why there are several. Encoding takes nearly all the time: 40 MB/s where
 `Encoder` has a kernel for the tokenizer, 2 to 4 where it has none.
@@ -21,30 +21,31 @@ import pyarrow.compute as pc
 from eyas.errors import InputError
 from eyas.tokenizer_train.report.cuts import content_words, cut
 from eyas.tokenizer_train.report.digit_groups import DigitGroups, describe, digit_groups
+from eyas.tokenizer_train.report.fertility import Ratios
 from eyas.tokenizer_train.report.latex_cuts import LatexCuts, command_spans
 from eyas.tokenizer_train.report.loaded import LoadedTokenizer
 from eyas.tokenizer_train.report.overlap import Overlap, overlaps
 from eyas.tokenizer_train.report.token_use import TokenUse, token_use
 
 ALPHA = 2.5
-"""Of the Rényi entropy: where Zouhar et al. 2023 (arXiv:2306.16842) found it to go best with translation quality."""
+"""The order of the Rényi entropy that goes best with translation quality (Zouhar et al. 2023, arXiv:2306.16842)."""
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Texts that are measured together. `name` is the key everywhere, `title` what people read."""
+    """Texts that are measured together. `name` is the key in the JSON, `title` what people read."""
 
     name: str
     title: str
     kind: Literal["language", "code", "math"]
     rest: bool = False
-    """Whether it holds what is in no group of its own (other languages, unlabelled text)."""
+    """Whether it holds what has no group of its own (other languages, unlabelled text)."""
 
 
 @dataclass
-class Figures:
-    """Sums over the texts of one group, and what they give."""
+class Figures(Ratios):
+    """Sums over the texts of one group, and the ratios that they give."""
 
     documents: int = 0
     bytes: int = 0
@@ -52,7 +53,7 @@ class Figures:
     words: int = 0
     tokens: int = 0
     exact_words: int = 0
-    """Words of texts that come back byte by byte: only there it is known where tokens cut."""
+    """Words of texts that come back byte by byte: only in these texts it is known where tokens cut."""
     cut_words: int = 0
     """Of these, how many are cut into two tokens or more."""
     whole_words: int = 0
@@ -60,53 +61,42 @@ class Figures:
     changed: int = 0
     """Texts that do not come back from encoding and decoding."""
     renyi: float = 0.0
-    """Rényi entropy of the token distribution by that of a uniform one over the vocabulary, 0 to 1."""
+    """Rényi entropy of the token distribution, divided by that of a uniform one over the vocabulary: 0 to 1."""
     squares: float = 0.0
     """Sum over texts of (bytes - bytes_per_token * tokens)^2, for the sampling error."""
 
     @property
-    def bytes_per_token(self) -> float:
-        """Higher is better."""
-        return self.bytes / max(self.tokens, 1)
-
-    @property
-    def tokens_per_word(self) -> float:
-        """Fertility: lower is better."""
-        return self.tokens / max(self.words, 1)
-
-    @property
     def cut_share(self) -> float | None:
-        """Share of words cut; None if no text comes back byte by byte, or there are no words."""
+        """Share of words that are cut; None if no text comes back byte by byte, or there are no words."""
         return self.cut_words / self.exact_words if self.exact_words else None
 
     @property
     def whole_share(self) -> float | None:
-        """Share of words that are one token; None as above."""
+        """Share of words that are one token; None as in `cut_share`."""
         return self.whole_words / self.exact_words if self.exact_words else None
 
     @property
     def relative_error(self) -> float:
-        """Standard error of bytes per token over documents, relative: how far another sample would be off."""
+        """Relative standard error of bytes per token over documents: how far another sample would be off."""
         return math.sqrt(self.squares) / max(self.bytes, 1)
 
     def to_json(self) -> dict[str, Any]:
         """The sums and the ratios."""
         sums = {name: value for name, value in asdict(self).items() if name != "squares"}
-        names = (
-            *("bytes_per_token", "characters_per_token", "tokens_per_word"),
-            *("cut_share", "whole_share", "relative_error"),
-        )
-        return {**sums, **{name: getattr(self, name) for name in names}}
-
-    @property
-    def characters_per_token(self) -> float:
-        """Code points per token; higher is better."""
-        return self.characters / max(self.tokens, 1)
+        return {
+            **sums,
+            "bytes_per_token": self.bytes_per_token,
+            "characters_per_token": self.characters / max(self.tokens, 1),
+            "tokens_per_word": self.tokens_per_word,
+            "cut_share": self.cut_share,
+            "whole_share": self.whole_share,
+            "relative_error": self.relative_error,
+        }
 
 
 @dataclass
 class TokenizerFigures:
-    """All that is measured of one tokenizer."""
+    """All figures of one tokenizer."""
 
     loaded: LoadedTokenizer
     groups: dict[str, Figures]
@@ -123,7 +113,7 @@ class TokenizerFigures:
             "vocab_size": self.loaded.vocab_size,
             "groups": {name: figures.to_json() for name, figures in self.groups.items()},
             "tokens": self.use.to_json(self.loaded),
-            "numbers": {"rule": describe(self.digits), "lengths": [one.to_json() for one in self.digits]},
+            "numbers": {"rule": describe(self.digits), "lengths": [lengths.to_json() for lengths in self.digits]},
             "latex": self.latex.to_json(self.loaded),
         }
 
@@ -143,13 +133,13 @@ def compare(
     texts: Callable[[Group], Iterable[pa.LargeStringArray]],
     progress: Callable[[str, int], None] = lambda label, size: None,
 ) -> Comparison:
-    """Measures each tokenizer on the `texts` of each group; `progress` hears of bytes done.
+    """Measures each tokenizer on the `texts` of each group. `progress` gets a tokenizer's label and bytes done.
 
     Raises ValueError if there is no tokenizer, or no text in any group.
     """
     if not loaded:
         raise InputError("no tokenizer to measure: name at least one")
-    measured = [_measure(one, groups, texts, progress) for one in loaded]
+    measured = [_measure(tokenizer, groups, texts, progress) for tokenizer in loaded]
     if not measured[0].groups[ALL].tokens:
         raise InputError("no text to measure on: every group is empty")
     return Comparison(list(groups), measured, overlaps(loaded))
@@ -163,7 +153,7 @@ def _measure(
 ) -> TokenizerFigures:
     size = max(len(loaded.tokens), loaded.vocab_size)
     total, latex = np.zeros(size, np.int64), LatexCuts()
-    found: dict[str, Figures] = {}
+    by_group: dict[str, Figures] = {}
     for group in groups:
         figures, counts = Figures(), np.zeros(size, np.int64)
         pairs: list[npt.NDArray[np.int64]] = []
@@ -172,22 +162,22 @@ def _measure(
             counts += np.bincount(ids.values.to_numpy(zero_copy_only=False), minlength=size)
             pairs.append(_add(figures, loaded, text, ids))
             if group.kind == "math":
-                commands = command_spans(text)
-                latex.add(loaded, ids, commands, cut(loaded, text, ids, commands[1]))
+                names, spans = command_spans(text)
+                latex.add(loaded, ids, names, cut(loaded, text, ids, spans))
             progress(loaded.label, int(pairs[-1][0].sum()))
         figures.renyi = renyi_efficiency(counts, loaded.vocab_size)
         figures.squares = _squares(pairs, figures.bytes_per_token)
-        found[group.name] = figures
+        by_group[group.name] = figures
         total += counts
-    found[ALL] = together(found.values())
-    found[ALL].renyi = renyi_efficiency(total, loaded.vocab_size)
-    return TokenizerFigures(loaded, found, token_use(loaded, total), digit_groups(loaded), latex)
+    by_group[ALL] = together(by_group.values())
+    by_group[ALL].renyi = renyi_efficiency(total, loaded.vocab_size)
+    return TokenizerFigures(loaded, by_group, token_use(loaded, total), digit_groups(loaded), latex)
 
 
 def _add(
     figures: Figures, loaded: LoadedTokenizer, text: pa.LargeStringArray, ids: pa.LargeListArray
 ) -> npt.NDArray[np.int64]:
-    """Adds some texts to the sums; int64[2, texts]: the bytes and tokens of each."""
+    """Adds some texts to the sums, and returns the bytes and tokens of each: int64[2, texts]."""
     spans = content_words(text)
     cuts = cut(loaded, text, ids, spans)
     sizes = pc.binary_length(text).to_numpy(zero_copy_only=False)
@@ -207,7 +197,7 @@ def _add(
 def _changed(
     loaded: LoadedTokenizer, text: pa.LargeStringArray, ids: pa.LargeListArray, suspects: npt.NDArray[np.int64]
 ) -> int:
-    """How many of the texts that are not their tokens' bytes are not what the decoder makes of them either."""
+    """How many of the texts, none of which is its tokens' bytes, differ from their decoded tokens too."""
     if len(suspects) == 0:
         return 0
     rows = pa.array(suspects)
@@ -232,7 +222,7 @@ def together(parts: Iterable[Figures]) -> Figures:
 def renyi_efficiency(counts: npt.NDArray[np.int64], vocab_size: int, alpha: float = ALPHA) -> float:
     """H_alpha(p) / log V, with p the share of each token in the text: 1 if all V tokens are equally frequent.
 
-    A few tokens that are everywhere lower it, and so do tokens that are nowhere. 0 for no text.
+    A few tokens that are everywhere lower it, and so do tokens that are nowhere. No text gives 0.
     """
     total = counts.sum()
     if total == 0 or vocab_size < 2:
@@ -242,6 +232,6 @@ def renyi_efficiency(counts: npt.NDArray[np.int64], vocab_size: int, alpha: floa
 
 
 def mean_ratio(figures: Mapping[str, Figures], names: Sequence[str]) -> float | None:
-    """Bytes per token averaged over groups, each counting alike; None if there are none."""
-    found = [figures[name].bytes_per_token for name in names if figures[name].tokens]
-    return sum(found) / len(found) if found else None
+    """Bytes per token averaged over groups with equal weights; None if no group has text."""
+    ratios = [figures[name].bytes_per_token for name in names if figures[name].tokens]
+    return sum(ratios) / len(ratios) if ratios else None

@@ -1,8 +1,7 @@
-"""How tokens cut spans of text: words, commands. One walk over ids and bytes together.
+"""How tokens cut spans of text (words, commands), by one walk over ids and bytes together.
 
-The walk checks every byte on its way, so it also tells whether the tokens of a text, joined, are that text. Where they
-are not (a tokenizer that normalises), nothing is said about the spans of that text. 200 MB/s on one core, where
-encoding runs at 2 to 40.
+The walk compares every byte, so it also finds whether the tokens of a text, joined, are that text. Where they are not
+(the tokenizer normalises), the spans of that text do not count. 200 MB/s on one core, where encoding runs at 2 to 40.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _BLANK: Final = 0x20
 
 @dataclass(frozen=True)
 class Spans:
-    """Stretches of texts in ascending order, without overlap: span s is bytes `start[s]:end[s]` of the data buffer."""
+    """Spans of texts in ascending order, without overlap: span s is bytes `start[s]:end[s]` of the data buffer."""
 
     start: Numbers
     end: Numbers
@@ -36,20 +35,20 @@ class Spans:
 
 @dataclass(frozen=True)
 class Cuts:
-    """What a tokenizer makes of spans; of a text that does not come back byte by byte, all is 0."""
+    """How a tokenizer cuts spans; for a text that does not come back byte by byte, everything is 0."""
 
     exact: npt.NDArray[np.bool_]
-    """Per text: its tokens, joined, are its bytes."""
+    """Per text: whether its tokens, joined, are its bytes."""
     pieces: npt.NDArray[np.int32]
-    """Per span: how many tokens it touches. 1: it is not cut."""
+    """Per span: how many tokens it touches; 1 if it is not cut."""
     alone: npt.NDArray[np.bool_]
-    """Per span: it is one token, which holds nothing else but white space before it."""
+    """Per span: whether it is one token, which holds nothing else but white space before it."""
     first: Numbers
-    """Per span: where its first token is among all ids."""
+    """Per span: the place of its first token among all ids."""
 
 
 def content_words(text: pa.LargeStringArray) -> Spans:
-    """The words of `eyas.text_kernels.words.words` that hold a letter, a number or an ideograph: punctuation is none.
+    """The words of `eyas.text_kernels.words.words` that hold a letter, a number or an ideograph, so not punctuation.
 
     One rule for all scripts: runs of letters and numbers are words, and each Han character and each kana is one.
     """
@@ -68,7 +67,7 @@ def cut(loaded: LoadedTokenizer, text: pa.LargeStringArray, ids: pa.LargeListArr
     cuts = Cuts(
         np.zeros(len(text), np.bool_), np.zeros(count, np.int32), np.zeros(count, np.bool_), np.zeros(count, np.int64)
     )
-    # Copies: read-only views would be another signature, hence a second compilation.
+    # Copied, because read-only views would be another signature, hence a second compilation.
     flat = np.array(ids.values.to_numpy(zero_copy_only=False), np.uint32)
     where = np.array(ids.offsets.to_numpy(zero_copy_only=False), np.int64)
     tokens = (loaded.data, loaded.offsets, loaded.adds_space)
@@ -106,7 +105,7 @@ def _cut(
     alone: npt.NDArray[np.bool_],
     first: Numbers,
 ) -> None:
-    """Fills the last four."""
+    """Fills `exact`, `pieces`, `alone` and `first`."""
     for document in range(len(offsets) - 1):
         position, stop = offsets[document], offsets[document + 1]
         span, last_span = doc_offsets[document], doc_offsets[document + 1]
@@ -114,7 +113,7 @@ def _cut(
         for number in range(id_offsets[document], id_offsets[document + 1]):
             token = ids[number]
             byte, token_end = token_offsets[token], token_offsets[token + 1]
-            # The space that is put before the text is no byte of it.
+            # The space that the tokenizer puts before the text is no byte of it.
             if adds_space and number == id_offsets[document] and byte < token_end and token_data[byte] == _BLANK:
                 byte += 1
             begin = position

@@ -1,8 +1,8 @@
-"""How a tokenizer cuts whole numbers: into how many tokens, where, and whether all numbers of a length alike.
+"""How a tokenizer cuts whole numbers: into how many tokens, where, and whether it cuts all numbers of a length alike.
 
 Arithmetic is learned more easily where equal places fall on equal tokens (Singh and Strouse 2024, arXiv:2402.14903:
-groups of three from the right against from the left). Up to three digits all numbers are tried, above that 1,000
-drawn by lot: 6,000 encodings in all, 0.1 s.
+groups of three from the right against from the left). All numbers of up to three digits are tried, and 1,000 random ones
+of each greater length: 6,000 encodings in all, 0.1 s.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BEFORE = "x = "
 
 @dataclass(frozen=True)
 class DigitGroups:
-    """What becomes of the numbers with so many digits."""
+    """How the numbers of one length are cut."""
 
     digits: int
     numbers: int
@@ -36,11 +36,11 @@ class DigitGroups:
     least: int
     most: int
     cut: tuple[int, ...]
-    """The commonest cut, as digits per token: 1234 as 1|234 is (1, 3)."""
+    """The most frequent cut, as digits per token: 1234 as 1|234 is (1, 3)."""
     share: float
-    """How many of the numbers are cut like that; 1: all alike."""
+    """Share of the numbers that are cut like that; 1 if all are."""
     same_in_text: float
-    """Share that is cut in the same places after `x = `."""
+    """Share of the numbers that are cut in the same places after `x = `."""
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object."""
@@ -49,19 +49,19 @@ class DigitGroups:
 
 def digit_groups(loaded: LoadedTokenizer) -> list[DigitGroups]:
     """One entry for each length from 1 to 8 digits. Numbers do not begin with 0."""
-    found = []
+    groups = []
     for digits in range(1, LONGEST + 1):
         numbers = _numbers(digits)
         bare = [_cut_of(loaded, ids, number, 0) for ids, number in zip(loaded.ids(numbers), numbers, strict=True)]
         texts = [_BEFORE + number for number in numbers]
         inside = [_cut_of(loaded, ids, text, len(_BEFORE)) for ids, text in zip(loaded.ids(texts), texts, strict=True)]
         cut, count = Counter(bare).most_common(1)[0]
-        sizes = [len(one) for one in bare]
+        sizes = [len(pieces) for pieces in bare]
         same = sum(a == b for a, b in zip(bare, inside, strict=True))
         total = len(numbers)
         figures = (sum(sizes) / total, min(sizes), max(sizes))
-        found.append(DigitGroups(digits, total, *figures, cut, count / total, same / total))
-    return found
+        groups.append(DigitGroups(digits, total, *figures, cut, count / total, same / total))
+    return groups
 
 
 def _numbers(digits: int) -> list[str]:

@@ -1,8 +1,8 @@
-"""Short pieces of the corpus as each tokenizer cuts them: what no figure shows.
+"""Examples for the page: short pieces of the corpus as each tokenizer cuts them.
 
 The pieces are the first that read well (a paragraph of letters, lines of code, a line full of commands), so the same
-corpus gives the same page. What is invisible is written out: bytes that are no whole character as ⟨E4⟩, control and
-format characters by their number. About 4 KB of page per piece and tokenizer.
+corpus gives the same page. Invisible characters are written out: bytes that are no whole character as ⟨E4⟩, control and
+format characters by their number. A piece takes about 4 KB of page for each tokenizer.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LATEX = (
     r"\[ E = \frac{1}{2}mv^2, \qquad \lim_{x \to \infty} \sqrt[3]{x} = \infty, \quad \alpha \leq \int_0^1 f(x)\,dx \]"
 )
 _LANGUAGES = ("en", "de", "ru", "ar", "hi", "zh", "ja", "ko", "fr", "es", "th", "vi")
-"""Those shown first, if the corpus has them: as many scripts as possible."""
+"""Languages that are shown first, if the corpus has them: as many scripts as possible."""
 _CODE = ("Python", "JavaScript", "C++", "C", "Java", "Rust", "Go")
 _SHOWN_LANGUAGES, _SHOWN_CODE = 8, 2
 _LOOKED = 400
-"""Texts looked through for a piece that reads well."""
+"""Texts to look through for a piece that reads well."""
 _LEAST, _MOST = 140, 240
-"""Bytes that a piece has at least, characters that it has at most."""
+"""The least bytes and the most characters of a piece."""
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
@@ -37,14 +37,14 @@ def examples(sample: Sample, loaded: Sequence[LoadedTokenizer]) -> list[dict[str
     pieces = [(group.title, text) for group in _chosen(sample.groups) if (text := _piece(sample, group))]
     pieces += [("numbers", NUMBERS), ("LaTeX", LATEX)]
     texts = [text for _, text in pieces]
-    by_tokenizer = [one.ids(texts) for one in loaded]
+    by_tokenizer = [tokenizer.ids(texts) for tokenizer in loaded]
     return [
         {
             "title": title,
             "bytes": len(text.encode()),
             "cuts": [
-                {"label": one.label, "count": len(ids[i]), "tokens": tokens(one, ids[i])}
-                for one, ids in zip(loaded, by_tokenizer, strict=True)
+                {"label": tokenizer.label, "count": len(ids[i]), "tokens": tokens(tokenizer, ids[i])}
+                for tokenizer, ids in zip(loaded, by_tokenizer, strict=True)
             ],
         }
         for i, (title, text) in enumerate(pieces)
@@ -57,13 +57,13 @@ def tokens(loaded: LoadedTokenizer, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def visible(token: bytes | None) -> str:
-    """A token with nothing invisible left: spaces as ·, line breaks as ⏎, tabs as →, lone bytes in hexadecimal."""
+    """The token with everything visible: spaces as ·, line breaks as ⏎, tabs as →, lone bytes in hexadecimal."""
     if token is None:
         return "⟨control⟩"
-    # surrogateescape marks each byte that is no part of a character.
+    # surrogateescape marks each byte that belongs to no character.
     text = token.decode(errors="surrogateescape")
     shown = "".join(_visible(char) for char in text)
-    # A mark would sit on the token before it.
+    # Without the circle, a mark would combine with the token before it.
     return "◌" + shown if text and unicodedata.category(text[0]).startswith("M") else shown
 
 
@@ -81,10 +81,10 @@ def _visible(char: str) -> str:
 
 
 def _chosen(groups: Sequence[Group]) -> list[Group]:
-    own = [group for group in groups if not group.rest]
-    languages = _preferred([g for g in own if g.kind == "language"], _LANGUAGES)[:_SHOWN_LANGUAGES]
-    code = _preferred([g for g in own if g.kind == "code"], _CODE)[:_SHOWN_CODE]
-    return [*languages, *code, *(group for group in own if group.kind == "math")]
+    labelled = [group for group in groups if not group.rest]
+    languages = _preferred([g for g in labelled if g.kind == "language"], _LANGUAGES)[:_SHOWN_LANGUAGES]
+    code = _preferred([g for g in labelled if g.kind == "code"], _CODE)[:_SHOWN_CODE]
+    return [*languages, *code, *(group for group in labelled if group.kind == "math")]
 
 
 def _preferred(groups: Sequence[Group], wanted: Sequence[str]) -> list[Group]:
@@ -109,10 +109,9 @@ def _piece(sample: Sample, group: Group) -> str:
 
 
 def _prose(text: str) -> Iterator[tuple[float, str]]:
-    """Paragraphs, by their share of letters; 1 is enough."""
+    """Paragraphs with their share of letters as a score; 1 is enough."""
     for paragraph in islice(text.split("\n"), 200):
-        line = paragraph.strip()
-        line = _short(line)
+        line = _short(paragraph.strip())
         if len(line.encode()) < _LEAST:
             continue
         letters = sum(unicodedata.category(char)[0] in "LM" or char == " " for char in line)
@@ -120,7 +119,7 @@ def _prose(text: str) -> Iterator[tuple[float, str]]:
 
 
 def _code(text: str) -> Iterator[tuple[float, str]]:
-    """Lines from the middle that begin where a block does; the more letters and brackets beside comments, the better."""
+    """Blocks of six lines from the middle of the text; indented ones score high, ones with comments low."""
     lines = text.split("\n")
     for start in range(len(lines) // 4, len(lines) - 6):
         block = lines[start : start + 6]
@@ -137,14 +136,14 @@ def _code(text: str) -> Iterator[tuple[float, str]]:
 
 
 def _math(text: str) -> Iterator[tuple[float, str]]:
-    """Lines with different commands: eight are enough."""
+    """Lines with their number of different commands as a score; eight are enough."""
     for paragraph in islice(text.split("\n"), 2000):
         line = paragraph.strip()
         if "$" in line or "\\(" in line or "\\[" in line or line.startswith("\\"):
             line = _short(line)
-            found = len(set(_COMMAND.findall(line)))
-            if len(line.encode()) >= _LEAST // 2 and found >= 2:
-                yield found / 8, line
+            commands = len(set(_COMMAND.findall(line)))
+            if len(line.encode()) >= _LEAST // 2 and commands >= 2:
+                yield commands / 8, line
 
 
 def _short(line: str) -> str:

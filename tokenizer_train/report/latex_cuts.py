@@ -1,13 +1,14 @@
 r"""How a tokenizer cuts the LaTeX commands that mathematics really uses.
 
-A command that is one token is read and written in one step. One that begins with the token of another command is
-worse than any other cut: `\infty` as `\in` + `fty` says "element of" first. Commands are found as TeX does: a
-backslash and letters, where `\\` is a line break and begins none. Memory is bounded by the number of distinct commands.
+A command that is one token is read and written in one step. A command that begins with the token of another command is
+worse than any other cut: `\infty` as `\in` + `fty` says "element of" first. Commands are found as TeX finds them: a
+backslash and letters, where `\\` is a line break and begins none. Memory grows with the number of distinct commands.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +24,9 @@ _OTHER = re.compile(rb"\s*(\\[A-Za-z]+)")
 LISTED = 60
 """Commands that are listed one by one, the most frequent first."""
 SEEN = 5
-"""A command counts among the distinct ones from so many occurrences on: the rest are typing errors and private macros."""
+"""Occurrences from which a command counts among the distinct ones. The rest are typing errors and private macros."""
 _MOST = 200_000
-"""Distinct commands that are kept count of."""
+"""The most distinct commands that are counted."""
 
 
 @dataclass
@@ -35,13 +36,13 @@ class Command:
     count: int = 0
     """Occurrences in texts that come back byte by byte."""
     whole: int = 0
-    """Those that are one token, white space before it at most."""
+    """Occurrences that are one token, with at most white space before the command."""
     other: int = 0
-    """Those that are cut, and whose first token is another command."""
+    """Occurrences that are cut, and whose first token is another command."""
 
     @property
     def is_whole(self) -> bool:
-        """One token in half of its occurrences at least."""
+        """Whether at least half of its occurrences are one token."""
         return self.count > 0 and 2 * self.whole >= self.count
 
 
@@ -51,9 +52,8 @@ class LatexCuts:
 
     commands: dict[str, Command] = field(default_factory=dict)
 
-    def add(self, loaded: LoadedTokenizer, ids: pa.LargeListArray, found: tuple[list[str], Spans], cuts: Cuts) -> None:
-        """Adds some texts: `found` as `command_spans` gives it, `cuts` those of its spans."""
-        names, _ = found
+    def add(self, loaded: LoadedTokenizer, ids: pa.LargeListArray, names: Sequence[str], cuts: Cuts) -> None:
+        """Adds the commands `names` of some texts, as from `command_spans`, with the cuts of their spans."""
         flat = ids.values.to_numpy(zero_copy_only=False)
         for i, name in enumerate(names):
             pieces = int(cuts.pieces[i])
@@ -68,11 +68,11 @@ class LatexCuts:
 
     @property
     def occurrences(self) -> int:
-        """Commands read, repetitions counted."""
+        """All occurrences of commands."""
         return sum(command.count for command in self.commands.values())
 
     def ranked(self) -> list[tuple[str, Command]]:
-        """The commands, the most frequent first."""
+        """The commands in the order of their frequency, the most frequent first."""
         return sorted(self.commands.items(), key=lambda item: (-item[1].count, item[0]))
 
     def to_json(self, loaded: LoadedTokenizer) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class LatexCuts:
 
 
 def _shown(loaded: LoadedTokenizer, command: str) -> list[str]:
-    """The tokens of a command that stands alone; the space that a tokenizer puts before every text is left out."""
+    """The tokens of a command that stands alone, without the space that a tokenizer puts before every text."""
     pieces = loaded.pieces(loaded.ids([command])[0])
     if loaded.adds_space and pieces and pieces[0].startswith(b" "):
         pieces = [pieces[0][1:], *pieces[1:]]
@@ -111,7 +111,7 @@ def _shown(loaded: LoadedTokenizer, command: str) -> list[str]:
 
 
 def command_spans(text: pa.LargeStringArray) -> tuple[list[str], Spans]:
-    """The commands of each text, and where they are in its data buffer."""
+    """The commands of the texts, and where they are in the data buffer."""
     data, offsets = buffers(text)
     whole = memoryview(data)  # type: ignore[arg-type]
     names: list[str] = []

@@ -1,8 +1,8 @@
-"""A tokenizer as a comparison sees it: its encoder, and the bytes of all its tokens in one array.
+"""A tokenizer loaded for comparison: its encoder, and the bytes of all its tokens in one array.
 
-With the bytes at hand, kernels tell where tokens begin and end in a text without a Python string per token: 0.1 s
-for 20 MB of text. The trade: a vocabulary whose tokens have no bytes of their own (WordPiece, Unigram without byte
-fallback) cannot be compared, and `token_bytes` says so.
+From these bytes, kernels find where tokens begin and end in a text without a Python string per token: 0.1 s for 20 MB of
+text. The trade: a vocabulary whose tokens have no bytes of their own (WordPiece, Unigram without byte fallback) cannot
+be compared, and `token_bytes` refuses it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from eyas.errors import InputError
 from eyas.tokenizer_train.encoding.encoder import Encoder
 from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
 
-_SAID_BY_NO_NAME = {"tokenizer.json", "tokenizer.model", "tokenizer", "package", "models", "data", "resources"}
-"""Parts of a path that tell no tokenizer from another."""
+_COMMON_NAMES = {"tokenizer.json", "tokenizer.model", "tokenizer", "package", "models", "data", "resources"}
+"""Parts of a path that do not distinguish tokenizers."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LoadedTokenizer:
 
     @classmethod
     def read(cls, path: str | Path, label: str) -> LoadedTokenizer:
-        """Reads any format of `formats.read_tokenizer`; ValueError, naming the path, for anything else."""
+        """Reads any format of `formats.read_tokenizer`; InputError with the path for anything else."""
         tokenizer = read_tokenizer(path)
         try:
             return cls.of(tokenizer, label, str(path))
@@ -51,7 +51,7 @@ class LoadedTokenizer:
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, label: str, path: str = "") -> LoadedTokenizer:
-        """The same from a tokenizer in memory."""
+        """Loads a tokenizer in memory."""
         tokens = [_spaces(tokenizer, number, token) for number, token in enumerate(token_bytes(tokenizer))]
         lengths = np.array([len(token or b"") for token in tokens], np.int64)
         data = np.frombuffer(b"".join(token or b"" for token in tokens), np.uint8)
@@ -68,48 +68,48 @@ class LoadedTokenizer:
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of a few texts."""
-        found: list[list[int]] = self.encoder.encode(pa.array(texts, pa.large_string())).to_pylist()
-        return found
+        ids: list[list[int]] = self.encoder.encode(pa.array(texts, pa.large_string())).to_pylist()
+        return ids
 
     def pieces(self, ids: Sequence[int]) -> list[bytes]:
-        """The bytes of each id, nothing for control tokens."""
+        """The bytes of each id; b"" for control tokens."""
         return [self.tokens[token] or b"" for token in ids]
 
 
 def _spaces(tokenizer: Tokenizer, number: int, token: bytes | None) -> bytes | None:
-    """Gemma's runs of spaces are added tokens, spelled with U+2581: what they stand for, its decoder says."""
+    """Gemma's runs of spaces are added tokens, spelled with U+2581. The decoder gives what they stand for."""
     if token is None or "\u2581".encode() not in token:
         return token
     return str(tokenizer.decode([number], skip_special_tokens=False)).encode()
 
 
 def labels(paths: Sequence[str]) -> list[str]:
-    """A short name for each path, all different: its last telling part, and as many before it as are needed."""
-    parts = {path: _telling(path) for path in paths}
-    found = {path: _tail(own, 2 if own[-1].isdigit() else 1) for path, own in parts.items()}
+    """A short name for each path, all different: its last distinctive part, and as many parts before it as needed."""
+    parts = {path: _distinctive_parts(path) for path in paths}
+    by_path = {path: _tail(own_parts, 2 if own_parts[-1].isdigit() else 1) for path, own_parts in parts.items()}
     for length in range(2, max(map(len, parts.values()), default=0) + 1):
-        names = list(found.values())
-        for path, name in list(found.items()):
+        names = list(by_path.values())
+        for path, name in list(by_path.items()):
             if names.count(name) > 1:
-                found[path] = _tail(parts[path], length)
-    return _numbered([found[path] for path in paths])
+                by_path[path] = _tail(parts[path], length)
+    return _numbered([by_path[path] for path in paths])
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """The same, with a number behind what still occurs twice: one path given twice, or hidden characters."""
-    found: list[str] = []
+    """Adds a number to a name that still occurs twice: a path was given twice, or holds hidden characters."""
+    numbered: list[str] = []
     for name in names:
         number, new = 1, name
-        while new in found:
+        while new in numbered:
             number += 1
             new = f"{name} ({number})"
-        found.append(new)
-    return found
+        numbered.append(new)
+    return numbered
 
 
-def _telling(path: str) -> list[str]:
-    own = [part for part in Path(path).parts if part not in ("/", ".", "..")]
-    kept = [part for part in own if part not in _SAID_BY_NO_NAME] or own or [path]
+def _distinctive_parts(path: str) -> list[str]:
+    parts = [part for part in Path(path).parts if part not in ("/", ".", "..")]
+    kept = [part for part in parts if part not in _COMMON_NAMES] or parts or [path]
     for ending in (".json", ".tiktoken", ".model"):
         kept[-1] = kept[-1].removesuffix(ending) or kept[-1]
     return ["".join(c if c.isprintable() else "\ufffd" for c in part) for part in kept]

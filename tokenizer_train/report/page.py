@@ -1,8 +1,9 @@
-"""The page of a comparison: what the template shows, and its plots.
+"""The page of a comparison: the values that the template shows, and its plots.
 
-It answers in this order: which tokenizer says more with fewer tokens, in which language; what it does to numbers and
-LaTeX; which tokens it wastes; what it costs in a model. About 400 KB for four tokenizers and 43 groups.
+The page answers in this order: which tokenizer needs fewer tokens, in which language; how it cuts numbers and LaTeX; which
+tokens it wastes; what it costs in a model. About 400 KB for four tokenizers and 43 groups.
 """
+# Tested in tests/tokenizer_train/report/test_report.py.
 
 from __future__ import annotations
 
@@ -17,8 +18,8 @@ from eyas.tokenizer_train.report.comparison import ALL, TokenizerFigures
 from eyas.tokenizer_train.report.digit_groups import LONGEST, DigitGroups, describe
 from eyas.tokenizer_train.report.examples import examples, tokens
 from eyas.tokenizer_train.report.latex_cuts import LatexCuts
+from eyas.tokenizer_train.report.measured import Measured, middle
 from eyas.tokenizer_train.report.price import FALCON_H1, Price, prices
-from eyas.tokenizer_train.report.report import Measured, middle
 from eyas.tokenizer_train.report.tables import MEASURES, Measure, heat, tables
 
 TEMPLATE = "tokenizer.html.jinja"
@@ -31,8 +32,8 @@ _DIGITS = "12345678"
 _PRICE = Measure("price", "Price", "lower", "", lambda figures: None, lambda value: f"{value:.2f}×", 0.5)
 
 
-def render(found: Measured) -> str:
-    """The page."""
+def render(measured: Measured) -> str:
+    """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -46,7 +47,7 @@ def render(found: Measured) -> str:
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["share"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["big"] = big
-    return environment.get_template(TEMPLATE).render(**context(found))
+    return environment.get_template(TEMPLATE).render(**context(measured))
 
 
 def big(number: float) -> str:
@@ -56,53 +57,55 @@ def big(number: float) -> str:
     return f"{number / 1e6:,.0f} M" if number < 1e9 else f"{number / 1e9:,.1f} B"
 
 
-def context(found: Measured) -> dict[str, Any]:
-    """Everything the template shows."""
-    comparison, sample = found.comparison, found.sample
-    own = comparison.tokenizers
-    loaded = [one.loaded for one in own]
+def context(measured: Measured) -> dict[str, Any]:
+    """Everything that the template shows."""
+    comparison, sample = measured.comparison, measured.sample
+    tokenizers = comparison.tokenizers
+    loaded = [one.loaded for one in tokenizers]
     return {
         "labels": [one.label for one in loaded],
         "paths": [one.path for one in loaded],
         "colours": COLOURS,
-        "corpora": found.corpora,
-        "limits": found.limits,
+        "corpora": measured.corpora,
+        "limits": measured.limits,
         "groups": [
             (g, sample.documents[g.name], sample.bytes[g.name], sample.of_bytes[g.name]) for g in comparison.groups
         ],
         "unreadable": sample.unreadable,
-        "all": [one.groups[ALL] for one in own],
-        "several": len(own) > 1,
-        "summary": _summary(found),
-        "middle": middle(found.widths),
+        "all": [one.groups[ALL] for one in tokenizers],
+        "several": len(tokenizers) > 1,
+        "summary": _summary(measured),
+        "middle": middle(measured.widths),
         "tables": tables(comparison),
-        "language_plot": _ratio_plot(found, "language"),
-        "code_plot": _ratio_plot(found, "code"),
-        "rules": [describe(one.digits) for one in own],
-        "numbers": [_numbers([one.digits[i] for one in own]) for i in range(LONGEST)],
-        "latex": _latex(own) if any(one.latex.occurrences for one in own) else None,
-        "infty": [_alone(one, r"\infty") for one in own],
-        "use": [_use(one) for one in own],
-        "overlap": [comparison.overlap[i : i + len(own)] for i in range(0, len(own) ** 2, len(own))],
-        "widths": [_width(found, width) for width in found.widths],
-        "price_plot": _price_plot(found) if len(own) > 1 else "",
+        "language_plot": _ratio_plot(measured, "language"),
+        "code_plot": _ratio_plot(measured, "code"),
+        "rules": [describe(one.digits) for one in tokenizers],
+        "numbers": [_numbers([one.digits[i] for one in tokenizers]) for i in range(LONGEST)],
+        "latex": _latex(tokenizers) if any(one.latex.occurrences for one in tokenizers) else None,
+        "infty": [_alone(one, r"\infty") for one in tokenizers],
+        "use": [_use(one) for one in tokenizers],
+        "overlap": [
+            comparison.overlap[i : i + len(tokenizers)] for i in range(0, len(tokenizers) ** 2, len(tokenizers))
+        ],
+        "widths": [_width(measured, width) for width in measured.widths],
+        "price_plot": _price_plot(measured) if len(tokenizers) > 1 else "",
         "examples": examples(sample, loaded),
     }
 
 
-def _summary(found: Measured) -> list[dict[str, Any]]:
-    """Rows of the first table: its columns are coloured downwards, tokenizers being its rows."""
-    rows = found.summary()
+def _summary(measured: Measured) -> list[dict[str, Any]]:
+    """Rows of the first table. Tokenizers are its rows, so colours compare along its columns."""
+    rows = measured.summary()
     columns = {
         name: heat([row[name] for row in rows], MEASURES[0])
         for name in ("english", "other_languages", "code", "mathematics")
     }
     columns["relative_price"] = heat([row["relative_price"] for row in rows], _PRICE)
-    whole = []
-    for one, row in zip(found.comparison.tokenizers, rows, strict=True):
+    summary = []
+    for one, row in zip(measured.comparison.tokenizers, rows, strict=True):
         latex = one.latex
         seen = latex.occurrences
-        whole.append(
+        summary.append(
             {
                 "name": row["name"],
                 "vocab_size": row["vocab_size"],
@@ -112,24 +115,26 @@ def _summary(found: Measured) -> list[dict[str, Any]]:
                 "documents": one.groups[ALL].documents,
             }
         )
-    return [{**row, **{name: cells[i] for name, cells in columns.items()}} for i, row in enumerate(whole)]
+    return [{**row, **{name: cells[i] for name, cells in columns.items()}} for i, row in enumerate(summary)]
 
 
-def _ratio_plot(found: Measured, kind: str) -> str:
-    """Bytes per token by group, a mark for each tokenizer; empty for fewer than two groups."""
-    groups = [group for group in found.comparison.groups if group.kind == kind]
+def _ratio_plot(measured: Measured, kind: str) -> str:
+    """A plot of bytes per token by group, with a mark for each tokenizer; empty for fewer than two groups."""
+    groups = [group for group in measured.comparison.groups if group.kind == kind]
     if len(groups) < 2:
         return ""
-    own = found.comparison.tokenizers
-    groups.sort(key=lambda group: own[0].groups[group.name].bytes_per_token)
+    tokenizers = measured.comparison.tokenizers
+    groups.sort(key=lambda group: tokenizers[0].groups[group.name].bytes_per_token)
     places = np.arange(len(groups))
 
     def draw(axes: Any) -> None:
-        values = np.array([[one.groups[group.name].bytes_per_token for group in groups] for one in own])
+        values = np.array([[one.groups[group.name].bytes_per_token for group in groups] for one in tokenizers])
         axes.hlines(places, values.min(axis=0), values.max(axis=0), color="#d8cfc0", linewidth=2, zorder=1)
-        for i, one in enumerate(own):
+        for i, one in enumerate(tokenizers):
             style = {"s": 34, "color": COLOURS[i % len(COLOURS)], "marker": _MARKERS[i % len(_MARKERS)]}
-            axes.scatter(values[i], places, label=_plain(one.loaded.label), zorder=2 + len(own) - i, alpha=0.9, **style)
+            axes.scatter(
+                values[i], places, label=_plain(one.loaded.label), zorder=2 + len(tokenizers) - i, alpha=0.9, **style
+            )
         axes.set_yticks(places, [_plain(group.title) for group in groups])
         axes.set_ylim(-0.7, len(groups) - 0.3)
         axes.set_xlim(left=0)
@@ -140,14 +145,14 @@ def _ratio_plot(found: Measured, kind: str) -> str:
 
 
 def _legend(axes: Any) -> None:
-    """Above the plot: it hides no mark."""
+    """The legend above the plot, where it hides no mark."""
     names = axes.get_legend_handles_labels()[1]
     columns = max(min(4, 100 // (max(map(len, names)) + 5)), 1)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, borderaxespad=0.2)
 
 
 def _plain(text: str) -> str:
-    """A name for a plot: matplotlib would set what stands between dollars as mathematics, and lacks most scripts."""
+    """A name for a plot. matplotlib would set text between dollars as mathematics, and its font lacks most scripts."""
     text = text if len(text) <= 40 else "…" + text[-39:]
     return "".join(c if c.isascii() or c == "…" or (c.isalpha() and ord(c) < 0x250) else "?" for c in text).replace(
         "$", r"\$"
@@ -155,7 +160,7 @@ def _plain(text: str) -> str:
 
 
 def _numbers(groups: Sequence[DigitGroups]) -> dict[str, Any]:
-    """One length of numbers: the commonest cut shown on the digits 1234…"""
+    """One length of numbers: each tokenizer's most frequent cut, shown on the digits 1234…"""
     cells = []
     for one in groups:
         places = np.cumsum([0, *one.cut])
@@ -169,17 +174,17 @@ def _alone(one: TokenizerFigures, text: str) -> list[dict[str, Any]]:
     return tokens(one.loaded, one.loaded.ids([text])[0])
 
 
-def _latex(own: Sequence[TokenizerFigures]) -> dict[str, Any]:
-    """The shares, and the most frequent commands as each tokenizer cuts them."""
-    facts = [one.latex.to_json(one.loaded) for one in own]
-    first = max((one.latex for one in own), key=lambda latex: latex.occurrences)
+def _latex(tokenizers: Sequence[TokenizerFigures]) -> dict[str, Any]:
+    """The shares of commands, and the most frequent commands as each tokenizer cuts them."""
+    facts = [one.latex.to_json(one.loaded) for one in tokenizers]
+    first = max((one.latex for one in tokenizers), key=lambda latex: latex.occurrences)
     return {
         "facts": facts,
         "rows": [
-            {"command": name, "count": command.count, "cells": [_command(one, name) for one in own]}
+            {"command": name, "count": command.count, "cells": [_command(one, name) for one in tokenizers]}
             for name, command in first.ranked()[:_COMMANDS]
         ],
-        "traps": [_traps(one.latex) for one in own],
+        "traps": [_traps(one.latex) for one in tokenizers],
     }
 
 
@@ -194,6 +199,7 @@ def _traps(latex: LatexCuts) -> list[str]:
 
 
 def _use(one: TokenizerFigures) -> dict[str, Any]:
+    """The use of one vocabulary: counts, and the first tokens of each list."""
     use, loaded = one.use, one.loaded
     lists = {}
     for name, ids in (("unreachable", sorted(use.unreachable)), ("unused", use.unused), ("rare", use.rare)):
@@ -204,25 +210,25 @@ def _use(one: TokenizerFigures) -> dict[str, Any]:
     return {"label": loaded.label, "tokens": use.tokens, "control": use.control, "partial": use.partial, **lists}
 
 
-def _width(found: Measured, width: int) -> dict[str, Any]:
-    """One width: the price of each tokenizer in a model of it."""
-    own: list[Price] = [one for one in found.prices if one.width == width]
+def _width(measured: Measured, width: int) -> dict[str, Any]:
+    """One width: the price of each tokenizer in a model of this width."""
+    at_width: list[Price] = [price for price in measured.prices if price.width == width]
     return {
         "width": width,
-        "parameters": own[0].parameters,
-        "prices": list(zip(own, heat([one.relative for one in own], _PRICE), strict=True)),
+        "parameters": at_width[0].parameters,
+        "prices": list(zip(at_width, heat([price.relative for price in at_width], _PRICE), strict=True)),
     }
 
 
-def _price_plot(found: Measured) -> str:
-    """Relative price by width, for models of the shape of Falcon-H1: where a larger vocabulary begins to pay."""
-    own = found.comparison.tokenizers
-    ratios = [(one.loaded.label, one.loaded.vocab_size, one.groups[ALL].bytes_per_token) for one in own]
+def _price_plot(measured: Measured) -> str:
+    """A plot of relative price by width for models shaped like Falcon-H1: it shows where a larger vocabulary pays."""
+    tokenizers = measured.comparison.tokenizers
+    ratios = [(one.loaded.label, one.loaded.vocab_size, one.groups[ALL].bytes_per_token) for one in tokenizers]
     widths = np.unique(np.geomspace(256, 8192, 60).astype(int))
 
     def draw(axes: Any) -> None:
         lines = prices(ratios, [int(width) for width in widths])
-        for i, one in enumerate(own):
+        for i, one in enumerate(tokenizers):
             label = one.loaded.label
             axes.plot(
                 widths,

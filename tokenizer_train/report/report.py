@@ -1,151 +1,22 @@
-"""The comparison of tokenizers: reads them and a sample of a corpus, measures, writes one HTML page and a JSON file.
+"""The comparison of tokenizers as files: one HTML page, and a JSON file with the same numbers.
 
-The page is like a run's report: self-contained, no script, everything escaped. The same numbers are in the JSON.
-The trade: 2 MB of text per group instead of all of it. On a corpus of 750 MB the sampling error of most groups is 1 to
-2 % then (the page shows it), and four tokenizers of 65,000 to 262,000 tokens take 2 minutes.
+The page is like a run's report: self-contained, no script, everything escaped.
+The trade: 2 MB of text per group instead of all of it. On a corpus of 750 MB the sampling error of most groups is then 1
+to 2 % (the page shows it), and four tokenizers of 65,000 to 262,000 tokens take 2 minutes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from eyas.corpus.store import Store
-from eyas.errors import InputError
-from eyas.tokenizer_train.report.comparison import ALL, Comparison, Group, TokenizerFigures, compare, mean_ratio
-from eyas.tokenizer_train.report.loaded import LoadedTokenizer, labels
-from eyas.tokenizer_train.report.price import Price, prices
-from eyas.tokenizer_train.report.sample import Limits, Sample, sample_corpus
+from eyas.tokenizer_train.report.measured import WIDTHS, measure, middle
+from eyas.tokenizer_train.report.page import render
+from eyas.tokenizer_train.report.sample import Limits
 
-MOST = 8
-"""Tokenizers that a page has colours and columns for."""
-WIDTHS = (1024, 2048, 3072, 5120)
-"""Widths of Falcon-H1 0.5B, 1.5B, 7B and 34B."""
-VERSION = 1
-"""Of the JSON: raised when a key changes its meaning."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All that page and JSON show."""
-
-    comparison: Comparison
-    sample: Sample
-    prices: list[Price]
-    corpora: list[str]
-    limits: Limits
-
-    def summary(self) -> list[dict[str, Any]]:
-        """One row per tokenizer: vocabulary size, bytes per token by kind of text, relative price at the middle width."""
-        width = middle(self.widths)
-        price = {one.label: one.relative for one in self.prices if one.width == width}
-        return [
-            {
-                "name": one.loaded.label,
-                "vocab_size": one.loaded.vocab_size,
-                **_by_kind(one, self.comparison.groups),
-                "all": one.groups[ALL].bytes_per_token,
-                "changed": one.groups[ALL].changed,
-                "relative_price": price[one.loaded.label],
-            }
-            for one in self.comparison.tokenizers
-        ]
-
-    @property
-    def widths(self) -> list[int]:
-        """Those of the prices, in the order asked for."""
-        return list(dict.fromkeys(one.width for one in self.prices))
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything, with keys that stay."""
-        sample, found = self.sample, self.comparison
-        return {
-            "version": VERSION,
-            "corpus": {
-                "paths": self.corpora,
-                **asdict(self.limits),
-                "unreadable": sample.unreadable,
-                "groups": [
-                    {
-                        **asdict(group),
-                        "documents": sample.documents[group.name],
-                        "bytes": sample.bytes[group.name],
-                        "of_bytes": sample.of_bytes[group.name],
-                    }
-                    for group in found.groups
-                ],
-            },
-            "summary": self.summary(),
-            "tokenizers": [one.to_json() for one in found.tokenizers],
-            "overlap": [asdict(one) for one in found.overlap],
-            "price": [asdict(one) for one in self.prices],
-        }
-
-
-def middle(widths: Sequence[int]) -> int:
-    """The width whose price stands in the summary."""
-    return widths[(len(widths) - 1) // 2]
-
-
-def is_english(group: Group) -> bool:
-    """Whether a group is English, labelled as en, eng, en-GB, eng_Latn."""
-    label = group.name.removeprefix("language: ").lower().replace("-", "_").split("_")[0]
-    return group.kind == "language" and label in ("en", "eng")
-
-
-def _by_kind(one: TokenizerFigures, groups: Sequence[Group]) -> dict[str, float | None]:
-    own = [group for group in groups if not group.rest]
-    kinds = {
-        "english": [group.name for group in own if is_english(group)],
-        "other_languages": [group.name for group in own if group.kind == "language" and not is_english(group)],
-        "code": [group.name for group in own if group.kind == "code"],
-        "mathematics": [group.name for group in own if group.kind == "math"],
-    }
-    return {kind: mean_ratio(one.groups, names) for kind, names in kinds.items()}
-
-
-def measure(
-    tokenizers: Sequence[str],
-    corpora: Sequence[str],
-    *,
-    widths: Sequence[int] = WIDTHS,
-    parameters: Sequence[float] | None = None,
-    limits: Limits | None = None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
-) -> Measured:
-    """Measures `tokenizers` (paths) on `corpora` (paths); the caller closes the sample.
-
-    `progress` hears what is done, and how much of how much. Raises ValueError for what cannot be read, in words.
-    """
-    if not 1 <= len(tokenizers) <= MOST:
-        raise InputError(f"{len(tokenizers)} tokenizers to compare; name 1 to {MOST}")
-    if not corpora:
-        raise InputError("no corpus to measure on: name one by --corpus PATH")
-    if not widths:
-        raise InputError("no width to compute prices for: name one by --width, or leave the option out")
-    limits = limits or Limits()
-    prices([("", 1, 1.0)], widths, parameters)  # what is wrong with them is said before the long work
-    loaded = []
-    for number, (path, label) in enumerate(zip(tokenizers, labels(tokenizers), strict=True)):
-        progress("reading tokenizers", number, len(tokenizers))
-        loaded.append(LoadedTokenizer.read(path, label))
-    sample = sample_corpus(corpora, limits, lambda done, total: progress("reading the corpus", done, total))
-    try:
-        total, done = sum(sample.bytes.values()) * len(loaded), 0
-
-        def encoded(label: str, size: int) -> None:
-            nonlocal done
-            done += size
-            progress(f"measuring {label}", done, total)
-
-        found = compare(loaded, sample.groups, sample.texts, encoded)
-    except BaseException:
-        sample.close()
-        raise
-    costs = [(one.loaded.label, one.loaded.vocab_size, one.groups[ALL].bytes_per_token) for one in found.tokenizers]
-    return Measured(found, sample, prices(costs, widths, parameters), list(corpora), limits)
+__all__ = ["WIDTHS", "middle", "report"]
 
 
 def report(
@@ -159,22 +30,20 @@ def report(
     limits: Limits | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[dict[str, Any]]:
-    """Compares tokenizers, and writes the page to `out` and the numbers to `json_out`, where these are not None.
+    """Compares tokenizers. Writes the page to `out` and the numbers to `json_out`, unless they are None.
 
-    Returns the rows of the summary. Raises ValueError for paths that cannot be read.
+    Returns the rows of the summary. Raises InputError for paths that cannot be read.
     """
-    from eyas.tokenizer_train.report.page import render
-
-    found = measure(tokenizers, corpora, widths=widths, parameters=parameters, limits=limits, progress=progress)
+    measured = measure(tokenizers, corpora, widths=widths, parameters=parameters, limits=limits, progress=progress)
     try:
         if out is not None:
             progress("writing the page", 1, 1)
-            _write(out, render(found).encode())
+            _write(out, render(measured).encode())
         if json_out is not None:
-            _write(json_out, json.dumps(found.to_json(), indent=1, ensure_ascii=False).encode())
-        return found.summary()
+            _write(json_out, json.dumps(measured.to_json(), indent=1, ensure_ascii=False).encode())
+        return measured.summary()
     finally:
-        found.sample.close()
+        measured.sample.close()
 
 
 def _write(path: str, content: bytes) -> None:

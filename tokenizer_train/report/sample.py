@@ -1,9 +1,9 @@
-"""A bounded sample of any corpus, by group, for measuring tokenizers: languages, programming languages, mathematics.
+"""A bounded sample of any corpus for measuring tokenizers, in groups: languages, programming languages, mathematics.
 
-The corpus is read twice and never held. First the bytes of each group are counted by lot (a number computed from the
-document's place); then the documents below each group's limit are written, group by group, to temporary files. So a
-group's sample is spread over all files, depends on the corpus and the limit alone, and is at most `max_bytes`. 750 MB
-of JSON lines are read twice in 13 s on one core.
+The corpus is read twice and never held in memory. The first reading counts the bytes of each group by hash rank, a
+pseudo-random number computed from the document's place. The second writes the documents whose rank is below their group's
+limit to temporary files. So a group's sample is spread over all files, depends on the corpus and the limit alone, and has
+at most `max_bytes`. 750 MB of JSON lines are read twice in 13 s on one core.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from eyas.text_kernels.statistics.math import math_statistics
 from eyas.tokenizer_train.report.comparison import Group
 
 LONGEST = 200_000
-"""Bytes of a document that count: one book must not be a whole group."""
+"""The most bytes of a document that count: one book must not be a whole group."""
 LEAST = 50_000
-"""Bytes below which a language shares the group of all others."""
+"""A language with fewer bytes shares the group of all others."""
 FORMULAS = 0.05
-"""Share of a text in formulas from which it is mathematics, if no label says what it is."""
+"""A text without a label is mathematics if at least this share of it is in formulas."""
 _PARTITION = 64_000_000
 _BINS = 4096
 _MOST_KEYS = 5000
@@ -47,19 +47,21 @@ _COMMON = (
 )
 
 Key = tuple[str, str]
-"""Kind of group, and the language as the corpus labels it; "" where there is none."""
+"""Kind of group, and the corpus' label of the language; "" if it has none."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is taken. The largest languages get groups of their own, the others share one."""
+    """Limits of a sample. The largest languages get groups of their own; the others share one."""
 
     max_bytes: int = 2_000_000
-    """Text per group."""
+    """Bytes of text per group."""
     read_bytes: int = 4_000_000_000
-    """Input that is read, as bytes on disk: of a larger corpus, pieces drawn by lot."""
+    """Bytes on disk to read; of a larger corpus, randomly chosen pieces are read."""
     languages: int = 24
+    """Languages that get a group of their own."""
     programming_languages: int = 16
+    """Programming languages that get a group of their own."""
 
 
 @dataclass
@@ -68,16 +70,17 @@ class Sample:
 
     groups: list[Group]
     bytes: dict[str, int]
-    """Text taken, by group name."""
+    """Bytes of text in the sample, by group name."""
     of_bytes: dict[str, int]
-    """Text there was, with at most 200,000 bytes of each document."""
+    """Bytes of text in the corpus, with at most 200,000 of each document."""
     documents: dict[str, int]
+    """Documents in the sample, by group name."""
     unreadable: int
     """Records that were no documents (broken lines, no text)."""
     folder: tempfile.TemporaryDirectory[str] = field(repr=False)
 
     def texts(self, group: Group) -> Iterator[pa.LargeStringArray]:
-        """The group's texts, some MB at a time."""
+        """The group's texts, a few MB at a time."""
         path = _file(self.folder.name, self.groups.index(group))
         with pa.memory_map(path) as mapped, pa.ipc.open_stream(mapped) as reader:
             for batch in reader:
@@ -93,39 +96,39 @@ def sample_corpus(
 ) -> Sample:
     """Draws the sample from `paths`: run folders, Parquet files, JSON lines, or folders of these.
 
-    `progress` hears bytes read, of how many. Raises ValueError, naming the path, where there is nothing to read.
+    `progress` gets the bytes read, and their total. Raises InputError with the path if there is nothing to read.
     """
     pieces = _drawn([piece for path in paths for piece in _pieces(path)], limits.read_bytes)
     total = 2 * sum(split.bytes for _, split in pieces)
-    found = _Counts()
+    counts = _Counts()
     done = 0
     for source, split, number, last in _batches(pieces):
-        found.add(source, number)
+        counts.add(source, number)
         done += last * split.bytes
         progress(done, total)
-    if not found.bytes:
-        why = f"; the first record: {found.reject}" if found.reject else ""
+    if not counts.bytes:
+        why = f"; the first record: {counts.reject}" if counts.reject else ""
         raise InputError(f"{', '.join(paths)}: no document with text to measure on{why}")
-    chosen = _choose(found.bytes, limits)
-    writer = _Writer(chosen, found, limits.max_bytes)
+    group_of = _choose_groups(counts.bytes, limits)
+    writer = _Writer(group_of, counts, limits.max_bytes)
     try:
         for source, split, number, last in _batches(pieces):
             writer.add(source, number)
             done += last * split.bytes
             progress(done, total)
-        return writer.finish(found)
+        return writer.finish(counts)
     except BaseException:
         writer.folder.cleanup()
         raise
 
 
 def _pieces(path: str) -> list[tuple[Source, Split]]:
-    found = sources_of(path, "--corpus", _CARRIED)
-    return [(source, split) for source in found for split in source.splits(source.files("corpus"), _PARTITION)]
+    sources = sources_of(path, "--corpus", _CARRIED)
+    return [(source, split) for source in sources for split in source.splits(source.files("corpus"), _PARTITION)]
 
 
 def _drawn(pieces: list[tuple[Source, Split]], read_bytes: int) -> list[tuple[Source, Split]]:
-    """Pieces of about `read_bytes` in all, by lot, in their order; one at least."""
+    """Randomly chosen pieces of about `read_bytes` in all, in their order; at least one."""
     order = np.argsort(hash_rank(np.arange(len(pieces), dtype=np.uint64), 1), kind="stable")
     sizes = np.array([pieces[i][1].bytes for i in order], np.int64)
     taken = order[: max(int(np.searchsorted(np.cumsum(sizes), read_bytes, side="right")), 1)]
@@ -133,7 +136,7 @@ def _drawn(pieces: list[tuple[Source, Split]], read_bytes: int) -> list[tuple[So
 
 
 def _batches(pieces: Sequence[tuple[Source, Split]]) -> Iterator[tuple[Batch, Split, int, bool]]:
-    """Each batch, where it is from, the number of its first document, and whether the split's bytes are now done."""
+    """Each batch with its split, the number of its first document, and whether the split has now been read."""
     number = 0
     for source, split in pieces:
         for batch in source.read(split, 0):
@@ -143,7 +146,7 @@ def _batches(pieces: Sequence[tuple[Source, Split]]) -> Iterator[tuple[Batch, Sp
 
 
 def _columns(batch: Batch) -> tuple[pa.LargeStringArray, list[Key]]:
-    """The texts, cut to what counts, and the group of each."""
+    """The texts, shortened to `LONGEST` bytes, and the key of each one's group."""
     text = _cut(pa.array(batch.texts, pa.large_string()) if isinstance(batch.texts, list) else batch.texts)
     nothing: list[str | None] = [None] * len(text)  # text files have no other columns
     labels = [_values(batch.extra.get(name, nothing)) for name in _CARRIED]
@@ -152,8 +155,8 @@ def _columns(batch: Batch) -> tuple[pa.LargeStringArray, list[Key]]:
     ]
     unlabelled = [i for i, key in enumerate(keys) if key[0] == "language" and not labels[2][i]]
     if unlabelled:
-        found = math_statistics(text.take(pa.array(unlabelled)), (), (), ())
-        heavy = (found.formulas >= 5) & (found.formula_characters >= FORMULAS * found.characters)
+        figures = math_statistics(text.take(pa.array(unlabelled)), (), (), ())
+        heavy = (figures.formulas >= 5) & (figures.formula_characters >= FORMULAS * figures.characters)
         for i in np.flatnonzero(heavy):
             keys[unlabelled[i]] = ("math", "")
     return text, keys
@@ -164,7 +167,7 @@ def _values(column: list[str | None] | pa.Array) -> list[str | None]:
 
 
 def _key(lang: str | None, prog: str | None, kind: str | None, source: str | None) -> Key:
-    """`kind` decides; without it, what the source is called (a path, if the corpus names no source, says nothing)."""
+    """`kind` decides; without it, the source's name does, unless it is a path, for want of a name."""
     named = (kind or ("" if source is None or "#" in source else source)).lower()
     if prog or _CODE.search(named):
         return "code", _clean(prog or "")
@@ -172,7 +175,7 @@ def _key(lang: str | None, prog: str | None, kind: str | None, source: str | Non
 
 
 def _clean(label: str) -> str:
-    """A label from the corpus, short and printable."""
+    """The corpus' label, shortened and printable."""
     return "".join(c if c.isprintable() else "\ufffd" for c in label.strip()[:40])
 
 
@@ -181,7 +184,7 @@ def _cut(text: pa.LargeStringArray) -> pa.LargeStringArray:
     long = pc.greater(pc.binary_length(text), LONGEST)
     if not pc.any(long).as_py():
         return text
-    shortened = [_shorten(one) for one in text.filter(long).to_pylist()]
+    shortened = [_shorten(document) for document in text.filter(long).to_pylist()]
     return pc.replace_with_mask(text, long, pa.array(shortened, pa.large_string()))
 
 
@@ -192,7 +195,7 @@ def _shorten(text: str) -> str:
 
 
 class _Counts:
-    """Bytes of each group by lot: a histogram of 4,096 bins, so that a limit can be found without the documents."""
+    """Bytes of each group by hash rank: a histogram of 4,096 bins, which gives the limit without the documents."""
 
     def __init__(self) -> None:
         self.bytes: dict[Key, npt.NDArray[np.int64]] = {}
@@ -216,56 +219,57 @@ class _Counts:
 
 
 def _bins(number: int, count: int) -> npt.NDArray[np.int64]:
-    lots = hash_rank(np.arange(number, number + count, dtype=np.uint64), 0)
-    return (lots >> np.uint64(64 - 12)).astype(np.int64)
+    """The bins of documents, by the rank that their number gives."""
+    ranks = hash_rank(np.arange(number, number + count, dtype=np.uint64), 0)
+    return (ranks >> np.uint64(64 - 12)).astype(np.int64)
 
 
-def _choose(found: dict[Key, npt.NDArray[np.int64]], limits: Limits) -> dict[Key, Group]:
+def _choose_groups(sizes: dict[Key, npt.NDArray[np.int64]], limits: Limits) -> dict[Key, Group]:
     """The group of each key: prose, then mathematics, then code, the largest first.
 
-    Sizes are compared by powers of two, and where they are alike well-known languages come first: of 40 programming
-    languages with 4.5 MB each, D and Vala are not what people ask for.
+    Sizes are compared by powers of two, and among equals well-known languages come first: of 40 programming languages with
+    4.5 MB each, D and Vala are not what people look for.
     """
-    chosen: dict[Key, Group] = {}
+    group_of: dict[Key, Group] = {}
     names = language_names()
     known = {*FALCON_H1, *_COMMON}
     ranked = sorted(
-        found, key=lambda key: (-int(found[key].sum()).bit_length(), key[1] not in known, -found[key].sum())
+        sizes, key=lambda key: (-int(sizes[key].sum()).bit_length(), key[1] not in known, -sizes[key].sum())
     )
     for kind, most in (("language", limits.languages), ("math", 1), ("code", limits.programming_languages)):
-        own = [key for key in ranked if key[0] == kind]
-        large = [key for key in own if key[1] and found[key].sum() >= LEAST][:most]
-        for key in own:
+        of_kind = [key for key in ranked if key[0] == kind]
+        large = [key for key in of_kind if key[1] and sizes[key].sum() >= LEAST][:most]
+        for key in of_kind:
             label = key[1]
             if kind == "math":
-                chosen[key] = Group("mathematics", "mathematics", "math")
+                group_of[key] = Group("mathematics", "mathematics", "math")
             elif key in large:
-                chosen[key] = Group(f"{kind}: {label}", names.get(label, label), kind)  # type: ignore[arg-type]
+                group_of[key] = Group(f"{kind}: {label}", names.get(label, label), kind)  # type: ignore[arg-type]
             else:
                 title = {"language": "other languages", "code": "other code"}[kind]
-                chosen[key] = Group(f"{kind}: other", title, kind, rest=True)  # type: ignore[arg-type]
-    # The rest goes last within its kind.
-    return dict(sorted(chosen.items(), key=lambda item: (_ORDER[item[0][0]], item[1].rest)))
+                group_of[key] = Group(f"{kind}: other", title, kind, rest=True)  # type: ignore[arg-type]
+    # The group of all others is the last of its kind.
+    return dict(sorted(group_of.items(), key=lambda item: (_ORDER[item[0][0]], item[1].rest)))
 
 
 _ORDER = {"language": 0, "math": 1, "code": 2}
 
 
 class _Writer:
-    """Writes the documents below their group's limit."""
+    """Writes the documents whose hash rank is below their group's limit."""
 
-    def __init__(self, chosen: dict[Key, Group], found: _Counts, max_bytes: int) -> None:
-        self.groups = list(dict.fromkeys(chosen.values()))
-        self._of = {key: self.groups.index(group) for key, group in chosen.items()}
-        bytes_ = [np.zeros(_BINS, np.int64) for _ in self.groups]
+    def __init__(self, group_of: dict[Key, Group], counts: _Counts, max_bytes: int) -> None:
+        self.groups = list(dict.fromkeys(group_of.values()))
+        self._of = {key: self.groups.index(group) for key, group in group_of.items()}
+        histograms = [np.zeros(_BINS, np.int64) for _ in self.groups]
         for key, number in self._of.items():
-            bytes_[number] += found.bytes[key]
-        # At least the first document there is: a group is never left empty.
+            histograms[number] += counts.bytes[key]
+        # At least the first bin that holds a document, so that no group is empty.
         self._limits = [
-            max(int(np.searchsorted(np.cumsum(one), max_bytes, side="right")), int(np.flatnonzero(one)[0]) + 1)
-            for one in bytes_
+            max(int(np.searchsorted(np.cumsum(bins), max_bytes, side="right")), int(np.flatnonzero(bins)[0]) + 1)
+            for bins in histograms
         ]
-        self._of_bytes = [int(one.sum()) for one in bytes_]
+        self._of_bytes = [int(bins.sum()) for bins in histograms]
         self._pending: list[list[str]] = [[] for _ in self.groups]
         self._waiting = [0] * len(self.groups)
         self._documents, self._bytes = [0] * len(self.groups), [0] * len(self.groups)
@@ -276,7 +280,7 @@ class _Writer:
         ]
 
     def add(self, batch: Batch, number: int) -> None:
-        """Takes what is below the limit."""
+        """Takes the documents of a batch that are below their group's limit."""
         if len(batch.texts) == 0:
             return
         text, keys = _columns(batch)
@@ -301,8 +305,8 @@ class _Writer:
             )
         self._pending[group], self._waiting[group] = [], 0
 
-    def finish(self, found: _Counts) -> Sample:
-        """The sample; the largest groups first within each kind."""
+    def finish(self, counts: _Counts) -> Sample:
+        """The sample, with the largest groups first within each kind."""
         for group, file in enumerate(self._files):
             self._flush(group)
             file.close()
@@ -312,7 +316,7 @@ class _Writer:
             dict(zip(names, self._bytes, strict=True)),
             dict(zip(names, self._of_bytes, strict=True)),
             dict(zip(names, self._documents, strict=True)),
-            found.unreadable,
+            counts.unreadable,
             self.folder,
         )
 

@@ -1,7 +1,8 @@
-"""Tables of figures, groups by tokenizers: the best of each row is bold, and the background tells how far the others are off.
+"""Tables of figures for the page: a row for each group, a column for each tokenizer.
 
-Colours compare along a row only. Down a column they would mislead: a Devanagari letter has three bytes and a Latin one
-has one, so 5 bytes per token are few for Hindi and many for English.
+The best of each row is bold, and the background shows how far the others are off. Colours compare along a row only. Down a
+column they would mislead: a Devanagari letter has three bytes and a Latin one has one, so 5 bytes per token are few for
+Hindi and many for English.
 """
 
 from __future__ import annotations
@@ -17,23 +18,23 @@ _MIDDLE = 0.3
 
 
 def ratio(value: float) -> str:
-    """3.45."""
+    """As 3.45."""
     return f"{value:.2f}"
 
 
 def three(value: float) -> str:
-    """0.345."""
+    """As 0.345."""
     return f"{value:.3f}"
 
 
 def percent(value: float) -> str:
-    """34.5 %."""
+    """As 34.5 %."""
     return f"{100 * value:.1f} %"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of every group. `far`: the distance from the row's best that gets the full colour."""
+    """One figure of every group. `far` is the distance from the row's best that gets the full colour."""
 
     id: str
     title: str
@@ -44,7 +45,7 @@ class Measure:
     form: Callable[[float], str]
     far: float
     relative: bool = True
-    """Distances are relative (0.3: 30 % more tokens); else they are differences."""
+    """Whether distances are relative (0.3: 30 % more tokens); otherwise they are differences."""
 
 
 MEASURES = (
@@ -103,30 +104,30 @@ MEASURES = (
 )
 
 
-def tables(found: Comparison) -> list[dict[str, Any]]:
+def tables(comparison: Comparison) -> list[dict[str, Any]]:
     """One table for each measure, with the rows by kind of text."""
-    return [_table(found, measure) for measure in MEASURES]
+    return [_table(comparison, measure) for measure in MEASURES]
 
 
-def _table(found: Comparison, measure: Measure) -> dict[str, Any]:
+def _table(comparison: Comparison, measure: Measure) -> dict[str, Any]:
     titles = {"language": "languages", "math": "mathematics", "code": "programming languages"}
     sections = []
     for kind, title in titles.items():
-        rows = [_row(found, measure, group.name, group.title) for group in found.groups if group.kind == kind]
+        rows = [_row(comparison, measure, group.name, group.title) for group in comparison.groups if group.kind == kind]
         if rows:
             sections.append({"title": title, "rows": rows})
-    sections.append({"title": "all of the above", "rows": [_row(found, measure, ALL, "all")]})
+    sections.append({"title": "all of the above", "rows": [_row(comparison, measure, ALL, "all")]})
     return {"measure": measure, "sections": sections}
 
 
-def _row(found: Comparison, measure: Measure, name: str, title: str) -> dict[str, Any]:
-    figures = [one.groups[name] for one in found.tokenizers]
-    cells = heat([measure.value(one) for one in figures], measure)
-    return {"title": title, "cells": cells, "error": max(one.relative_error for one in figures)}
+def _row(comparison: Comparison, measure: Measure, name: str, title: str) -> dict[str, Any]:
+    row = [tokenizer.groups[name] for tokenizer in comparison.tokenizers]
+    cells = heat([measure.value(figures) for figures in row], measure)
+    return {"title": title, "cells": cells, "error": max(figures.relative_error for figures in row)}
 
 
 def heat(values: Sequence[float | None], measure: Measure) -> list[dict[str, Any]]:
-    """A cell for each value: what it shows, whether it is the best as shown, its background."""
+    """A cell for each value: its text, whether it is the best as shown, and its background."""
     known = [value for value in values if value is not None]
     best = (max if measure.better == "higher" else min)(known, default=0.0)
     shown_best = measure.form(best)
@@ -147,7 +148,7 @@ def heat(values: Sequence[float | None], measure: Measure) -> list[dict[str, Any
 
 
 def shade(distance: float) -> str:
-    """The background for a distance from the best: 0 is cool, 0.3 is paper, 1 and above are warm."""
+    """The background for a distance from the best: cool at 0, white at 0.3, warm from 1 on."""
     distance = min(max(distance, 0.0), 1.0)
     low = distance < _MIDDLE
     a, b = (_COOL, _PAPER) if low else (_PAPER, _HOT)

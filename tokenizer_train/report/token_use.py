@@ -1,8 +1,8 @@
-"""Which tokens of a vocabulary earn their place: never used, rarely used, or impossible to reach.
+"""Finds the tokens of a vocabulary that a sample never uses, rarely uses, or that no text can reach.
 
 A token that training never sees keeps its random embedding and upsets the model when a prompt spells it (Land and
-Bartolo 2024, arXiv:2405.05417). Counts depend on the sample: unused here is a candidate, not a verdict. Unreachable is
-more: `reachable` really encodes texts to find one that gives the token, 3 s for a vocabulary of 262,000.
+Bartolo 2024, arXiv:2405.05417). Counts depend on the sample, so an unused token is a candidate, not a verdict. An
+unreachable one is more: `reachable` encodes texts to find one that gives the token, 3 s for a vocabulary of 262,000.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from eyas.tokenizer_train.report.loaded import LoadedTokenizer
 from eyas.tokenizer_train.surgery.reachable import Missing, reachability
 
 RARE = 10
-"""Fewer occurrences than this in the sample: a candidate for an under-trained token."""
+"""A token that occurs fewer times in the sample is a candidate for an under-trained token."""
 LISTED = 200
+"""Tokens of each list that the JSON shows."""
 
 
 @dataclass(frozen=True)
 class TokenUse:
-    """Ids by what becomes of them. Control tokens are in none of the lists, nor are single bytes, which make sure that any
-    text can be written."""
+    """Ids by their use. The lists hold neither control tokens nor single bytes, which a vocabulary needs so that any text
+    can be written."""
 
     tokens: int
     """Tokens that are no control tokens."""
@@ -32,11 +33,11 @@ class TokenUse:
     partial: int
     """Tokens whose bytes are not whole characters."""
     unused: npt.NDArray[np.int64]
-    """Not once in the sample; the lowest ids are those that the vocabulary's own training found frequent."""
+    """Tokens that the sample lacks. The lowest ids were the most frequent in the vocabulary's own training."""
     rare: npt.NDArray[np.int64]
-    """1 to 9 times in the sample."""
+    """Tokens that occur 1 to 9 times in the sample."""
     unreachable: dict[int, Missing]
-    """Tokens that no text was found for, and why, by id."""
+    """By id: tokens for which no text was found, and why."""
 
     def to_json(self, loaded: LoadedTokenizer) -> dict[str, Any]:
         """Counts, shares of all tokens that are no control tokens, and the first 200 of each list."""
@@ -55,13 +56,13 @@ class TokenUse:
 
 
 def _text(token: bytes | None) -> str:
-    """A token as text; bytes that are no character as \\xE4."""
+    """The token as text; bytes that are no character as \\xE4."""
     return (token or b"").decode(errors="backslashreplace")
 
 
 def token_use(loaded: LoadedTokenizer, counts: npt.NDArray[np.int64]) -> TokenUse:
     """`counts[i]`: how often the sample's text encodes to id i."""
-    # A vocabulary may be larger than its highest id shows: what is missing there are control tokens.
+    # `counts` may be longer than the list of tokens; the ids beyond are control tokens.
     real = np.zeros(len(counts), np.bool_)
     real[: len(loaded.tokens)] = [token is not None for token in loaded.tokens]
     longer = np.zeros(len(counts), np.bool_)

@@ -1,9 +1,9 @@
-"""What shows that surgery did what was asked and nothing else, as JSON.
+"""Proves, as JSON, that surgery made the requested changes and no others.
 
-Four things are looked at: the id of every token before and after; which tokens some text still gives; that hostile
-texts come back byte for byte; and that a text whose ids hold no token that was touched has the ids it had before. The
-last is tried on the hostile texts, on a text for every reachable token, and on the caller's. The trade: proof by
-trying; 20,000 hostile texts and the 200,000 of Llama 4's tokens take 8 s on two cores.
+It checks four things: the id of every token before and after; which tokens some text still gives; that hostile texts come
+back byte for byte; and that a text whose ids hold no touched token has the ids that it had before. The last is tried on
+the hostile texts, on a text for every reachable token, and on the caller's texts. The trade: it is proof by trying. 20,000
+hostile texts and texts for Llama 4's 200,000 tokens take 8 s on two cores.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SPACES = [" ", "  ", "\n", "\n\n", "\r\n", "\t", " \n ", "    "]
 
 
 def hostile_texts(tokens: Sequence[bytes | None], count: int, seed: int) -> list[str]:
-    """`count` texts of all that breaks tokenizers: all planes, control characters, LaTeX, spaces, `tokens` in a row."""
+    """`count` texts of what breaks tokenizers: all Unicode planes, control characters, LaTeX, spaces, `tokens` in a row."""
     chance = random.Random(seed)
     spelled: list[bytes] = [token for token in tokens if token] or [b" "]
 
@@ -54,7 +54,7 @@ def hostile_texts(tokens: Sequence[bytes | None], count: int, seed: int) -> list
             return chance.choice((_CONTROLS, _LATEX, _SPACES)[kind - 1])
         if kind == 4:
             return "".join(chr(chance.randint(0x20, 0x7E)) for _ in range(chance.randint(1, 8)))
-        # In a row, tokens that begin inside a character may be completed by the one before.
+        # A token that begins inside a character may be completed by the token before it.
         joined: bytes = b"".join(chance.choices(spelled, k=chance.randint(1, 4)))
         return joined.decode(errors="ignore")
 
@@ -64,30 +64,30 @@ def hostile_texts(tokens: Sequence[bytes | None], count: int, seed: int) -> list
 def prove(
     old: Tokenizer, done: Operated, texts: Iterable[str] = (), *, count: int = 20_000, seed: int = 0
 ) -> dict[str, Any]:
-    """The proof, as it goes into surgery.json; `holds` says whether everything is as it must be.
+    """The proof, as surgery.json holds it; `holds` says whether all checks pass.
 
-    `texts` are the caller's own, to be encoded by both. Control tokens in text are taken as characters.
+    `texts` are the caller's, and both tokenizers encode them. Control tokens in text are taken as characters.
     """
     new = done.tokenizer
     before = done.before or reachability(old)
     after = reachability(new, before.witnesses)
     touched = {*done.dropped, *done.swapped}
     spelled = [*token_bytes(old), *(token_bytes(new)[number] for number in (*done.swapped, *done.added))]
-    given = [*texts, *hostile_texts(spelled, count, seed)]
+    trials = [*texts, *hostile_texts(spelled, count, seed)]
     recognised = old.encode_special_tokens, new.encode_special_tokens
     old.encode_special_tokens = new.encode_special_tokens = True
     try:
-        round_trip = _round_trip(new, given)
-        same = _same_ids(old, new, [*given, *before.witnesses.values()], touched, {*done.swapped, *done.added})
+        round_trip = _round_trip(new, trials)
+        same = _same_ids(old, new, [*trials, *before.witnesses.values()], touched, {*done.swapped, *done.added})
         known = _control_in_text(old, before)
-        spoken = [name for name in _control_in_text(new, after) if name not in known]
+        spelled_control = [name for name in _control_in_text(new, after) if name not in known]
     finally:
         old.encode_special_tokens, new.encode_special_tokens = recognised
     lost = [n for n in before.witnesses if n not in touched and n not in after.witnesses]
-    silent = [n for n in (*done.swapped, *done.added) if n in after.missing]
+    unreachable = [n for n in (*done.swapped, *done.added) if n in after.missing]
     changed = _changed_ids(old, new, touched)
     return {
-        "holds": not (changed or lost or round_trip["failures"] or same["failures"] or spoken),
+        "holds": not (changed or lost or round_trip["failures"] or same["failures"] or spelled_control),
         "vocabulary": {"before": old.get_vocab_size(), "after": new.get_vocab_size()},
         "ids": {
             "kept": len(old.get_vocab()) - len(touched),
@@ -101,17 +101,17 @@ def prove(
             "before": _figures(old, before),
             "after": _figures(new, after),
             "lost": lost,
-            "new_without_text": silent,
+            "new_without_text": unreachable,
             "unreachable_but_needed_by_merges": done.needed,
         },
         "round_trip": {"seed": seed, **round_trip},
         "same_ids": same,
-        "control_tokens_spelled_by_text": spoken,
+        "control_tokens_spelled_by_text": spelled_control,
     }
 
 
 def _changed_ids(old: Tokenizer, new: Tokenizer, touched: set[int]) -> list[dict[str, Any]]:
-    """Tokens that should have stayed and have another id, or none."""
+    """Untouched tokens that have another id now, or none."""
     ids = new.get_vocab(with_added_tokens=True)
     return [
         {"token": text, "before": number, "after": ids.get(text)}
@@ -120,19 +120,19 @@ def _changed_ids(old: Tokenizer, new: Tokenizer, touched: set[int]) -> list[dict
     ]
 
 
-def _figures(tokenizer: Tokenizer, found: Reachability) -> dict[str, Any]:
+def _figures(tokenizer: Tokenizer, reached: Reachability) -> dict[str, Any]:
     return {
-        "reachable": len(found.witnesses),
-        "control": len(found.control),
+        "reachable": len(reached.witnesses),
+        "control": len(reached.control),
         "unreachable": [
             {"id": number, "token": tokenizer.id_to_token(number), "why": missing.why, "proved": missing.proved}
-            for number, missing in found.missing.items()
+            for number, missing in reached.missing.items()
         ],
     }
 
 
 def _ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    return [found.ids for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def _round_trip(tokenizer: Tokenizer, texts: Sequence[str]) -> dict[str, Any]:
@@ -167,8 +167,8 @@ def _same_ids(
     }
 
 
-def _control_in_text(tokenizer: Tokenizer, found: Reachability) -> list[str]:
-    """Control tokens that a text which spells one gives, though it should give characters."""
-    names = [tokenizer.id_to_token(number) or "" for number in found.control]
-    control = set(found.control)
+def _control_in_text(tokenizer: Tokenizer, reached: Reachability) -> list[str]:
+    """Control tokens that come out of a text which spells them, although it should give characters."""
+    names = [tokenizer.id_to_token(number) or "" for number in reached.control]
+    control = set(reached.control)
     return [name for name, ids in zip(names, _ids(tokenizer, names), strict=True) if not control.isdisjoint(ids)]

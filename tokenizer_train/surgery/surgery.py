@@ -1,10 +1,10 @@
-"""Vocabulary surgery: drop, swap and add tokens of a byte-level BPE whose model is trained already.
+"""Vocabulary surgery: drops, swaps and adds tokens of a byte-level BPE whose model is trained already.
 
-Ids are stable: no token that stays ever changes its id. A dropped id becomes the control token `<|reserved_ID|>`, so
-an embedding matrix keeps its shape; new tokens take the id they replace or the next ones at the end. Merges that stay
-keep their order, and a text whose ids held nothing of what was cut has the same ids as before. For that a token goes
-only together with those that merges make out of it. The trade: a new token that no merges make is emitted where it is
-a whole pretoken, as an injected LaTeX command is, and nowhere else. The 200,000 tokens of Llama 4 take 7 s.
+Ids are stable: a token that stays keeps its id. A dropped id becomes the control token `<|reserved_ID|>`, so an embedding
+matrix keeps its shape. New tokens take the id that they replace, or the next ids at the end. Merges that stay keep their
+order, and a text whose ids held no dropped token has the same ids as before. For this, a token is dropped only together
+with the tokens that merges make of it. The trade: a new token that no merges make is emitted only where it is a whole
+pretoken, as an injected LaTeX command is. The 200,000 tokens of Llama 4 take 7 s.
 """
 
 from __future__ import annotations
@@ -23,49 +23,49 @@ from eyas.tokenizer_train.formats import is_byte_level, token_bytes
 from eyas.tokenizer_train.surgery.reachable import Reachability, find_witnesses, last_pair, pair_of, reachability
 
 _PLACEHOLDER = re.compile(r"<\|(reserved|reserved_special_token|dropped)_\d+\|>")
-"""Control tokens without a meaning, ours and Llama's: what `force` guards is not in them."""
+"""Control tokens without a meaning, ours and Llama's, which `force` does not protect."""
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What to do, in this order. A token is named by its text, its spelling in the vocabulary, or `id:123`."""
+    """Changes to make, in this order. A token is named by its text, its spelling in the vocabulary, or `id:123`."""
 
     drop_unreachable: bool = False
     """Drop every token that no text gives and that no merge needs."""
     drop: tuple[str, ...] = ()
     swap: Mapping[str, str] = field(default_factory=dict)
-    """Old token to new one, which takes its id."""
+    """Old tokens and the new ones that take their ids."""
     add: tuple[str, ...] = ()
     donor: Tokenizer | None = None
-    """A larger vocabulary whose merges begin with ours: what it has more, tokens and merges, is added."""
+    """A larger vocabulary whose merges begin with ours; its further tokens and merges are added."""
     size: int | None = None
-    """Ids in the end: `donor` fills up to it, ids beyond it are dropped and cut off, placeholders make up for too few."""
+    """Final number of ids. `donor` fills up to it, ids beyond it are dropped, and placeholders fill what is missing."""
     special: bool = False
     """New tokens are control tokens."""
     cascade: bool = False
-    """Drop what is made of a dropped token too."""
+    """Drop the tokens that merges make of a dropped one, too."""
     force: bool = False
-    """Control tokens may be dropped and swapped; placeholders may be without."""
+    """Control tokens may be dropped and swapped; placeholders may be without it."""
 
 
 @dataclass(frozen=True)
 class Operated:
-    """The new tokenizer and what was done, by id."""
+    """The new tokenizer, and the changes by id."""
 
     tokenizer: Tokenizer
     dropped: dict[int, str]
     swapped: dict[int, tuple[str, str]]
     added: dict[int, str]
     trimmed: list[int]
-    """Ids that are gone with their row of the matrix."""
+    """Ids beyond the final size, which lose their row of the matrix."""
     before: Reachability | None
-    """Of the old tokenizer, where it was needed."""
+    """The old tokenizer's, if `drop_unreachable` needed it."""
     needed: list[int] = field(default_factory=list)
-    """Unreachable tokens that stay: merges of others go through them."""
+    """Unreachable tokens that stay, because merges of other tokens go through them."""
 
 
 class _Vocabulary:
-    """A tokenizer.json taken apart. Tokens are in the spelling of the file."""
+    """The parts of a tokenizer.json, with tokens in the spelling of the file."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.content: dict[str, Any] = json.loads(tokenizer.to_str())
@@ -76,7 +76,7 @@ class _Vocabulary:
                 f"this is a {model.get('type')} vocabulary that is not byte-level"
             )
         self.ids: dict[str, int] = model["vocab"]
-        # In the order of their ranks, each pair once: so `tokenizers` writes them, whatever it read.
+        # In the order of their ranks, each pair once, because `tokenizers` writes them so.
         self.merges = [pair_of(merge) for merge in model["merges"]]
         self.added: dict[int, dict[str, Any]] = {entry["id"]: entry for entry in self.content["added_tokens"]}
         self.bytes = token_bytes(tokenizer)
@@ -88,7 +88,7 @@ class _Vocabulary:
         return max(self.names) + 1
 
     def find(self, name: str) -> int:
-        """The id that `name` means; ValueError if none."""
+        """The id that `name` means; InputError if it means none."""
         if name.startswith("id:") and name[3:].isdecimal():
             if int(name[3:]) in self.names:
                 return int(name[3:])
@@ -102,11 +102,11 @@ class _Vocabulary:
         raise InputError(f"{name!r} is no token of this vocabulary (a token is its text, its spelling, or id:123)")
 
     def is_byte(self, number: int) -> bool:
-        """Whether this is one of the 256 tokens that every text can be spelled with."""
+        """Whether this is one of the 256 tokens that can spell every text."""
         return number not in self.added and len(self.names[number]) == 1
 
     def put(self, number: int, text: str, special: bool) -> None:
-        """A token at an id that is free; ValueError if the vocabulary has it already."""
+        """Puts a token at a free id; InputError if the vocabulary has the token already."""
         spelled = text if special else to_characters(text.encode())
         if not text or spelled in self.ids or any(entry["content"] == text for entry in self.added.values()):
             raise InputError(f"{text!r} cannot be added: " + ("it is a token already" if text else "it is empty"))
@@ -124,13 +124,13 @@ class _Vocabulary:
             }
 
     def reserve(self, number: int) -> None:
-        """A placeholder at an id."""
+        """Puts a placeholder at a free id."""
         name = f"<|reserved_{number}|>"
-        # A vocabulary may come with placeholders of its own, numbered otherwise.
+        # The vocabulary may have a placeholder of this name at another id.
         self.put(number, name if name not in self.ids else f"<|dropped_{number}|>", special=True)
 
     def remove(self, numbers: Iterable[int]) -> None:
-        """Takes tokens out, and every merge that makes one or is made of one."""
+        """Removes tokens, and every merge that makes one or uses one."""
         gone = {self.names.pop(number) for number in numbers}
         for text in gone:
             self.ids.pop(text, None)  # an added token need not be in the model's vocabulary
@@ -139,9 +139,9 @@ class _Vocabulary:
         self.merges = [(a, b) for a, b in self.merges if not (a in gone or b in gone or a + b in gone)]
 
     def build(self) -> Tokenizer:
-        """The tokenizer of what is here now."""
+        """The tokenizer of the current state."""
         model = self.content["model"]
-        # Added tokens that the model lacks would be numbered anew when the file is read.
+        # `tokenizers` gives added tokens that the model lacks new numbers when it reads the file.
         for number, entry in self.added.items():
             self.ids.setdefault(entry["content"], number)
         model["vocab"] = dict(sorted(self.ids.items(), key=lambda item: item[1]))
@@ -156,11 +156,11 @@ class _Vocabulary:
 
 
 def operate(tokenizer: Tokenizer, changes: Changes) -> Operated:
-    """The tokenizer with `changes` made; `tokenizer` stays as it is.
+    """Makes the changes in a copy of `tokenizer`.
 
-    Raises `ValueError`: not byte-level BPE, an unknown token, a byte or (without `force`) a control token to drop,
-    tokens made of a dropped one (without `cascade`), a new token that could never be emitted, a donor that is not
-    nested, a size that cannot be had.
+    Raises InputError if the vocabulary is no byte-level BPE, a token is unknown, a byte or (without `force`) a control token
+    is to be dropped, merges make other tokens of a dropped one (without `cascade`), a new token could never be emitted, the
+    donor is not nested, or the size cannot be reached.
     """
     vocabulary = _Vocabulary(tokenizer)
     merges = list(vocabulary.merges)
@@ -203,23 +203,23 @@ def operate(tokenizer: Tokenizer, changes: Changes) -> Operated:
 
 
 def derivations(ids: Mapping[str, int], merges: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """The last pair of each token that merges make; where merges make it in a text, they make it of this pair."""
+    """The pair that merges join last to make a token, for each token that merges make; in any text it is this pair."""
     ranks = {pair: number for number, pair in enumerate(merges)}
-    found = ((token, last_pair(token, ranks)) for token in ids if len(token) > 1)
-    return {token: pair for token, pair in found if pair is not None}
+    last_pairs = ((token, last_pair(token, ranks)) for token in ids if len(token) > 1)
+    return {token: pair for token, pair in last_pairs if pair is not None}
 
 
 def _unused(
     vocabulary: _Vocabulary, pairs: Mapping[str, tuple[str, str]], before: Reachability
 ) -> tuple[set[int], list[int]]:
-    """Ids that no text gives and no reachable token is made through; ids that no text gives, but merges need."""
+    """The ids that no text gives, in two groups: those that no merge needs, and those through which others are made."""
     needed: set[str] = set()
-    open_ = [vocabulary.names[number] for number in before.witnesses]
-    while open_:
-        for part in pairs.get(open_.pop(), ()):
+    waiting = [vocabulary.names[number] for number in before.witnesses]
+    while waiting:
+        for part in pairs.get(waiting.pop(), ()):
             if part not in needed:
                 needed.add(part)
-                open_.append(part)
+                waiting.append(part)
     missing = {number for number in before.missing if not vocabulary.is_byte(number)}
     kept = sorted(number for number in missing if vocabulary.names[number] in needed)
     return missing - set(kept), kept
@@ -228,7 +228,7 @@ def _unused(
 def _closed(
     vocabulary: _Vocabulary, pairs: Mapping[str, tuple[str, str]], wanted: set[int], changes: Changes
 ) -> set[int]:
-    """`wanted` and all that is made of it, if that may be dropped."""
+    """`wanted` and all tokens that merges make of them; InputError if one of them must not be dropped."""
     for number in sorted(wanted):
         name, entry = vocabulary.names[number], vocabulary.added.get(number)
         if vocabulary.is_byte(number):
@@ -245,13 +245,13 @@ def _closed(
         for part in set(pair):
             users.setdefault(part, []).append(token)
     closed = set(wanted)
-    open_ = [vocabulary.names[number] for number in wanted]
-    while open_:
-        for user in users.get(open_.pop(), ()):
+    waiting = [vocabulary.names[number] for number in wanted]
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
             number = vocabulary.ids[user]
             if number not in closed:
                 closed.add(number)
-                open_.append(user)
+                waiting.append(user)
     dependent = sorted(closed - wanted)
     if dependent and not changes.cascade:
         some = ", ".join(repr(vocabulary.names[number]) for number in dependent[:10])
@@ -263,7 +263,7 @@ def _closed(
 
 
 def _look_up_whole(vocabulary: _Vocabulary, pairs: Mapping[str, tuple[str, str]], dropped: set[int]) -> None:
-    """Turns on `ignore_merges`, which emits a pretoken that is a token, if that changes nothing for the old tokens."""
+    """Turns on `ignore_merges`, which makes a pretoken that is a token that token, if this leaves old tokens as they are."""
     model = vocabulary.content["model"]
     if model.get("ignore_merges"):
         return
@@ -305,18 +305,18 @@ def _extend(vocabulary: _Vocabulary, changes: Changes, start: int, merges: list[
 def _graft(
     vocabulary: _Vocabulary, merges: list[tuple[str, str]], donor: Tokenizer, start: int, room: int | None
 ) -> list[tuple[str, int]]:
-    """Adds the donor's merges that come after ours, and their tokens, `room` of them at most."""
-    given = _Vocabulary(donor)
+    """Adds the donor's merges that come after ours, with at most `room` new tokens."""
+    larger = _Vocabulary(donor)
     for part in ("normalizer", "pre_tokenizer"):
-        if given.content[part] != vocabulary.content[part]:
+        if larger.content[part] != vocabulary.content[part]:
             raise InputError(f"the vocabulary to add from has another {part}: its merges would not mean the same here")
-    own = iter([*merges, None])
-    next_ = next(own)
+    ours = iter([*merges, None])
+    next_ = next(ours)
     new: list[tuple[str, int]] = []
-    for left, right in given.merges:
+    for left, right in larger.merges:
         if next_ is not None:
-            # What it has before the last of ours was dropped here once.
-            next_ = next(own) if (left, right) == next_ else next_
+            # A merge of the donor before the last of ours is one that an earlier surgery dropped.
+            next_ = next(ours) if (left, right) == next_ else next_
             continue
         token = left + right
         if left not in vocabulary.ids or right not in vocabulary.ids:
@@ -328,7 +328,8 @@ def _graft(
             vocabulary.ids[token] = new[-1][1]
             vocabulary.names[new[-1][1]] = token
         elif vocabulary.ids[token] < start:
-            continue  # a second way to a token of ours would change the ids of texts that hold nothing new
+            # A second way to make one of our tokens would change the ids of texts without new tokens.
+            continue
         vocabulary.merges.append((left, right))
     if next_ is not None:
         raise InputError(
@@ -339,15 +340,15 @@ def _graft(
 
 
 def _check_emitted(tokenizer: Tokenizer, numbers: Iterable[int]) -> None:
-    """ValueError if a new token would never come out of a text."""
+    """Raises InputError if a new token would never come out of a text."""
     tokens = token_bytes(tokenizer)
     new = {number: token for number in numbers if (token := tokens[number]) is not None}
-    found = find_witnesses(tokenizer, new, {})
+    witnesses = find_witnesses(tokenizer, new, {})
     for number, token in new.items():
-        if number not in found:
+        if number not in witnesses:
             pieces = tokenizer.pre_tokenizer.pre_tokenize_str(token.decode()) if tokenizer.pre_tokenizer else []
             cut = " | ".join(repr(token.decode()[a:b]) for _, (a, b) in pieces)
             raise InputError(
                 f"{token.decode()!r} could never be emitted: the pretokenizer never leaves it whole, but makes {cut}. "
-                "Add what is one pretoken, or a control token (--special)"
+                "Add a token that is one pretoken, or a control token (--special)"
             )

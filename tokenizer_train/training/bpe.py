@@ -1,9 +1,9 @@
-"""Byte-level BPE vocabularies: learned once to the largest size, from which every smaller one is cut.
+"""Trains byte-level BPE vocabularies: once to the largest size, from which every smaller one is cut.
 
-BPE is greedy, so vocabularies nest. Ids: control tokens, reserved ones, 256 bytes, LaTeX commands, then merges in the
-order they were learned; a token has the same id in every size, and a model may grow its vocabulary without moving a row.
-Commands take the room of the last, least useful merges. The trade: one count of pretokens serves everything, so commands
-are chosen from it too, and what is injected is not learned a second time.
+BPE is greedy, so vocabularies nest. Ids are in this order: control tokens, reserved ones, 256 bytes, LaTeX commands, then
+merges in the order in which they were learned. So a token has the same id in every size, and a model may grow its
+vocabulary without moving a row. Commands take the room of the last, least useful merges. The trade: one count of pretokens
+serves everything, so commands are chosen from it too, and an injected command is not learned a second time.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from tokenizers import Tokenizer, decoders, models
 from eyas.errors import InputError
 from eyas.text_kernels.pretokens.counts import PretokenCounts
 from eyas.tokenizer_train.alphabet import BYTE_ORDER, to_characters
-from eyas.tokenizer_train.latex_commands import chosen, without_commands
 from eyas.tokenizer_train.options import BOS, EOS, PAD, TokenizerOptions
 from eyas.tokenizer_train.pretokenizer import Pretokenizer
+from eyas.tokenizer_train.training.injection import chosen, without_commands
 from eyas.tokenizer_train.training.merging import Learned, learn_merges
 
 _BATCH_CHARACTERS = 4_000_000
 
 
 class VocabularyTooLarge(InputError):
-    """The text does not hold enough pairs for the vocabulary that was asked for."""
+    """The text does not hold enough pairs for the vocabulary's size."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What training finds: `build(size)` makes a tokenizer of any size that was asked for."""
+    """A trained vocabulary: `build(size)` makes a tokenizer of any of the trained sizes."""
 
     options: TokenizerOptions
     commands: tuple[str, ...]
-    """LaTeX commands that are injected, in the order of their ids."""
+    """Injected LaTeX commands, in the order of their ids."""
     learned: Learned
 
     @cached_property
@@ -50,7 +50,7 @@ class Vocabulary:
 
     @cached_property
     def _spelled(self) -> list[str]:
-        """Learned tokens by their number in `learned`: bytes, then what merges made."""
+        """Learned tokens by their number in `learned`: bytes, then the tokens of merges."""
         return [to_characters(token) for token in self.learned.tokens]
 
     def merges(self, size: int) -> list[tuple[str, str]]:
@@ -62,17 +62,19 @@ class Vocabulary:
         for left, right, made in zip(*columns, strict=True):
             if known >= most:
                 break
-            # Of the same pair twice the later rank is what `tokenizers` keeps.
+            # If a pair occurs twice, `tokenizers` keeps the later rank.
             ranks.pop((left, right), None)
             ranks[left, right] = None
             known = max(known, made + 1)
         return [(self._spelled[left], self._spelled[right]) for left, right in ranks]
 
     def vocab(self, size: int) -> dict[str, int]:
-        """Exactly `size` tokens and their ids; ValueError if it is more than was learned, or less than is fixed."""
+        """Exactly `size` tokens and their ids; InputError if fewer were learned, or more are fixed."""
         tokens = [*self._fixed, *self._spelled[256 : size - len(self._fixed) + 256]]
         if len(tokens) != size:
-            raise InputError(f"a vocabulary of {size:,}: between {len(self._fixed):,} and {len(tokens):,} can be made")
+            raise InputError(
+                f"a vocabulary of {size:,}: choose a size between {len(self._fixed):,} and {len(tokens):,}"
+            )
         vocab = {token: number for number, token in enumerate(tokens)}
         assert len(vocab) == size, "two tokens are spelled alike"
         return vocab
@@ -80,8 +82,8 @@ class Vocabulary:
     def build(self, size: int) -> Tokenizer:
         """The tokenizer of `size` tokens, as `tokenizers` runs it.
 
-        `ignore_merges` makes a pretoken that is in the vocabulary one token without looking at merges: that is how an
-        injected command, which no merge makes, comes out whole, and an unknown command falls back to BPE.
+        `ignore_merges` makes a pretoken that is in the vocabulary one token without looking at merges. So an injected
+        command, which no merge makes, comes out whole, and an unknown command falls back to BPE.
         """
         model = models.BPE(vocab=self.vocab(size), merges=self.merges(size), ignore_merges=True)
         tokenizer = Tokenizer(model)
@@ -120,9 +122,8 @@ def learn(
 ) -> Vocabulary:
     """Learns from distinct pretokens of `Pretokenizer.of(options)` and their counts.
 
-    `progress` is told how many tokens of the largest vocabulary there are. Raises `VocabularyTooLarge` if there are fewer
-    merges than needed, naming the largest possible size; ValueError if text makes a token that is spelled like a control
-    token.
+    `progress` gets the number of tokens that the largest vocabulary has so far. Raises `VocabularyTooLarge`, with the
+    largest possible size, if there are too few merges; InputError if a learned token is spelled like a control token.
     """
     if not len(counts):
         raise VocabularyTooLarge("tokenizer: there is no text to learn from, or all of it has the weight 0")
@@ -144,10 +145,10 @@ def learn(
         max_token_length=options.max_token_length,
         progress=None if progress is None else lambda known: progress(known + fixed),
     )
-    found = len(learned.tokens) + fixed
-    if found < largest:
+    size = len(learned.tokens) + fixed
+    if size < largest:
         raise VocabularyTooLarge(
-            f"tokenizer: the text gives a vocabulary of {found:,} at most, {largest:,} was asked for. "
+            f"tokenizer: the text gives a vocabulary of {size:,} at most, {largest:,} was asked for. "
             f"Lower `vocab_sizes`, lower `min_frequency` (now {options.min_frequency}), or give more text."
         )
     spelled = {*map(to_characters, learned.tokens), *commands}
@@ -155,13 +156,13 @@ def learn(
         if token in spelled:
             raise InputError(
                 f"tokenizer: the control token {token!r} is spelled as a byte, a LaTeX command or a learned token is in "
-                f"tokenizer.json: spell it otherwise, such as <|name|>"
+                f"tokenizer.json: choose another spelling, such as <|name|>"
             )
     return Vocabulary(options, commands, learned)
 
 
 def tokenizer_config() -> dict[str, Any]:
-    """What `transformers.AutoTokenizer` wants beside tokenizer.json."""
+    """The content of tokenizer_config.json, which `transformers.AutoTokenizer` needs beside tokenizer.json."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,

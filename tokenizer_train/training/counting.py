@@ -1,8 +1,8 @@
-"""Counting a corpus's pretokens on many machines: tables by part, shuffled by hash, merged, in bounded memory.
+"""Counts a corpus's pretokens on many machines in bounded memory: a table per part, shuffled by hash, added up.
 
-A part's table spills when it reaches its share of the budget; a range of hashes from all parts is then added up by one
-task and written sorted, as Parquet. Counts are sums, so nothing depends on where or when anything ran. Weights make a
-mixture: a document counts in thousandths, and only the sum is rounded. 100 MB of text leave 24 MB of counts.
+A part's table spills when it reaches its share of the budget. One task then adds up one range of hashes from all parts and
+writes it sorted, as Parquet. Counts are sums, so nothing depends on where or when a task ran. With weights, a document
+counts in thousandths, and only the sum is rounded. 100 MB of text leave 24 MB of counts.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from eyas.tokenizer_train.options import TokenizerOptions
 from eyas.tokenizer_train.pretokenizer import Pretokenizer
 
 UNIT: Final = 1000
-"""What a document of weight 1 counts, where there are weights."""
+"""The count of a document of weight 1, where there are weights."""
 SCHEMA: Final = pa.schema([("pretoken", pa.large_binary()), ("count", pa.uint64())])
 _STEPS: Final = np.concatenate([np.arange(1, 65), 64 * 1.25 ** np.arange(1, 120)]).astype(np.uint64)
 
 
 def thresholds(options: TokenizerOptions) -> npt.NDArray[np.uint64]:
-    """Counts that `min_count` may be raised to, and itself."""
+    """`min_count`, and the counts that it may be raised to."""
     return np.unique(np.append(_STEPS, np.uint64(options.min_count)))
 
 
 def bucket_number(parts: Sequence[Part], options: TokenizerOptions) -> int:
-    """Ranges of hashes to merge apart: of a quarter of the budget each, should one byte in three be kept."""
+    """Number of ranges of hashes. A range takes a quarter of the budget if counting keeps one byte in three."""
     return bucket_count(sum(part.text_bytes for part in parts) * 3, int(options.memory) / 4)
 
 
 def count_tasks(parts: Sequence[Part], options: TokenizerOptions, buckets: int) -> Iterator[Task]:
-    """One task a part: its pretokens and counts, in `buckets` ranges of hashes."""
+    """One task for each part, which writes its pretokens and counts in `buckets` ranges of hashes."""
     total = sum(part.text_bytes for part in parts)
     share = min(1.0, int(options.train_bytes) / max(total, 1))
     for part in parts:
@@ -70,7 +70,7 @@ def _count(part: Part, options: TokenizerOptions, share: float, buckets: int, co
             limit = np.uint64(min(share * 2.0**64, 2.0**64 - 2**11))
             docs = docs.filter(pa.array(hash_rank(docs.column("id").to_numpy(), context.seed) <= limit))
         weights = _weights(docs, options)
-        _tell(docs, weights, totals)
+        _add_up(docs, weights, totals)
         if weights is not None:
             docs, weights = docs.filter(pa.array(weights > 0)), weights[weights > 0]
         counter.add(docs.column("text"), rules, weights)
@@ -79,21 +79,21 @@ def _count(part: Part, options: TokenizerOptions, share: float, buckets: int, co
 
 
 def _weights(docs: pa.Table, options: TokenizerOptions) -> npt.NDArray[np.uint64] | None:
-    """What each document counts, in units; None without weights."""
-    chosen = options.weights
-    if not chosen.source and not chosen.lang:
+    """The weight of each document, in units; None without weights."""
+    mixture = options.weights
+    if not mixture.source and not mixture.lang:
         return None
     weights = np.ones(docs.num_rows)
-    for name, values in (("source", chosen.source), ("lang", chosen.lang)):
+    for name, values in (("source", mixture.source), ("lang", mixture.lang)):
         if values and name in docs.column_names:
             column = docs.column(name).cast(pa.string()).to_pylist()
             weights *= [values.get(value, 1.0) for value in column]
-    # The product of two small weights is still more than nothing.
+    # The product of two small weights must not round to 0, which leaves a document out.
     return np.where(weights > 0, np.maximum(np.round(weights * UNIT), 1), 0).astype(np.uint64)
 
 
-def _tell(docs: pa.Table, weights: npt.NDArray[np.uint64] | None, totals: dict[str, dict[str, float]]) -> None:
-    """Adds up bytes and weighted bytes by source and language."""
+def _add_up(docs: pa.Table, weights: npt.NDArray[np.uint64] | None, totals: dict[str, dict[str, float]]) -> None:
+    """Adds bytes and weighted bytes to `totals`, by source and language."""
     size = pc.binary_length(docs.column("text")).to_numpy().astype(np.float64)
     weighted = size if weights is None else size * (weights / UNIT)
     for name in ("source", "lang"):
@@ -107,7 +107,7 @@ def _tell(docs: pa.Table, weights: npt.NDArray[np.uint64] | None, totals: dict[s
 
 
 def merge_tasks(paths: Sequence[str], size: int, options: TokenizerOptions, buckets: int) -> Iterator[Task]:
-    """One task a range: adds up its counts in all files of `count_tasks`. `size`: bytes of these files."""
+    """One task for each range, which adds up its counts in all files of `count_tasks`. `size`: bytes of these files."""
     unit = UNIT if options.weights.source or options.weights.lang else 1
     for bucket in range(buckets):
         run = partial(_merge, tuple(paths), bucket, unit, options)
@@ -137,7 +137,7 @@ def _merge(paths: Sequence[str], bucket: int, unit: int, options: TokenizerOptio
 def _histogram(
     counts: npt.NDArray[np.uint64], lengths: npt.NDArray[np.int64], steps: npt.NDArray[np.uint64]
 ) -> dict[str, list[int]]:
-    """By how many of `steps` a count reaches: pretokens, cells of the merge loop, occurrences, bytes of text."""
+    """Sums by the number of `steps` that a count reaches: pretokens, cells of the merge loop, occurrences, bytes of text."""
     place = np.searchsorted(steps, counts, side="right")
     sums = {"pretokens": np.ones(len(counts)), "cells": lengths + 1.0, "occurrences": counts, "bytes": lengths * counts}
     return {
@@ -149,13 +149,15 @@ def _histogram(
 def choose_min_count(
     histograms: Sequence[dict[str, list[int]]], options: TokenizerOptions, cell_bytes: float
 ) -> dict[str, Any]:
-    """The least count to learn from, and what that leaves out.
+    """The least count to learn from, and how much that leaves out.
 
-    `min_count` is the option's, or the least step at which the merge loop keeps to `memory`, at `cell_bytes` a cell.
+    It is the option `min_count`, or the least step at which the merge loop needs no more than `memory`, with `cell_bytes`
+    for each cell.
     """
     steps = thresholds(options)
     sums = {name: np.sum([histogram[name] for histogram in histograms], axis=0) for name in histograms[0]}
-    above = np.cumsum(sums["cells"][::-1])[::-1] * cell_bytes  # [i + 1]: for what reaches steps[i]
+    # above[i + 1]: memory for the pretokens whose count reaches steps[i].
+    above = np.cumsum(sums["cells"][::-1])[::-1] * cell_bytes
     fits = np.flatnonzero((above[1:] <= int(options.memory)) & (steps >= options.min_count))
     if not len(fits) or (sums["cells"].any() and not above[fits[0] + 1]):
         raise InputError(f"tokenizer: `memory` of {int(options.memory):,} bytes holds no pretoken at all: raise it")
@@ -171,7 +173,7 @@ def choose_min_count(
 
 
 def read_counts(store: Store, paths: Sequence[str], least: int) -> tuple[pa.LargeBinaryArray, npt.NDArray[np.uint64]]:
-    """The pretokens that occur `least` times, and their counts."""
+    """The pretokens that occur at least `least` times, and their counts."""
     tables = [SCHEMA.empty_table()]
     for path in paths:
         with store.open(path) as file:
@@ -182,14 +184,14 @@ def read_counts(store: Store, paths: Sequence[str], least: int) -> tuple[pa.Larg
 
 
 def hashes(pretokens: pa.LargeBinaryArray) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash of each."""
+    """A 64-bit hash of each pretoken."""
     data, offsets = buffers(pretokens.view(pa.large_string()))
-    found = np.empty(len(pretokens), np.uint64)
-    _hash(data, offsets, found)
-    return found
+    hashed = np.empty(len(pretokens), np.uint64)
+    _hash(data, offsets, hashed)
+    return hashed
 
 
 @kernel
-def _hash(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], found: npt.NDArray[np.uint64]) -> None:
-    for row in range(len(found)):
-        found[row] = keys(data, offsets[row], offsets[row + 1] - offsets[row])[2]
+def _hash(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], hashed: npt.NDArray[np.uint64]) -> None:
+    for row in range(len(hashed)):
+        hashed[row] = keys(data, offsets[row], offsets[row + 1] - offsets[row])[2]

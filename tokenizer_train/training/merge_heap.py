@@ -1,4 +1,5 @@
 """The heap of pairs: largest count first, then the smaller pair, then the older entry, as `tokenizers` orders them."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from eyas.tokenizer_train.training.merge_state import HEAP, Pairs
 
 @part
 def is_before(pairs: Pairs, count: np.uint64, entry: int, other: int) -> bool:
-    """Whether an entry comes before the one at a place of the heap."""
+    """Whether `entry`, with this count, comes before the entry at place `other` of the heap."""
     if count != pairs.heap_count[other]:
         return bool(count > pairs.heap_count[other])
     rival = pairs.heap_entry[other]
@@ -22,6 +23,7 @@ def is_before(pairs: Pairs, count: np.uint64, entry: int, other: int) -> bool:
 
 @part
 def push(pairs: Pairs, sizes: npt.NDArray[np.int64], count: np.uint64, entry: int) -> None:
+    """Adds an entry."""
     at = sizes[HEAP]
     sizes[HEAP] = at + 1
     while at > 0:
@@ -35,6 +37,7 @@ def push(pairs: Pairs, sizes: npt.NDArray[np.int64], count: np.uint64, entry: in
 
 @part
 def pop(pairs: Pairs, sizes: npt.NDArray[np.int64]) -> None:
+    """Takes the top off."""
     last = sizes[HEAP] - 1
     sizes[HEAP] = last
     if last:
@@ -44,7 +47,7 @@ def pop(pairs: Pairs, sizes: npt.NDArray[np.int64]) -> None:
 
 @kernel
 def sift_down(pairs: Pairs, size: int) -> None:
-    """Moves the top down to where it belongs, in a heap of four children a node: half as deep as one of two."""
+    """Moves the top down to where it belongs. Nodes have four children: half as deep as with two."""
     count, entry = pairs.heap_count[0], pairs.heap_entry[0]
     at = 0
     while 4 * at + 1 < size:

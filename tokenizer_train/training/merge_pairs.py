@@ -1,4 +1,5 @@
-"""Pairs while they are merged: how they are packed, where they stand, and what is still counted of those that are done."""
+"""Pairs during merging: how a pair is packed into a number, where it stands, and its residual count."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ _LOW: Final = np.uint64(0xFFFFFFFF)
 _32: Final = np.uint64(32)
 _1: Final = np.uint64(1)
 AHEAD: Final = 12
+"""How many places ahead memory is prefetched."""
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -34,49 +36,55 @@ def pair_of(left: int, right: int) -> np.uint64:
 
 
 @helper
-def look_ahead(
+def prefetch_ahead(
     cells: npt.NDArray[np.int32], counts: npt.NDArray[np.uint64], places: npt.NDArray[np.int32], i: int, last: int
 ) -> None:
-    """Asks for what the places after place i need: each is elsewhere in memory, and which it is, is known."""
+    """Prefetches what the places after place i need: cells twice as far ahead, for the counts are found through them."""
     prefetch(cells, 2 * places[min(i + 2 * AHEAD, last)])
     prefetch(counts, cells[2 * places[min(i + AHEAD, last)] + 1])
 
 
 @kernel
-def windows(words: Words, pairs: Pairs, tokens: Tokens, merges: Merges, left: int, right: int) -> np.uint64:
-    """How often the pair stands somewhere: found from where one of its tokens was made."""
-    from_right = tokens.latest[right] >= 0
-    made = tokens.latest[right] if from_right else tokens.latest[left]
+def count_everywhere(words: Words, pairs: Pairs, tokens: Tokens, merges: Merges, left: int, right: int) -> np.uint64:
+    """How often the pair stands in the words, whichever of its entries has the place.
+
+    Walks the places at which one of its two tokens was made: the right one if merges made it, else the left one.
+    """
+    from_right = tokens.latest_merge[right] >= 0
+    maker = tokens.latest_merge[right] if from_right else tokens.latest_merge[left]
     total = np.uint64(0)
-    while made >= 0:
-        for i in range(merges.begin[made], merges.begin[made] + merges.length[made]):
+    while maker >= 0:
+        for i in range(merges.begin[maker], merges.begin[maker] + merges.length[maker]):
             place = pairs.places[i]
             if from_right:
-                there = words.cells[2 * place] == right and words.cells[2 * (place - 1)] == left
+                stands = words.cells[2 * place] == right and words.cells[2 * (place - 1)] == left
             else:
-                there = words.cells[2 * place] == left and words.cells[2 * (place + tokens.length[left])] == right
-            if there:
+                stands = words.cells[2 * place] == left and words.cells[2 * (place + tokens.length[left])] == right
+            if stands:
                 total += words.counts[words.cells[2 * place + 1]]
-        made = merges.before[made]
+        maker = merges.previous[maker]
     return total
 
 
 @kernel
-def places_of(words: Words, pairs: Pairs, tokens: Tokens, entry: int, sizes: npt.NDArray[np.int64], write: bool) -> int:
-    """How many places the entry is merged at: those of its list; if shared, all of the pair in the list's words.
+def places_to_merge(
+    words: Words, pairs: Pairs, tokens: Tokens, entry: int, sizes: npt.NDArray[np.int64], write: bool
+) -> int:
+    """How many places the entry is merged at: those of its list, or with siblings all of the pair in the list's words.
 
-    With `write` a shared entry's places become a new list at the end of `places`, and that is the entry's.
+    `write` makes the places of an entry with siblings a new list at the end of `Pairs.places`, which the entry then has.
     """
-    if not pairs.shared[entry]:
+    if not pairs.has_siblings[entry]:
         return int(pairs.length[entry])
     left, right = left_of(pairs.pair[entry]), right_of(pairs.pair[entry])
     begin, length, start = pairs.begin[entry], pairs.extent[entry], sizes[PLACES]
-    count, latest = 0, -1
+    count, last_word = 0, -1
     for i in range(begin, begin + length):
         word = words.cells[2 * pairs.places[i] + 1]
-        if word == latest:
+        # Places of one word follow each other in a list, so each word is searched once.
+        if word == last_word:
             continue
-        latest = word
+        last_word = word
         place = words.starts[word]
         while words.cells[2 * place] != BORDER:
             after = place + tokens.length[words.cells[2 * place]]
@@ -93,6 +101,7 @@ def places_of(words: Words, pairs: Pairs, tokens: Tokens, entry: int, sizes: npt
 
 @part
 def _slot(merges: Merges, pair: np.uint64) -> int:
+    """The slot of the pair in the table of merged pairs, or the free slot where it belongs."""
     mask = len(merges.merged) - 1
     at = int(np.int64((pair * _SPREAD) >> _32)) & mask
     while merges.merged[at] != 0 and merges.merged[at] != pair + _1:
@@ -101,13 +110,13 @@ def _slot(merges: Merges, pair: np.uint64) -> int:
 
 
 @kernel
-def left_over(merges: Merges, pair: np.uint64) -> np.uint64:
-    """What is still counted of the pair from merges of it that are done."""
-    return np.uint64(merges.left_over[_slot(merges, pair)])
+def residual_of(merges: Merges, pair: np.uint64) -> np.uint64:
+    """The count that `tokenizers` still attributes to a merged pair; 0 for a pair that was not merged."""
+    return np.uint64(merges.residual[_slot(merges, pair)])
 
 
 @kernel
-def set_left_over(merges: Merges, pair: np.uint64, count: np.uint64) -> None:
+def set_residual(merges: Merges, pair: np.uint64, count: np.uint64) -> None:
     at = _slot(merges, pair)
     merges.merged[at] = pair + _1
-    merges.left_over[at] = count
+    merges.residual[at] = count

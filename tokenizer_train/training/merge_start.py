@@ -1,4 +1,5 @@
-"""The state that the merge loop starts from: words as bytes, and every pair of bytes with its places."""
+"""Makes the state that the merge loop starts from: words as bytes, and every pair of bytes with its places."""
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ from eyas.tokenizer_train.training.merge_state import (
 T = TypeVar("T", bound=np.generic)
 
 MOST_CELLS: Final = 2**31 - 1
-"""Bytes of distinct pretokens, one more for each: places are 32-bit numbers."""
+"""Bytes of distinct pretokens, and a border for each, are at most so many, because places are 32-bit numbers."""
 
 
 def make_words(
@@ -44,7 +45,7 @@ def make_words(
     cells = int(offsets[-1] - offsets[0]) + len(counts) + 1
     if cells > MOST_CELLS:
         raise InputError(
-            f"tokenizer: the distinct pretokens take {cells:,} bytes, {MOST_CELLS:,} is the most: raise `min_count`"
+            f"tokenizer: the distinct pretokens take {cells:,} bytes, the limit is {MOST_CELLS:,}: raise `min_count`"
         )
     words = Words(np.empty(2 * cells, np.int32), np.empty(len(counts) + 1, np.int64), np.ascontiguousarray(counts))
     _write_words(data, offsets, alphabet, words)
@@ -68,16 +69,16 @@ def _write_words(
 
 
 def make_tokens(special_tokens: Sequence[str], most_tokens: int) -> tuple[Tokens, npt.NDArray[np.int32], int]:
-    """Special tokens and the 256 bytes, in the order of `ALPHABET`; the id of each byte; and how many these tokens are.
+    """Special tokens and the 256 bytes in the order of `BYTE_ORDER`; the id of each byte; and how many tokens these are.
 
-    A special token spelled in byte-level characters is the token of these bytes, as in `tokenizers`: what would make the
-    same token by merges gets its id. Others, with a space for instance, are no one's bytes.
+    A special token spelled in byte-level characters is the token of these bytes, as in `tokenizers`: a merge that makes
+    the same bytes gets its id. Other special tokens, with a space for instance, stand for no bytes.
     """
-    names = [_meant(token) for token in special_tokens]
+    names = [_bytes_of_special(token) for token in special_tokens]
     first = list(dict.fromkeys([*names, *(bytes([byte]) for byte in BYTE_ORDER)]))
     tokens = Tokens(
         length=np.zeros(most_tokens + 2, np.int32),
-        latest=np.full(most_tokens + 2, -1, np.int64),
+        latest_merge=np.full(most_tokens + 2, -1, np.int64),
         offsets=np.zeros(most_tokens + 3, np.int64),
         data=np.zeros(32 * most_tokens + (1 << 16) + sum(map(len, first)), np.uint8),
         slots=new_slots(max(10, (2 * (most_tokens + len(first))).bit_length())),
@@ -87,20 +88,20 @@ def make_tokens(special_tokens: Sequence[str], most_tokens: int) -> tuple[Tokens
     tokens.data[: len(joined)] = joined
     tokens.offsets[1 : len(first) + 1] = ends
     tokens.length[: len(first)] = np.diff(ends, prepend=0)
-    _enter(tokens, len(first))
+    _enter_into_table(tokens, len(first))
     place = {token: number for number, token in enumerate(first)}
     return tokens, np.array([place[bytes([byte])] for byte in range(256)], np.int32), len(first)
 
 
-def _meant(special: str) -> bytes:
-    """The bytes that a special token stands for in the byte-level alphabet; invalid UTF-8, no pretoken's, if none."""
+def _bytes_of_special(special: str) -> bytes:
+    """The bytes that a special token stands for in the byte-level alphabet; if none, invalid UTF-8, which no pretoken is."""
     if all(character in BYTE_OF for character in special):
         return bytes(BYTE_OF[character] for character in special)
     return b"\xff" + special.encode()
 
 
 @kernel
-def _enter(tokens: Tokens, count: int) -> None:
+def _enter_into_table(tokens: Tokens, count: int) -> None:
     for token in range(count):
         start, length = tokens.offsets[token], tokens.offsets[token + 1] - tokens.offsets[token]
         first, second, hashed = keys(tokens.data, start, length)
@@ -110,7 +111,7 @@ def _enter(tokens: Tokens, count: int) -> None:
 
 
 def make_pairs(words: Words, tokens: Tokens, sizes: npt.NDArray[np.int64], min_frequency: int) -> Pairs:
-    """Every pair of neighbours in the words that occurs `min_frequency` times, and its places, in their order."""
+    """Every pair of neighbours in the words that occurs `min_frequency` times, and its places in ascending order."""
     known = int(sizes[TOKENS])
     counts, places = np.zeros(known * known, np.uint64), np.zeros(known * known, np.int64)
     _count_pairs(words, known, counts, places)
@@ -122,7 +123,8 @@ def make_pairs(words: Words, tokens: Tokens, sizes: npt.NDArray[np.int64], min_f
     list_of_places = np.empty(total + total // 2 + 1024, np.int32)
     _write_places(words, known, cursor, list_of_places)
     pair = (wanted // known).astype(np.uint64) << np.uint64(32) | (wanted % known).astype(np.uint64)
-    order = np.lexsort((pair, np.uint64(0xFFFFFFFFFFFFFFFF) - counts[wanted]))  # a sorted array is a heap
+    # Largest count first. A sorted array is a heap.
+    order = np.lexsort((pair, np.uint64(0xFFFFFFFFFFFFFFFF) - counts[wanted]))
     room = entries + total // 16 + 1024
     sizes[[ENTRIES, HEAP, PLACES]] = entries, entries, total
     return Pairs(
@@ -130,7 +132,7 @@ def make_pairs(words: Words, tokens: Tokens, sizes: npt.NDArray[np.int64], min_f
         begin=_roomy(begins[:-1].astype(np.int64), room),
         length=_roomy(places[wanted].astype(np.int32), room),
         extent=_roomy(places[wanted].astype(np.int32), room),
-        shared=np.zeros(room, np.uint8),
+        has_siblings=np.zeros(room, np.uint8),
         places=list_of_places,
         heap_count=_roomy(counts[wanted][order], room),
         heap_entry=_roomy(order.astype(np.int32), room),
@@ -162,41 +164,42 @@ def _write_places(words: Words, known: int, cursor: npt.NDArray[np.int64], place
 
 
 def make_merges(most: int) -> Merges:
-    """Room for so many merges."""
+    """Room for `most` merges."""
     slots = 1 << max(10, (2 * most).bit_length())
     wide = [np.zeros(most + 1, np.int64) for _ in range(5)]
     return Merges(
         pair=np.zeros(most + 1, np.uint64),
         token=np.zeros(most + 1, np.int32),
         frequency=np.zeros(most + 1, np.uint64),
-        before=wide[0],
+        previous=wide[0],
         begin=wide[1],
         length=wide[2],
         first_entry=wide[3],
         last_entry=wide[4],
-        left_over=np.zeros(slots, np.uint64),
+        residual=np.zeros(slots, np.uint64),
         merged=np.zeros(slots, np.uint64),
     )
 
 
 def make_scratch(most_tokens: int, places: int) -> Scratch:
-    """For `most_tokens` tokens and lists of `places` places."""
+    """Working memory for `most_tokens` tokens and lists of `places` places."""
 
     def side() -> Side:
         return Side(
             frequency=np.zeros(most_tokens + 2, np.uint64),
-            places=np.zeros(most_tokens + 2, np.int64),
-            old=np.zeros(most_tokens + 2, np.uint64),
-            shared=np.zeros(most_tokens + 2, np.uint8),
-            seen=np.zeros(most_tokens + 2, np.int32),
-            here=np.zeros(places, np.int32),
+            place_count=np.zeros(most_tokens + 2, np.int64),
+            cursor=np.zeros(most_tokens + 2, np.int64),
+            old_frequency=np.zeros(most_tokens + 2, np.uint64),
+            has_siblings=np.zeros(most_tokens + 2, np.uint8),
+            distinct=np.zeros(most_tokens + 2, np.int32),
+            neighbours=np.zeros(places, np.int32),
         )
 
     return Scratch(side(), side(), np.zeros(places, np.uint64))
 
 
 def make_sizes(tokens: Tokens, known: int) -> npt.NDArray[np.int64]:
-    """The counters of the loop, for `known` tokens so far."""
+    """The counters of the loop, when there are `known` tokens."""
     sizes = np.zeros(SIZES, np.int64)
     sizes[TOKENS], sizes[TOKEN_BYTES] = known, tokens.offsets[known]
     return sizes

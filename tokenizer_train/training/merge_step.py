@@ -1,8 +1,10 @@
 """One merge: the pair is replaced wherever it stands, and the pairs that this makes become entries.
 
-A merge costs as much as the pair has places, and a little for each different neighbour; which places its neighbours' pairs
-have lost is not written down anywhere (`merge_state`). 8 million places in 1.3 s on one core.
+A merge costs as much as the pair has places, and a little for each different neighbour. Which places its neighbours' pairs
+have lost is not written down anywhere (`eyas.tokenizer_train.training.merge_state`, with an example). 8 million places
+take 1.3 s on one core.
 """
+# Tested in tests/tokenizer_train/training/test_merging.py.
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ from eyas.text_kernels.wide_loads import prefetch
 from eyas.tokenizer_train.training.merge_heap import push
 from eyas.tokenizer_train.training.merge_pairs import (
     AHEAD,
+    count_everywhere,
     left_of,
-    left_over,
-    look_ahead,
     pair_of,
-    places_of,
+    places_to_merge,
+    prefetch_ahead,
+    residual_of,
     right_of,
-    set_left_over,
-    windows,
+    set_residual,
 )
 from eyas.tokenizer_train.training.merge_state import (
     BORDER,
@@ -55,45 +57,51 @@ def merge(
     max_length: int,
 ) -> None:
     """Merges the entry's pair, and makes the entries of the pairs that are new."""
-    pair = pairs.pair[entry]
-    places_of(words, pairs, tokens, entry, sizes, True)
+    pair, number = pairs.pair[entry], sizes[MERGES]
+    places_to_merge(words, pairs, tokens, entry, sizes, True)
     known = sizes[TOKENS]
-    token = _token(tokens, sizes, left_of(pair), right_of(pair))
-    again = token < known
-    # Where the token is known, its new places must not be taken for old ones until they have been looked at.
-    symbol = len(tokens.length) - 1 if again else token
+    token = _token_of(tokens, sizes, left_of(pair), right_of(pair))
+    is_old = token < known
+    # An old token's new places must not be taken for old ones while the old ones are counted: until then, a stand-in
+    # symbol that no token has is written there.
+    symbol = len(tokens.length) - 1 if is_old else token
     tokens.length[symbol] = tokens.length[token]
-    uncounted = _replace(words, pairs, tokens, scratch, entry, symbol)
-    made = sizes[MERGES]
-    merges.pair[made], merges.token[made], merges.frequency[made] = pair, token, count
-    merges.begin[made], merges.length[made] = pairs.begin[entry], pairs.length[entry]
-    merges.before[made], merges.first_entry[made] = tokens.latest[token], sizes[ENTRIES]
-    if again:
-        _old_neighbours(words, pairs, tokens, merges, scratch, token, symbol, True)
-        _rename(words, pairs, tokens, scratch, entry, symbol, token)
-    before, after, merged = scratch.before, scratch.after, pairs.length[entry]
-    met_before = _meet(before.here, scratch.frequency, merged, before.frequency, before.places, before.seen)
-    met_after = _meet(after.here, scratch.frequency, merged, after.frequency, after.places, after.seen)
-    if again:
-        _find_shared(pairs, tokens, merges, scratch, token, met_before, met_after)
-    _make_entries(pairs, tokens, merges, scratch, sizes, token, again, met_before, met_after, min_frequency, max_length)
-    _distribute(pairs, tokens, scratch, entry, token)
-    if again:
-        _old_neighbours(words, pairs, tokens, merges, scratch, token, symbol, False)
+    self_overlaps = _replace(words, pairs, tokens, scratch, entry, symbol)
+    merges.pair[number], merges.token[number], merges.frequency[number] = pair, token, count
+    merges.begin[number], merges.length[number] = pairs.begin[entry], pairs.length[entry]
+    merges.previous[number], merges.first_entry[number] = tokens.latest_merge[token], sizes[ENTRIES]
+    if is_old:
+        _count_old_neighbours(words, pairs, tokens, merges, scratch, token, symbol, True)
+        _write_token(words, pairs, tokens, scratch, entry, symbol, token)
+    before, after, places = scratch.before, scratch.after, pairs.length[entry]
+    met_before = _count_neighbours(
+        before.neighbours, scratch.word_counts, places, before.frequency, before.place_count, before.distinct
+    )
+    met_after = _count_neighbours(
+        after.neighbours, scratch.word_counts, places, after.frequency, after.place_count, after.distinct
+    )
+    if is_old:
+        _mark_siblings(pairs, tokens, merges, scratch, token, met_before, met_after)
+    _add_entries(pairs, tokens, merges, scratch, sizes, token, is_old, met_before, met_after, min_frequency, max_length)
+    _fill_lists(pairs, tokens, scratch, entry)
+    if is_old:
+        _count_old_neighbours(words, pairs, tokens, merges, scratch, token, symbol, False)
     _clear(scratch.before, met_before)
     _clear(scratch.after, met_after)
-    merges.last_entry[made] = sizes[ENTRIES]
-    sizes[MERGES] = made + 1
-    remain = (
-        windows(words, pairs, tokens, merges, left_of(pair), right_of(pair)) if pairs.shared[entry] else np.uint64(0)
-    )
-    tokens.latest[token] = made
-    set_left_over(merges, pair, count - uncounted - remain)
+    merges.last_entry[number] = sizes[ENTRIES]
+    sizes[MERGES] = number + 1
+    # `tokenizers` counts a pair down where a merge takes one of its symbols, but not where the pair itself is merged.
+    # So all of its count stays, but for what overlaps itself, and what siblings still have and count by themselves.
+    of_siblings = np.uint64(0)
+    if pairs.has_siblings[entry]:
+        of_siblings = count_everywhere(words, pairs, tokens, merges, left_of(pair), right_of(pair))
+    tokens.latest_merge[token] = number
+    set_residual(merges, pair, count - self_overlaps - of_siblings)
 
 
 @kernel
-def _token(tokens: Tokens, sizes: npt.NDArray[np.int64], left: int, right: int) -> int:
-    """The id of the token that left and right make together; a new one if there was none."""
+def _token_of(tokens: Tokens, sizes: npt.NDArray[np.int64], left: int, right: int) -> int:
+    """The id of the token that left and right make together; a new one if no token has these bytes."""
     start = sizes[TOKEN_BYTES]
     end = start
     for half in (left, right):
@@ -106,11 +114,11 @@ def _token(tokens: Tokens, sizes: npt.NDArray[np.int64], left: int, right: int) 
     if tokens.slots[at + LENGTH] != 0:
         return int(np.int64(tokens.slots[at + VALUE]))
     token = int(sizes[TOKENS])
-    # The token's bytes lie in `data` already; the table's arena is the same array.
+    # The token's bytes are in `data` already; the table's arena is the same array.
     fill(tokens.slots, at, tokens.data, start, tokens.data, start, length, first, second)
     tokens.slots[at + VALUE] = np.uint64(token)
     tokens.length[token] = length
-    tokens.latest[token] = -1
+    tokens.latest_merge[token] = -1
     tokens.offsets[token + 1] = end
     sizes[TOKENS], sizes[TOKEN_BYTES] = token + 1, end
     return token
@@ -118,178 +126,185 @@ def _token(tokens: Tokens, sizes: npt.NDArray[np.int64], left: int, right: int) 
 
 @kernel
 def _replace(words: Words, pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int, symbol: int) -> np.uint64:
-    """Writes `symbol` for the pair at the entry's places; the list keeps those where it stood.
+    """Writes `symbol` for the pair at the entry's places, and notes the neighbours; the list keeps the places of `symbol`.
 
-    Returns what the trainer counts down of the pair itself meanwhile: "aaa" is two pairs of which the first is merged.
+    Returns what `tokenizers` counts down of the pair itself meanwhile: "aaa" is two pairs, of which the first is merged
+    and the second loses its left symbol.
     """
     left, right = left_of(pairs.pair[entry]), right_of(pairs.pair[entry])
     cells = words.cells
     counts = words.counts
     places = pairs.places
-    before = scratch.before.here
-    after = scratch.after.here
-    frequencies = scratch.frequency
+    before = scratch.before.neighbours
+    after = scratch.after.neighbours
+    word_counts = scratch.word_counts
     to_right, width = tokens.length[left], tokens.length[left] + tokens.length[right]
     begin = pairs.begin[entry]
-    uncounted = np.uint64(0)
+    self_overlaps = np.uint64(0)
     kept = 0
     for i in range(begin, begin + pairs.length[entry]):
-        look_ahead(cells, counts, places, i, begin + pairs.length[entry] - 1)
+        prefetch_ahead(cells, counts, places, i, begin + pairs.length[entry] - 1)
         place = places[i]
         if cells[2 * place] != left or cells[2 * (place + to_right)] != right:
             continue
-        frequency = counts[cells[2 * place + 1]]
+        count = counts[cells[2 * place + 1]]
+        # In this order: where the right half is one byte, its place is that of the symbol's end.
         cells[2 * (place + to_right)] = GONE
         cells[2 * place] = symbol
         cells[2 * (place + width - 1)] = symbol
         before[kept] = cells[2 * (place - 1)]
         if left == right and cells[2 * (place + width)] == left:
-            uncounted += frequency
-        frequencies[kept] = frequency
+            self_overlaps += count
+        word_counts[kept] = count
         places[begin + kept] = place
         kept += 1
     pairs.length[entry] = kept
-    # Only now is it known which right neighbours have become the token themselves: that pair is found from its right half.
+    # Right neighbours are read when all places are written: a neighbour that has become the symbol itself is left out
+    # here, because the pair of two symbols is noted at its right half, as that one's left neighbour.
     for k in range(kept):
         prefetch(cells, 2 * places[begin + min(k + 2 * AHEAD, kept - 1)])
         neighbour = cells[2 * (places[begin + k] + width)]
         after[k] = neighbour if neighbour != symbol else BORDER
-    return uncounted
+    return self_overlaps
 
 
 @kernel
-def _old_neighbours(
+def _count_old_neighbours(
     words: Words, pairs: Pairs, tokens: Tokens, merges: Merges, scratch: Scratch, token: int, symbol: int, count: bool
 ) -> None:
-    """Counts the neighbours of the token where it was before, or sets these counts back to 0."""
-    made = tokens.latest[token]
+    """Counts the neighbours of an old token at the places where earlier merges made it; without `count`, clears them."""
+    maker = tokens.latest_merge[token]
     width = tokens.length[token]
-    while made >= 0:
-        for i in range(merges.begin[made], merges.begin[made] + merges.length[made]):
+    old_before, old_after = scratch.before.old_frequency, scratch.after.old_frequency
+    while maker >= 0:
+        for i in range(merges.begin[maker], merges.begin[maker] + merges.length[maker]):
             place = pairs.places[i]
             if words.cells[2 * place] != token:
                 continue
-            frequency = words.counts[words.cells[2 * place + 1]]
+            word_count = words.counts[words.cells[2 * place + 1]]
             before, after = words.cells[2 * (place - 1)], words.cells[2 * (place + width)]
             if before >= 0 and before != symbol:
-                scratch.before.old[before] = scratch.before.old[before] + frequency if count else np.uint64(0)
+                old_before[before] = old_before[before] + word_count if count else np.uint64(0)
             # Two of them side by side are counted from the right one.
             if after >= 0 and after != symbol and after != token:
-                scratch.after.old[after] = scratch.after.old[after] + frequency if count else np.uint64(0)
-        made = merges.before[made]
+                old_after[after] = old_after[after] + word_count if count else np.uint64(0)
+        maker = merges.previous[maker]
 
 
 @kernel
-def _rename(words: Words, pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int, symbol: int, token: int) -> None:
+def _write_token(
+    words: Words, pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int, symbol: int, token: int
+) -> None:
+    """Replaces the stand-in `symbol` by the old token that the merge made."""
     begin, width = pairs.begin[entry], tokens.length[token]
     for k in range(pairs.length[entry]):
         place = pairs.places[begin + k]
         words.cells[2 * place] = token
         words.cells[2 * (place + width - 1)] = token
-        if scratch.before.here[k] == symbol:
-            scratch.before.here[k] = token
+        if scratch.before.neighbours[k] == symbol:
+            scratch.before.neighbours[k] = token
 
 
 @kernel
-def _meet(
-    here: npt.NDArray[np.int32],
+def _count_neighbours(
+    neighbours: npt.NDArray[np.int32],
+    word_counts: npt.NDArray[np.uint64],
+    places: int,
     frequency: npt.NDArray[np.uint64],
-    count: int,
-    by_token: npt.NDArray[np.uint64],
-    places: npt.NDArray[np.int64],
-    seen: npt.NDArray[np.int32],
+    place_count: npt.NDArray[np.int64],
+    distinct: npt.NDArray[np.int32],
 ) -> int:
-    """Counts the neighbours on one side, of `count` places; how many different ones there are.
+    """Counts the neighbours on one side, at `places` places, and returns how many different ones there are.
 
-    Plain arrays, not a `Side`: numba counts references to the arrays of a tuple each time that one is taken out of it,
-    which was 120 ns of the 160 that a place took.
+    The arguments are plain arrays, not a `Side`: numba counts references to the arrays of a tuple each time that one is
+    taken out of it, which was 120 ns of the 160 that a place took.
     """
     met = 0
-    for k in range(count):
-        neighbour = here[k]
+    for k in range(places):
+        neighbour = neighbours[k]
         if neighbour >= 0:
-            if places[neighbour] == 0:
-                seen[met] = neighbour
+            if place_count[neighbour] == 0:
+                distinct[met] = neighbour
                 met += 1
-            by_token[neighbour] += frequency[k]
-            places[neighbour] += 1
+            frequency[neighbour] += word_counts[k]
+            place_count[neighbour] += 1
     return met
 
 
 @kernel
-def _find_shared(
+def _mark_siblings(
     pairs: Pairs, tokens: Tokens, merges: Merges, scratch: Scratch, token: int, met_before: int, met_after: int
 ) -> None:
-    """Marks entries there are already of the new pairs, and the neighbours that they are with.
+    """Marks the entries that the new pairs have already, and the neighbours of these pairs.
 
-    An entry was made when the later of its two tokens was: by a merge that made `token`, or by one of the neighbour's.
+    An entry was made when the later of its two tokens was: by a merge that made `token`, or by one that made the neighbour.
     """
-    _mark(pairs, merges, scratch, token, tokens.latest[token])
+    _mark_entries(pairs, merges, scratch, token, tokens.latest_merge[token])
     for i in range(met_before):
-        _mark(pairs, merges, scratch, token, tokens.latest[scratch.before.seen[i]])
+        _mark_entries(pairs, merges, scratch, token, tokens.latest_merge[scratch.before.distinct[i]])
     for i in range(met_after):
-        _mark(pairs, merges, scratch, token, tokens.latest[scratch.after.seen[i]])
+        _mark_entries(pairs, merges, scratch, token, tokens.latest_merge[scratch.after.distinct[i]])
 
 
 @kernel
-def _mark(pairs: Pairs, merges: Merges, scratch: Scratch, token: int, made: int) -> None:
-    while made >= 0:
-        for other in range(merges.first_entry[made], merges.last_entry[made]):
+def _mark_entries(pairs: Pairs, merges: Merges, scratch: Scratch, token: int, maker: int) -> None:
+    """Marks entries of `token` and a neighbour among those that this merge, and earlier ones of its token, made."""
+    while maker >= 0:
+        for other in range(merges.first_entry[maker], merges.last_entry[maker]):
             left, right = left_of(pairs.pair[other]), right_of(pairs.pair[other])
-            if right == token and scratch.before.places[left]:
-                pairs.shared[other] = 1
-                scratch.before.shared[left] = 1
-            if left == token and scratch.after.places[right]:
-                pairs.shared[other] = 1
-                scratch.after.shared[right] = 1
-        made = merges.before[made]
+            if right == token and scratch.before.place_count[left]:
+                pairs.has_siblings[other] = 1
+                scratch.before.has_siblings[left] = 1
+            if left == token and scratch.after.place_count[right]:
+                pairs.has_siblings[other] = 1
+                scratch.after.has_siblings[right] = 1
+        maker = merges.previous[maker]
 
 
 @kernel
-def _make_entries(
+def _add_entries(
     pairs: Pairs,
     tokens: Tokens,
     merges: Merges,
     scratch: Scratch,
     sizes: npt.NDArray[np.int64],
     token: int,
-    again: bool,
+    is_old: bool,
     met_before: int,
     met_after: int,
     min_frequency: np.uint64,
     max_length: int,
 ) -> None:
-    """An entry, with room for its places, for each new pair that occurs often enough and is not too long.
-
-    From here on a side's `places` are where each list goes on; -1: nowhere.
-    """
+    """Adds an entry, with room for its places, for each new pair that occurs often enough and is not too long."""
     before, after = scratch.before, scratch.after
-    both = before.places[token] > 0 and after.places[token] > 0
-    if both:  # (token, token) has places of both sides, and one entry
+    # (token, token) may have places of both sides, when the token is old. It gets one entry, with the left neighbours.
+    both = before.place_count[token] > 0 and after.place_count[token] > 0
+    if both:
         before.frequency[token] += after.frequency[token]
-        before.shared[token] = 1
-    elif again:
-        after.old[token] = before.old[token]  # two of them side by side are counted from the right one
+        before.has_siblings[token] = 1
+    elif is_old:
+        # Two old ones side by side were counted from the right one, as its left neighbour.
+        after.old_frequency[token] = before.old_frequency[token]
     for i in range(met_before):
-        other = before.seen[i]
-        extra = after.places[token] if both and other == token else 0
+        other = before.distinct[i]
+        extra = after.place_count[token] if both and other == token else 0
         pair = pair_of(other, token)
-        begin = _entry(pairs, tokens, merges, before, sizes, pair, other, extra, again, min_frequency, max_length)
+        begin = _add_entry(pairs, tokens, merges, before, sizes, pair, other, extra, is_old, min_frequency, max_length)
         if extra:
-            after.places[token] = begin + before.places[other] if begin >= 0 else -1
-        before.places[other] = begin
+            after.cursor[token] = begin + before.place_count[other] if begin >= 0 else -1
+        before.cursor[other] = begin
     for i in range(met_after):
-        other = after.seen[i]
+        other = after.distinct[i]
         if not (both and other == token):
             pair = pair_of(token, other)
-            after.places[other] = _entry(
-                pairs, tokens, merges, after, sizes, pair, other, 0, again, min_frequency, max_length
+            after.cursor[other] = _add_entry(
+                pairs, tokens, merges, after, sizes, pair, other, 0, is_old, min_frequency, max_length
             )
-    after.old[token] = np.uint64(0)
+    after.old_frequency[token] = np.uint64(0)
 
 
 @part
-def _entry(
+def _add_entry(
     pairs: Pairs,
     tokens: Tokens,
     merges: Merges,
@@ -298,53 +313,59 @@ def _entry(
     pair: np.uint64,
     other: int,
     extra: int,
-    again: bool,
+    is_old: bool,
     min_frequency: np.uint64,
     max_length: int,
 ) -> int:
-    """Where the new entry's list begins; -1 if there is none."""
+    """Adds the entry of a pair with the neighbour `other`, and returns where its list begins; -1 if there is none.
+
+    `extra`: places beside those of the side.
+    """
     count = side.frequency[other]
-    shared = again and side.shared[other] > 0
-    if again:
-        old = side.old[other] + left_over(merges, pair)
-        count += old
-        shared = shared or old > 0
+    has_siblings = is_old and side.has_siblings[other] > 0
+    if is_old:
+        # `tokenizers` adds to the pair's running count: older occurrences, and what it never took away, are in it.
+        old_count = side.old_frequency[other] + residual_of(merges, pair)
+        count += old_count
+        has_siblings = has_siblings or old_count > 0
     if count < min_frequency or tokens.length[left_of(pair)] + tokens.length[right_of(pair)] >= max_length:
         return -1
-    entry, begin, length = sizes[ENTRIES], int(sizes[PLACES]), side.places[other] + extra
+    entry, begin, length = sizes[ENTRIES], int(sizes[PLACES]), side.place_count[other] + extra
     pairs.pair[entry], pairs.begin[entry] = pair, begin
     pairs.length[entry], pairs.extent[entry] = length, length
-    pairs.shared[entry] = 1 if shared else 0
+    pairs.has_siblings[entry] = 1 if has_siblings else 0
     sizes[ENTRIES], sizes[PLACES] = entry + 1, begin + length
     push(pairs, sizes, count, entry)
     return begin
 
 
 @kernel
-def _distribute(pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int, token: int) -> None:
-    """Writes each place into the lists of the two pairs it is in now."""
+def _fill_lists(pairs: Pairs, tokens: Tokens, scratch: Scratch, entry: int) -> None:
+    """Writes each place of the new token into the lists of the two pairs that it now belongs to."""
     places = pairs.places
-    before = scratch.before.here
-    after = scratch.after.here
-    to_before = scratch.before.places
-    to_after = scratch.after.places
+    before = scratch.before.neighbours
+    after = scratch.after.neighbours
+    cursor_before = scratch.before.cursor
+    cursor_after = scratch.after.cursor
     widths = tokens.length
     begin = pairs.begin[entry]
     for k in range(pairs.length[entry]):
         place = places[begin + k]
         other = before[k]
-        if other >= 0 and to_before[other] >= 0:
-            places[to_before[other]] = place - widths[other]
-            to_before[other] += 1
+        # A pair's place is that of its left symbol.
+        if other >= 0 and cursor_before[other] >= 0:
+            places[cursor_before[other]] = place - widths[other]
+            cursor_before[other] += 1
         other = after[k]
-        if other >= 0 and to_after[other] >= 0:
-            places[to_after[other]] = place
-            to_after[other] += 1
+        if other >= 0 and cursor_after[other] >= 0:
+            places[cursor_after[other]] = place
+            cursor_after[other] += 1
 
 
 @part
 def _clear(side: Side, met: int) -> None:
+    """Sets what is by token back to zero."""
     for i in range(met):
-        side.frequency[side.seen[i]] = np.uint64(0)
-        side.places[side.seen[i]] = 0
-        side.shared[side.seen[i]] = 0
+        side.frequency[side.distinct[i]] = np.uint64(0)
+        side.place_count[side.distinct[i]] = 0
+        side.has_siblings[side.distinct[i]] = 0

@@ -1,4 +1,4 @@
-"""From a table of pretokens and counts to merges: what `tokenizers`' BpeTrainer finds, merge for merge."""
+"""Learns merges from a table of pretokens and counts: the merges of `tokenizers`' BpeTrainer, one for one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NO_LIMIT = 1 << 40
 
 @dataclass(frozen=True)
 class Learned:
-    """Merges in order. The same pair may come again (`merge_loop`); the last time is the one that counts."""
+    """Merges in order. The same pair may come again (`merge_loop`); its last rank is the one that holds."""
 
     tokens: list[bytes]
     """By id: special tokens (their UTF-8), the 256 bytes, then what merges made."""
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
     made: npt.NDArray[np.int64]
-    """By merge: ids of the pair, and of the token it makes, which may be an older one's."""
+    """By merge: the ids of the pair, and of the token that it makes, which may have existed before."""
     counts: npt.NDArray[np.uint64]
     """By merge: how often the pair occurred."""
     exhausted: bool
@@ -51,8 +51,9 @@ def learn_merges(
 ) -> Learned:
     """Learns until there are `most_tokens` tokens, special ones and 256 bytes included, or no pair is left.
 
-    `pretokens` are distinct. `min_frequency`: pairs below are not merged. `max_token_length`: tokens are shorter than so
-    many bytes, except that two bytes always may be one (both as in `tokenizers`). `progress` is told the number of tokens.
+    `pretokens` are distinct. Pairs that occur less often than `min_frequency` are not merged. Tokens are shorter than
+    `max_token_length` bytes, but any two bytes may be one token (both as in `tokenizers`). `progress` gets the number of
+    tokens.
     """
     tokens, alphabet, known = make_tokens(special_tokens, max(most_tokens, 256 + len(special_tokens)))
     sizes = make_sizes(tokens, known)
@@ -99,14 +100,15 @@ def _token_bytes(tokens: Tokens, start: int, stop: int) -> list[bytes]:
 
 
 def _make_room(pairs: Pairs, scratch: Scratch, sizes: npt.NDArray[np.int64], needed: int) -> None:
-    """Room for `needed` more entries and places, and an eighth more: large arrays are moved by pages, not by bytes."""
+    """Makes room for `needed` more entries and places."""
     for array in pairs:
         used = int(sizes[PLACES if array is pairs.places else ENTRIES])
         _grow(array, used + needed)
-    for scratched in (scratch.before.here, scratch.after.here, scratch.frequency):
-        _grow(scratched, needed)
+    for by_place in (scratch.before.neighbours, scratch.after.neighbours, scratch.word_counts):
+        _grow(by_place, needed)
 
 
 def _grow(array: npt.NDArray[Any], wanted: int) -> None:
+    """Resizes in place, an eighth beyond `wanted`: the system moves large arrays by pages, not by bytes."""
     if len(array) < wanted:
         array.resize(wanted + wanted // 8, refcheck=False)

@@ -1,4 +1,4 @@
-"""What learning a vocabulary left out, in words: for the terminal, and for the error that it may explain."""
+"""Says what learning a vocabulary left out: for the terminal, and for the error that it may explain."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def told_pruning(summary: Mapping[str, Any]) -> str:
-    """What was left out of learning, and why, in a sentence; nothing if nothing was."""
+def pruning_message(summary: Mapping[str, Any]) -> str:
+    """A sentence on the pretokens that were left out of learning, and why; empty if none were."""
     if not summary["pruned_pretokens"]:
         return ""
-    why = "because `memory` holds no more" if summary["raised_for_memory"] else "as `min_count` says"
+    why = "because `memory` holds no more" if summary["raised_for_memory"] else "because of `min_count`"
     return (
-        f" Pretokens that occur less than {summary['min_count']:,} times were left out, {why}: "
+        f" Pretokens that occur fewer than {summary['min_count']:,} times were left out, {why}: "
         f"{summary['pruned_text']:.1%} of the text."
     )

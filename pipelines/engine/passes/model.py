@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
-from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.store import FileEntry
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
-from eyas.errors import InputError
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
-from eyas.pipelines.engine.passes.records import ModelSummary, Sample, TrainEntry
+from eyas.pipelines.engine.passes.records import TrainEntry
 from eyas.trainer.options import TrainOptions
-from eyas.trainer.schedule import batches_before
+from eyas.trainer.summary import ModelSummary, Sample
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
 PROMPTS = ("The function returns", "import ", "This package")
@@ -35,6 +31,8 @@ def work(state: PassState) -> Steps[Result[ModelSummary]]:
 
 
 def _train(options: TrainOptions, context: TaskContext) -> TrainEntry:
+    from eyas.trainer.on_shards import train_on
+
     store = context.store
     if store.local:
         folder = Path(store.path("model"))
@@ -54,66 +52,6 @@ def _train(options: TrainOptions, context: TaskContext) -> TrainEntry:
         return {"files": files, "summary": summary}
     finally:
         shutil.rmtree(scratch)
-
-
-def train_on(
-    shards: str,
-    options: TrainOptions,
-    folder: Path,
-    seed: int,
-    threads: int,
-    progress: Callable[[dict[str, Any]], None] | None = None,
-    warn: Callable[[str], None] = lambda warning: None,
-) -> ModelSummary:
-    """Trains on the shards folder `shards` into `folder`; returns the trainer's summary.
-
-    Measures bits per byte on its held_out/, if it has one. warn: called before the first step with each doubt about the
-    mixture. If `torchrun` started it, this is one process of several.
-    """
-    from eyas.shards.loader import ShardLoader
-    from eyas.shards.order import repeated_too_soon
-    from eyas.shards.order import shares as shares_of
-    from eyas.shards.packing_tasks import HELD_OUT
-    from eyas.trainer.evaluation import HeldOut
-    from eyas.trainer.files import config_of
-    from eyas.trainer.parallel import World
-    from eyas.trainer.training import train
-
-    world = World.of_environment()
-    loader = ShardLoader(
-        shards, options.loader_rows, seed, world.rank, world.size, mixture=options.loader_mixture, verify="full"
-    )
-    _check_tokenizer(shards, loader.index.meta.tokenizer)
-    index = loader.index
-    apart = f"{shards.rstrip('/')}/{HELD_OUT}"
-    held_out = HeldOut(apart, options.evaluate_rows) if Store(apart).exists("index.json") else None
-    shape = config_of(options.start_from)[0] if options.start_from else options.config(index.vocab_size)
-    parameters = shape.parameters
-    batches = batches_before(options, options.steps + 1)
-    warnings = repeated_too_soon(loader.order, batches, parameters)
-    for warning in warnings:
-        warn(warning)
-    folder.mkdir(parents=True, exist_ok=True)
-    summary = cast("ModelSummary", train(loader, options, str(folder), seed, threads, progress, held_out))
-    shares = shares_of(loader.order, batches)
-    summary["order_hash"] = loader.order_hash
-    summary["sources"] = [asdict(share) for share in shares if share.rows]
-    summary["repeated_too_soon"] = warnings
-    return summary
-
-
-def _check_tokenizer(shards: str, made_with: str) -> None:
-    """InputError if a run's tokenizer is not the one that its shards were made with."""
-    folder, sign, _ = shards.rstrip("/").rpartition("/")
-    run = Store(folder or sign or ".")
-    if run.exists("tokenizer/tokenizer.json"):
-        path = run.path("tokenizer/tokenizer.json")
-        digest = hashlib.sha256(run.fs.cat_file(path)).hexdigest()
-        if digest != made_with:
-            raise InputError(
-                f"{path}: another tokenizer (sha256 {digest[:16]}…) than that of the shards ({made_with[:16]}…): its ids "
-                f"mean other tokens. Put the right one there, or make the shards again"
-            )
 
 
 def _samples(model: Path, tokenizer: Path, seed: int) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from eyas.corpus.task import Json, TaskEntry
+from eyas.trainer.summary import ModelSummary
 
 
 class FiguresRecord(TypedDict):
@@ -159,36 +160,6 @@ class ShardsSummary(TypedDict):
     ways: dict[str, dict[str, int]]
     histogram: list[int]
     sources: list[SourceCounts]
-
-
-class Sample(TypedDict):
-    """A prompt and its continuation by the model."""
-
-    prompt: str
-    text: str
-
-
-class ModelSummary(TypedDict):
-    """The summary of the model: the trainer's figures and the order of rows."""
-
-    steps: int
-    first_loss: float
-    last_loss: float
-    last_bits_per_byte: float | None
-    held_out: dict[str, float] | None
-    tokens: int
-    tokens_per_s: float | None
-    mfu: float | None
-    parameters: int
-    device: str
-    dtype: str
-    processes: int
-    compiled: bool
-    fused_kernels: bool
-    order_hash: NotRequired[str]
-    sources: NotRequired[list[Json]]
-    repeated_too_soon: NotRequired[list[str]]
-    samples: NotRequired[list[Sample]]
 
 
 class TrainEntry(TaskEntry):

@@ -48,8 +48,9 @@ def published(
     store: Store, folder: str, meta: ShardMeta, entries: list[PackedEntry], documents: int
 ) -> Result[ShardsSummary]:
     """Writes the index of the shards in `folder`; BooksError if they do not hold `documents` documents."""
+    from eyas.shards.format import HELD_OUT
     from eyas.shards.packing_report import added
-    from eyas.shards.packing_tasks import HELD_OUT, index_of
+    from eyas.shards.packing_tasks import index_of
 
     files = files_of(entries)
     packed = sum(entry["documents"] for entry in entries)

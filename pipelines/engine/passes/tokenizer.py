@@ -16,7 +16,7 @@ from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 from eyas.pipelines.engine.passes.records import AddedUpEntry, CountEntry, LearnedEntry, TokenizerSummary
 from eyas.tokenizer_train.options import TokenizerOptions
 from eyas.tokenizer_train.training.counting import bucket_number, choose_min_count, count_tasks, merge_tasks
-from eyas.tokenizer_train.training.pruning import told_pruning
+from eyas.tokenizer_train.training.pruning import pruning_message
 
 CELL_BYTES = 28
 """Memory of each cell of the merge loop, about (`eyas.tokenizer_train.training.merge_state`)."""
@@ -91,7 +91,7 @@ def _train(
     try:
         vocabulary = learn(*read_counts(context.store, tables, chosen["min_count"]), options)
     except VocabularyTooLarge as error:
-        raise VocabularyTooLarge(f"{error}{told_pruning(chosen)}") from None
+        raise VocabularyTooLarge(f"{error}{pruning_message(chosen)}") from None
     files: list[FileEntry] = []
     fertility = {}
     largest = max(options.vocab_sizes)

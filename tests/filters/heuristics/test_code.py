@@ -113,7 +113,7 @@ def agreed(text: str) -> str:
 
     def known(c: str) -> bool:
         kind = CLASSES[ord(c)]
-        return (kind == unicode_classes.LETTER) == c.isalpha() and (kind == unicode_classes.NUMBER) == (
+        return (kind == unicode_classes.CLASS_LETTER) == c.isalpha() and (kind == unicode_classes.CLASS_NUMBER) == (
             c.isnumeric() and not c.isalpha()
         )
 

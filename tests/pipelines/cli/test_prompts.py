@@ -1,4 +1,4 @@
-"""`eyas prompts`: the list, one prompt whole, and both as JSON."""
+"""`eyas prompts`, `eyas.pipelines.cli.prompts`: the list, one prompt whole, and both as JSON."""
 
 from __future__ import annotations
 

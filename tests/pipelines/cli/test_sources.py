@@ -1,4 +1,4 @@
-"""`eyas sources`: the formats that a recipe can read."""
+"""`eyas sources`, `eyas.pipelines.cli.sources`: the formats that a recipe can read."""
 
 from __future__ import annotations
 

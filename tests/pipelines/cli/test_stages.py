@@ -1,4 +1,4 @@
-"""`eyas stages`: whole lines in a pipe, one stage's options, and both as JSON."""
+"""`eyas stages`, `eyas.pipelines.cli.stages`: whole lines in a pipe, one stage's options, and both as JSON."""
 
 from __future__ import annotations
 

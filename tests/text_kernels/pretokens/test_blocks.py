@@ -6,14 +6,16 @@ import random
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from drawings import drawing
 
 from eyas.text_kernels.jit import kernel
+from eyas.text_kernels.pretokens import blocks
 from eyas.text_kernels.pretokens.blocks import BLOCK, ascii_starts
 from eyas.text_kernels.pretokens.pretokens import pretoken_end, pretokens
-from eyas.text_kernels.pretokens.rules import ANY, NOTHING, NUMBER, ONE_SPACE, SPACE, Rules, kinds
+from eyas.text_kernels.pretokens.rules import ANY, KIND_NUMBER, KIND_SPACE, NOTHING, ONE_SPACE, Rules, kinds
+from eyas.text_kernels.types import I64, Bytes
 from eyas.text_kernels.utf8 import buffers
 
 ASCII = ["a", "Bc", "word", " the", " ", "  ", "\n", "\r\n", "\n\n", "\t", "\v", "\x1c", "\0", "1", "22", "333", "4444",
@@ -58,13 +60,7 @@ EVERY = [Rules(*values) for values in product(*FIELDS.values())]
 
 
 @kernel
-def one_by_one(
-    data: npt.NDArray[np.uint8],
-    offsets: npt.NDArray[np.int64],
-    table: npt.NDArray[np.uint8],
-    rules: Rules,
-    ends: npt.NDArray[np.int64],
-) -> int:
+def one_by_one(data: Bytes, offsets: I64, table: Bytes, rules: Rules, ends: I64) -> int:
     count = 0
     for document in range(len(offsets) - 1):
         position = offsets[document]
@@ -78,17 +74,17 @@ def one_by_one(
 def texts(seed: int) -> pa.LargeStringArray:
     """Long ones and short ones; some of ASCII only, some of long runs of one thing."""
     chance = random.Random(seed)
-    found = []
+    documents = []
     for _ in range(40):
         among = chance.choice([ASCII, ASCII + OTHER, OTHER, chance.sample(ASCII + OTHER, 3), chance.sample(ASCII, 2)])
-        found.append("".join(chance.choices(among, k=chance.choice([0, 1, 7, 40, 400]))))
-    return pa.array(found, pa.large_string())
+        documents.append("".join(chance.choices(among, k=chance.choice([0, 1, 7, 40, 400]))))
+    return pa.array(documents, pa.large_string())
 
 
 @pytest.mark.parametrize("latex", FIELDS["latex"])
 @pytest.mark.parametrize("before_letters", FIELDS["before_letters"])
 def test_blocks_cut_as_single_steps_do(latex: int, before_letters: int) -> None:
-    rules_of = [one for one in EVERY if (one.latex, one.before_letters) == (latex, before_letters)]
+    rules_of = [rules for rules in EVERY if (rules.latex, rules.before_letters) == (latex, before_letters)]
     for number, rules in enumerate(rules_of):
         column = texts(number)
         data, offsets = buffers(column)
@@ -105,12 +101,12 @@ def test_bytes_that_are_no_text_lead_nowhere_else() -> None:
 
 def test_classes_of_ascii_are_those_of_the_table() -> None:
     table = kinds(1, 0)[:128]
-    assert np.flatnonzero(table == SPACE).tolist() == [9, 11, 12, 32]
-    assert np.flatnonzero(table == NUMBER).tolist() == list(range(48, 58))
+    assert np.flatnonzero(table == KIND_SPACE).tolist() == [9, 11, 12, 32]
+    assert np.flatnonzero(table == KIND_NUMBER).tolist() == list(range(48, 58))
 
 
 @kernel
-def _of_block(data: npt.NDArray[np.uint8], start: int, stop: int, rules: Rules) -> np.uint64:
+def _of_block(data: Bytes, start: int, stop: int, rules: Rules) -> np.uint64:
     return ascii_starts(data, start, stop, rules)
 
 
@@ -121,3 +117,28 @@ def test_a_block_decides_most_of_its_text() -> None:
     starts = int(_of_block(data, 0, len(data), EVERY[0]._replace(before_letters=ONE_SPACE, symbol_runs=1)))
     assert starts.bit_length() > BLOCK - 10
     assert starts.bit_count() == 20
+
+
+@kernel
+def _of_masks(
+    lead: Bytes, known: int, letters: np.uint64, numbers: np.uint64, white: np.uint64, newlines: np.uint64, rules: Rules
+) -> np.uint64:
+    return blocks._starts(lead, 0, known, known, letters, numbers, white, newlines, rules)
+
+
+def test_the_example_of_the_module_is_true() -> None:
+    rows = drawing(blocks.__doc__, "text", "letters", "numbers", "white", "symbols", "alone", "starts")
+    text = "".join(rows["text"]).replace("·", " ")
+    masks = {name: sum(1 << i for i, bit in enumerate(row) if bit == "1") for name, row in rows.items()}
+    assert len(text) == 12
+    for name, is_of in (("letters", str.isalpha), ("numbers", str.isdigit), ("white", str.isspace)):
+        assert masks[name] == sum(1 << i for i, character in enumerate(text) if is_of(character))
+    assert masks["symbols"] == (1 << 12) - 1 - masks["letters"] - masks["numbers"] - masks["white"]
+    assert masks["alone"] == masks["symbols"] & ~(masks["white"] << 1) & ~(masks["symbols"] << 1)
+    lead = np.zeros(BLOCK, np.uint8)
+    lead[:12] = np.frombuffer(text.encode(), np.uint8)
+    given = [np.uint64(masks[name]) for name in ("letters", "numbers", "white")]
+    gpt_2 = Rules(0, 1, ONE_SPACE, 0, 1, 1, 0, 0, 1, 0, 0)
+    assert int(_of_masks(lead, 12, *given, np.uint64(0), gpt_2)) == masks["starts"]
+    ends = pretokens(pa.array([text], pa.large_string()), gpt_2)[0].tolist()
+    assert ends == [*(i for i in range(12) if masks["starts"] >> i & 1), 12]

@@ -33,8 +33,8 @@ TEXTS = st.lists(
 
 
 def counted(texts: list[str], names: list[str]) -> list[dict[str, int]]:
-    found = code_statistics(pa.array(texts, pa.large_string()), names)
-    columns = {f.name: getattr(found, f.name).tolist() for f in dataclasses.fields(found)}
+    statistics = code_statistics(pa.array(texts, pa.large_string()), names)
+    columns = {f.name: getattr(statistics, f.name).tolist() for f in dataclasses.fields(statistics)}
     return [{name: values[i] for name, values in columns.items()} for i in range(len(texts))]
 
 
@@ -43,5 +43,5 @@ def counted(texts: list[str], names: list[str]) -> list[dict[str, int]]:
 def test_counts_are_those_of_the_twin(data: st.DataObject) -> None:
     names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4))
     texts = [data.draw(TEXTS) for _ in names]
-    for text, name, found in zip(texts, names, counted(texts, names), strict=True):
-        assert found == twin.code_statistics(text, name)
+    for text, name, counts in zip(texts, names, counted(texts, names), strict=True):
+        assert counts == twin.code_statistics(text, name)

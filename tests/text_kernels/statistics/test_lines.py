@@ -5,15 +5,12 @@ from __future__ import annotations
 import line_twins as twin
 import numpy as np
 import pyarrow as pa
-import pytest
 import word_twins
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.text_kernels.statistics.lines import join_lines, keep_lines, line_statistics
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words.phrases import automaton
-from eyas.text_kernels.words.sentences import sentences
 
 TERMINALS = ".!?。।؟"
 PHRASES = ("javascript", "use cookies", "uses cookies", "Σας", "a", "aa", "read more...")
@@ -45,44 +42,17 @@ def text_of(column: pa.Array | pa.ChunkedArray, start: np.ndarray, end: np.ndarr
 
 
 @settings(max_examples=500, deadline=None)
-@given(word_twins.columns())
-def test_sentences_are_those_of_the_twin(case: tuple[list[str], pa.Array]) -> None:
-    documents, column = case
-    start, doc_offsets = sentences(column, TERMINALS)
-    offsets = buffers(column)[1]
-    for number, text in enumerate(documents):
-        mine = start[doc_offsets[number] : doc_offsets[number + 1]] - offsets[number]
-        assert [len(text.encode()[:place].decode()) for place in mine.tolist()] == twin.sentences(text, TERMINALS)
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("", 1),
-        ("One. Two! Three? Four", 4),
-        ("He said “no.” Then he left.", 2),
-        ("It is 3.14 in os.path, e.g. this, wait... what.", 1),
-        ("一。二。三", 3),
-        ("यह एक है। यह दो है।", 2),
-        ("Dr. Smith", 2),
-    ],
-)
-def test_sentences_of_known_texts(text: str, count: int) -> None:
-    assert len(sentences(pa.array([text], pa.large_string()), TERMINALS)[0]) == count
-
-
-@settings(max_examples=500, deadline=None)
 @given(st.lists(MARKED | word_twins.HOSTILE, max_size=4), st.booleans(), st.booleans())
 def test_lines_are_those_of_the_twin(documents: list[str], citations: bool, by_sentence: bool) -> None:
     column = pa.array(documents, pa.large_string())
-    found = line_statistics(column, PHRASES, TERMINALS, by_sentence=by_sentence, citations=citations)
+    lines = line_statistics(column, PHRASES, TERMINALS, by_sentence=by_sentence, citations=citations)
     expected: list[str] = []
     for text in documents:
         starts = [*twin.sentences(text, TERMINALS), len(text)]
         pieces = [text[i:j] for i, j in zip(starts, starts[1:], strict=False)] if by_sentence else text.splitlines()
         expected += pieces
-    assert text_of(column, found.start, found.end) == [line.strip() for line in expected]
-    rows = [*found.counts.tolist(), found.anywhere.tolist(), found.at_start.tolist(), found.at_end.tolist()]
+    assert text_of(column, lines.start, lines.end) == [line.strip() for line in expected]
+    rows = [*lines.counts.tolist(), lines.anywhere.tolist(), lines.at_start.tolist(), lines.at_end.tolist()]
     names = (*NAMES, "anywhere", "at_start", "at_end")
     for line, values in zip(expected, zip(*rows, strict=True), strict=True):
         assert dict(zip(names, values, strict=True)) == twin.line(line, PHRASES, TERMINALS, citations)
@@ -97,20 +67,15 @@ def test_lines_are_kept_and_joined(documents: list[str], citations: bool, random
     kept, joined, number = [], [], 0
     for text in documents:
         pieces = text.splitlines(keepends=True)
-        mine = [piece for piece, wanted in zip(pieces, keep[number : number + len(pieces)], strict=True) if wanted]
+        kept_pieces = [
+            piece for piece, wanted in zip(pieces, keep[number : number + len(pieces)], strict=True) if wanted
+        ]
         number += len(pieces)
-        kept.append("".join(mine))
-        stripped = [piece.strip() for piece in mine]
+        kept.append("".join(kept_pieces))
+        stripped = [piece.strip() for piece in kept_pieces]
         stripped = stripped if citations else [twin.CITATION.sub("", piece) for piece in stripped]
         joined.append("\n".join(stripped).strip())
     assert keep_lines(column, lines, keep).to_pylist() == kept
-    found = join_lines(column, lines, keep, citations=citations).to_pylist()
+    joined_lines = join_lines(column, lines, keep, citations=citations).to_pylist()
     # A first line that is empty takes no separator, and the result is stripped either way.
-    assert found == joined
-
-
-def test_phrases_that_cannot_be_told_apart_are_refused() -> None:
-    with pytest.raises(ValueError, match="at most 64 phrases"):
-        automaton(("",))
-    with pytest.raises(ValueError, match="at most 64 phrases"):
-        automaton(tuple(str(number) for number in range(65)))
+    assert joined_lines == joined

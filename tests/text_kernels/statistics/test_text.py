@@ -8,7 +8,6 @@ import word_twins as twin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eyas.text_kernels.statistics.modular import BASE, PRIME, first_powers
 from eyas.text_kernels.statistics.text import MEANING, NAMES, Counted, text_statistics
 
 COUNTED = Counted(
@@ -29,9 +28,9 @@ LONG = st.lists(st.sampled_from(["the quick brown fox ", "jumps over ", "thequic
 
 
 def counts(documents: list[str], array: pa.Array, counted: Counted, which: list[int]) -> None:
-    found = text_statistics(array, counted, which)
-    assert found.shape == (len(documents), len(counted.names))
-    for text, row, chosen in zip(documents, found.tolist(), which, strict=True):
+    counted_rows = text_statistics(array, counted, which)
+    assert counted_rows.shape == (len(documents), len(counted.names))
+    for text, row, chosen in zip(documents, counted_rows.tolist(), which, strict=True):
         stop_words = counted.stop_words[chosen] if chosen >= 0 else ()
         assert dict(zip(counted.names, row, strict=True)) == twin.statistics(text, counted, stop_words)
 
@@ -59,10 +58,10 @@ def test_every_count_is_explained_and_n_grams_follow() -> None:
 
 
 def test_without_n_grams_stop_words_or_symbols() -> None:
-    found = text_statistics(pa.array(["the #", ""], pa.large_string()), Counted())
+    counted_rows = text_statistics(pa.array(["the #", ""], pa.large_string()), Counted())
     names = Counted().names
-    assert [row[names.index("plain_words")] for row in found.tolist()] == [2, 0]
-    assert [row[names.index("stop_words")] for row in found.tolist()] == [0, 0]
+    assert [row[names.index("plain_words")] for row in counted_rows.tolist()] == [2, 0]
+    assert [row[names.index("stop_words")] for row in counted_rows.tolist()] == [0, 0]
 
 
 def test_a_thue_morse_text_does_not_fool_the_hash() -> None:
@@ -75,10 +74,6 @@ def test_a_thue_morse_text_does_not_fool_the_hash() -> None:
     counted = Counted(repeated=(1,))
     column = counted.names.index("repeated_1_grams")
     assert text_statistics(text, counted)[:, column].tolist() == [0, len(word)]
-
-
-def test_powers() -> None:
-    assert [int(power) for power in first_powers()[:3]] == [1, int(BASE), int(BASE) ** 2 % int(PRIME)]
 
 
 def test_words_longer_than_the_table_of_powers() -> None:

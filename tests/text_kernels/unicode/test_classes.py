@@ -16,25 +16,25 @@ CODES = np.array([code for code in range(unicode_classes.CODE_POINTS) if code no
 TEXT = "".join(map(chr, CODES.tolist()))
 
 
-def asked(pattern: str) -> list[int]:
-    """Asked another way than the generator asks: what matches is removed, and what is left is not in the class."""
+def matched_by(pattern: str) -> list[int]:
+    """The code points that the engine matches, found another way than in the generator: by removing what matches."""
     matched = np.ones(len(CODES), np.bool_)
     for _, (start, stop) in Split(Regex(f"(?:{pattern})+"), "removed").pre_tokenize_str(TEXT):
         matched[start:stop] = False
-    found: list[int] = CODES[matched].tolist()
-    return found
+    codes: list[int] = CODES[matched].tolist()
+    return codes
 
 
 @pytest.mark.parametrize("name", unicode_classes.CLASSES)
 def test_classes_are_the_engines(name: str) -> None:
-    found = np.flatnonzero(unicode_classes.classes() == unicode_classes.CLASSES[name])
-    assert found.tolist() == asked(CLASS_PATTERNS[name])
+    codes = np.flatnonzero(unicode_classes.classes() == unicode_classes.CLASSES[name])
+    assert codes.tolist() == matched_by(CLASS_PATTERNS[name])
 
 
 @pytest.mark.parametrize("name", unicode_classes.FLAGS)
 def test_flags_are_the_engines(name: str) -> None:
-    found = np.flatnonzero(unicode_classes.flags() & unicode_classes.FLAGS[name])
-    assert found.tolist() == asked(FLAG_PATTERNS[name])
+    codes = np.flatnonzero(unicode_classes.flags() & unicode_classes.FLAGS[name])
+    assert codes.tolist() == matched_by(FLAG_PATTERNS[name])
 
 
 def test_lower_case_is_pythons_where_it_is_one_to_one() -> None:

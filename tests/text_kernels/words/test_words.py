@@ -1,4 +1,4 @@
-"""Words, their hashes and shingles: kernels against their twins, and the examples that the rule promises."""
+"""Words and their hashes: kernels against their twins."""
 
 from __future__ import annotations
 
@@ -12,38 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyas.text_kernels.utf8 import buffers
-from eyas.text_kernels.words.words import jaccard, shingles, word_hashes, words
+from eyas.text_kernels.words.words import shingles, word_hashes, words
 
 
 def column(*texts: str) -> pa.LargeStringArray:
     return pa.array(texts, pa.large_string())
-
-
-def split(text: str) -> list[str]:
-    array = column(text)
-    start, end, _ = words(array)
-    data = buffers(array)[0].tobytes()
-    return [data[i:j].decode() for i, j in zip(start, end, strict=True)]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Don't stop: it’s 3.14, not 1,000!", ["Don't", "stop", ":", "it’s", "3.14", ",", "not", "1,000", "!"]),
-        ("os.path 'quoted' x'2 rock'n'roll", ["os", ".", "path", "'", "quoted", "'", "x", "'", "2", "rock'n'roll"]),
-        ("snake_case ____ __init__", ["snake_case", "____", "__init__"]),
-        ("人工知能カタ한국어", ["人", "工", "知", "能", "カ", "タ", "한국어"]),
-        ("cafe\u0301 ❤\ufe0f 1\ufe0f\u20e3 \u0301a", ["cafe\u0301", "❤\ufe0f", "1\ufe0f\u20e3", "\u0301a"]),
-        ("می\u200cشود \u200cx co\xadop", ["می\u200cشود", "x", "co\xadop"]),
-        ("สวัสดีชาวโลก ສະບາຍດີ", ["สวัสดีชาวโลก", "ສະບາຍດີ"]),
-        ("col·lecció a\0b\u200bc", ["col·lecció", "a", "b", "c"]),
-        ("1.2.3 4. .5 a.", ["1.2.3", "4", ".", ".", "5", "a", "."]),
-        ("", []),
-        (" \n\0\x7f\ue000", []),
-    ],
-)
-def test_the_rule_by_example(text: str, expected: list[str]) -> None:
-    assert split(text) == expected
 
 
 @settings(max_examples=300, deadline=None)
@@ -66,24 +39,6 @@ def test_hashes_are_those_of_the_twin(case: tuple[list[str], pa.Array], lower: b
     expected = [twin.word_hashes(text, lower, fold, skip) for text in documents]
     assert hashes.tolist() == list(chain(*expected))
     assert np.diff(doc_offsets).tolist() == [len(found) for found in expected]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 3), max_size=12), max_size=5), st.integers(1, 6))
-def test_shingles_are_those_of_the_twin(documents: list[list[int]], n: int) -> None:
-    hashes = np.array(list(chain(*documents)), np.uint64)
-    doc_offsets = np.concatenate([[0], np.cumsum([len(d) for d in documents])]).astype(np.int64)
-    found, offsets = shingles(hashes, doc_offsets, n)
-    expected = [twin.shingles(document, n) for document in documents]
-    assert found.tolist() == list(chain(*expected))
-    assert np.diff(offsets).tolist() == [len(e) for e in expected]
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.sets(st.integers(0, 20) | st.integers(0, 2**64 - 1)), st.sets(st.integers(0, 20)))
-def test_jaccard_is_that_of_the_twin(a: set[int], b: set[int]) -> None:
-    left, right = sorted(a), sorted(b)
-    assert jaccard(np.array(left, np.uint64), np.array(right, np.uint64)) == twin.jaccard(left, right)
 
 
 def test_hashes_never_change() -> None:
@@ -112,20 +67,6 @@ def test_normalisation() -> None:
     assert len(word_hashes(column("a, b! ____ 中 1 …"), skip_punctuation=True)[0]) == 4
 
 
-def test_short_documents_have_one_shingle_and_empty_ones_none() -> None:
-    hashes, doc_offsets = word_hashes(column("", "one two", "a b c d e", "…"))
-    assert np.diff(shingles(hashes, doc_offsets, 5)[1]).tolist() == [0, 1, 1, 1]
-    with pytest.raises(ValueError, match="at least one word"):
-        shingles(hashes, doc_offsets, 0)
-
-
-def test_nothing_is_copied_and_slices_count_from_their_parent() -> None:
-    array = column("zero", "one word", "two")
-    data, offsets = buffers(array[1:])
-    assert data.ctypes.data == array.buffers()[2].address
-    assert bytes(data[offsets[0] : offsets[1]]) == b"one word"
-
-
 @pytest.mark.parametrize(
     "empty",
     [
@@ -141,20 +82,6 @@ def test_no_documents(empty: pa.Array) -> None:
     hashes, doc_offsets = word_hashes(empty)
     assert (len(hashes), doc_offsets.tolist()) == (0, [0])
     assert shingles(hashes, doc_offsets, 5)[1].tolist() == [0]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (pa.array(["a"], pa.string()), "must be large_string, found string"),
-        (pa.chunked_array([pa.array(["a"])]), "must be large_string"),
-        (pa.array(["a", None], pa.large_string()), "1 nulls"),
-        (["a"], "found list"),
-    ],
-)
-def test_what_is_no_text_is_refused_in_words(text: pa.Array, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        words(text)
 
 
 def test_a_long_document() -> None:

@@ -95,7 +95,7 @@ def test_ids_of_published_kinds_are_those_of_tokenizers(texts: list[str]) -> Non
         assert ours.encode(column(texts)).to_pylist() == wanted, name
 
 
-def test_what_has_no_kernel_is_encoded_by_tokenizers_and_says_why() -> None:
+def test_what_has_no_kernel_is_encoded_by_tokenizers_with_a_reason() -> None:
     own = like_published("llama-3")
     own.pre_tokenizer = pre_tokenizers.Whitespace()
     ours = Encoder(Tokenizer.from_str(own.to_str()))
@@ -143,7 +143,7 @@ def test_a_vocabulary_with_gaps_has_room_for_its_largest_id() -> None:
     assert max(map(max, found)) > 70_000
 
 
-def test_what_a_file_says_of_truncation_and_padding_is_not_done() -> None:
+def test_truncation_and_padding_in_a_file_are_ignored() -> None:
     own = Tokenizer.from_str(content().decode())
     whole = [own.encode(text, add_special_tokens=False).ids for text in TRAINING[:3]]
     own.enable_truncation(4)

@@ -22,7 +22,9 @@ def test_every_pair_has_its_rank_and_no_other_has_any(many: int, symbols: int) -
     left, right = chance.integers(0, symbols, (2, many)).astype(np.int32)
     pairs, moves = pair_table(left, right)
     expected = {(int(a), int(b)): rank for rank, (a, b) in enumerate(zip(left, right, strict=True))}  # the later holds
-    asked = np.concatenate([np.stack([left, right]), chance.integers(0, symbols, (2, 1000))], axis=1).astype(np.int32)
-    found = ranks(pairs, moves, *np.ascontiguousarray(asked))
-    assert found.tolist() == [expected.get((int(a), int(b)), NO_RANK) for a, b in asked.T]
+    pairs_looked_up = np.concatenate([np.stack([left, right]), chance.integers(0, symbols, (2, 1000))], axis=1).astype(
+        np.int32
+    )
+    ranks_found = ranks(pairs, moves, *np.ascontiguousarray(pairs_looked_up))
+    assert ranks_found.tolist() == [expected.get((int(a), int(b)), NO_RANK) for a, b in pairs_looked_up.T]
     assert len(pairs) <= max(64, 6 * many)

@@ -152,7 +152,7 @@ def test_the_command_fails_with_its_proof_and_writes_no_tokenizer(
         (["--swap", "\\alpha=x", "--swap", "\\alpha=y"], "is swapped twice"),
     ],
 )
-def test_the_command_says_what_it_needs(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_the_command_names_what_is_missing(tmp_path: Path, arguments: list[str], message: str) -> None:
     trained().save(str(tmp_path / "tokenizer.json"))
     result = run(str(tmp_path / "tokenizer.json"), "--out", str(tmp_path / "new"), *arguments)
     assert isinstance(result.exception, ValueError) and message in str(result.exception)

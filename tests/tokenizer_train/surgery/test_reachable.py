@@ -1,4 +1,4 @@
-"""Reachability against its naive twin: every text up to some length, encoded; and the reasons told for the rest."""
+"""Reachability against its naive twin: every text up to some length, encoded; and the reasons for the rest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_only_impossible_bytes_have_no_text_in_a_vocabulary_of_bytes() -> None:
     assert all(missing.proved and "UTF-8" in missing.why for missing in found.missing.values())
 
 
-def test_each_reason_is_told() -> None:
+def test_each_reason_is_given() -> None:
     e_acute, half = to_characters("é".encode()), to_characters("é".encode())[0]
     merges = [("a", "1"), ("b", "b"), ("a", half)]
     extra = ["xyz", to_characters(b"a\xe4\xb8"), to_characters("中".encode()) + to_characters(b"\xe4")]
@@ -93,14 +93,14 @@ def test_a_normalizer_makes_tokens_unreachable() -> None:
     assert reachability(tokenizer).missing[256].why == "the normalizer changes it"
 
 
-def test_known_texts_are_tried_and_not_believed() -> None:
+def test_known_texts_are_tried_before_they_count() -> None:
     tokenizer = small([("a", "b")], [], r".+", False)
     assert reachability(tokenizer, {256: "zzabzz"}).witnesses[256] == "zzabzz"
     assert reachability(tokenizer, {256: "nothing"}).witnesses[256] == "ab"
     assert find_witnesses(tokenizer, {256: b"ab"}, {97: "a"}) == {256: "ab"}
 
 
-def test_control_tokens_are_told_apart_and_the_tokenizer_stays_as_it_was() -> None:
+def test_control_tokens_are_listed_apart_and_the_tokenizer_stays_as_it_was() -> None:
     tokenizer = trained()
     tokenizer.add_tokens([AddedToken("two words", special=False)])
     found = reachability(tokenizer)

@@ -47,19 +47,19 @@ def parts_of(store: Store, texts: Sequence[str], cuts: Sequence[int], langs: Seq
 
 def count(folder: Path, parts: Sequence[Part], **options: Any) -> tuple[Counter[bytes], dict[str, Any], list[Any]]:
     """The table, what `choose_min_count` says, and the entries of counting."""
-    chosen = TokenizerOptions.model_validate({"latex": {"inject": "builtin"}, **options})
+    wanted = TokenizerOptions.model_validate({"latex": {"inject": "builtin"}, **options})
     store = Store(str(folder))
     context = TaskContext(store, "passes/x", seed=3)
-    buckets = bucket_number(parts, chosen)
-    counted = [task.run(context) for task in count_tasks(parts, chosen, buckets)]
+    buckets = bucket_number(parts, wanted)
+    counted = [task.run(context) for task in count_tasks(parts, wanted, buckets)]
     paths = [file["path"] for entry in counted for file in entry["files"]]
-    merged = [task.run(context) for task in merge_tasks(paths, 0, chosen, buckets)]
-    told = choose_min_count([entry["histogram"] for entry in merged], chosen, 28)
+    merged = [task.run(context) for task in merge_tasks(paths, 0, wanted, buckets)]
+    chosen = choose_min_count([entry["histogram"] for entry in merged], wanted, 28)
     tables = [file["path"] for entry in merged for file in entry["files"]]
-    pretokens, counts = read_counts(store, tables, told["min_count"])
+    pretokens, counts = read_counts(store, tables, chosen["min_count"])
     rows = pretokens.to_pylist()
     assert len(set(rows)) == len(rows)
-    return Counter(dict(zip(rows, counts.tolist(), strict=True))), told, counted
+    return Counter(dict(zip(rows, counts.tolist(), strict=True))), chosen, counted
 
 
 def naive(texts: Sequence[str], weights: Sequence[float] | None = None) -> Counter[bytes]:
@@ -89,11 +89,13 @@ def test_ranges_and_spills_change_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     whole, _, entries = count(tmp_path / "a", parts_of(Store(str(tmp_path / "a")), texts, []))
     assert sum(len(entry["files"]) for entry in entries) == 1
     monkeypatch.setattr(counting, "bucket_number", lambda parts, options: 7)
-    pieces, told, entries = count(tmp_path / "b", parts_of(Store(str(tmp_path / "b")), texts, [5, 5, 900]), memory=9000)
+    pieces, chosen, entries = count(
+        tmp_path / "b", parts_of(Store(str(tmp_path / "b")), texts, [5, 5, 900]), memory=9000
+    )
     assert sum(len(entry["files"]) for entry in entries) >= 3
-    assert told["raised_for_memory"]
-    assert told["pretokens"] == len(whole)
-    assert pieces == {key: value for key, value in whole.items() if value >= told["min_count"]}
+    assert chosen["raised_for_memory"]
+    assert chosen["pretokens"] == len(whole)
+    assert pieces == {key: value for key, value in whole.items() if value >= chosen["min_count"]}
     assert pieces
 
 
@@ -108,15 +110,15 @@ def test_weights_are_a_mixture(tmp_path: Path) -> None:
     assert mixture == {"source: b": {"bytes": 10.0, "weighted": 5 * 2.5 + 5 * 1.25}}
 
 
-def test_what_is_pruned_is_said(tmp_path: Path) -> None:
+def test_the_summary_counts_what_is_pruned(tmp_path: Path) -> None:
     texts = ["rare", "often often often", "twice twice"]
-    found, told, _ = count(tmp_path, parts_of(Store(str(tmp_path)), texts, [1]), min_count=2)
+    found, chosen, _ = count(tmp_path, parts_of(Store(str(tmp_path)), texts, [1]), min_count=2)
     # " often" stands twice, "often", "twice" and "rare" once; " twice" once.
     assert found == {key: value for key, value in naive(texts).items() if value >= 2}
-    assert (told["min_count"], told["raised_for_memory"]) == (2, False)
-    assert told["pruned_pretokens"] == told["pretokens"] - len(found)
+    assert (chosen["min_count"], chosen["raised_for_memory"]) == (2, False)
+    assert chosen["pruned_pretokens"] == chosen["pretokens"] - len(found)
     kept = sum(len(key) * value for key, value in found.items())
-    assert told["pruned_text"] == pytest.approx(1 - kept / sum(map(len, texts)))
+    assert chosen["pruned_text"] == pytest.approx(1 - kept / sum(map(len, texts)))
 
 
 def test_memory_raises_the_least_count_no_more_than_it_must(tmp_path: Path) -> None:
@@ -128,8 +130,8 @@ def test_memory_raises_the_least_count_no_more_than_it_must(tmp_path: Path) -> N
     whole = naive(texts)
     steps = thresholds(TokenizerOptions()).tolist()
     for memory in (10_000, 3_000, 1_500):
-        found, told, _ = count(tmp_path, parts, memory=memory)
-        least = told["min_count"]
+        found, chosen, _ = count(tmp_path, parts, memory=memory)
+        least = chosen["min_count"]
         assert found == {key: value for key, value in whole.items() if value >= least}
 
         def cells(bound: int) -> int:

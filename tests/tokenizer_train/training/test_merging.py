@@ -144,7 +144,7 @@ def test_no_words_at_all() -> None:
         assert (len(learned.tokens), len(learned.left), learned.exhausted) == (256, 0, True)
 
 
-def test_progress_is_told_and_ends_with_what_was_learned() -> None:
+def test_progress_grows_to_the_number_of_learned_tokens() -> None:
     seen: list[int] = []
     learned = learned_from(words_of(TRAINING), 1300, progress=seen.append)
     assert seen[-1] == len(learned.tokens)

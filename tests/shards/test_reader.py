@@ -1,22 +1,18 @@
-"""Anyone's tools read a shard: `datasets`, Ray Data, PyTorch's loaders; and rows come without a copy."""
+"""Rows come without a copy, remote files are cached, and the tools of others read a shard: `datasets`, Ray Data."""
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from shard_sets import rows_by_hand
-from torch.utils.data import DataLoader
 
 from eyas.corpus.store import Store
 from eyas.shards import ShardLoader
 from eyas.shards.format import Index
 from eyas.shards.reader import Reader
-from eyas.shards.torch_data import ShardDataset
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +26,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_huggingface_datasets(folder: Path, tmp_path: Path, streaming: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     datasets = pytest.importorskip("datasets")
     files = [str(folder / f"train-{i:05d}.arrow") for i in range(2)]
-    found = datasets.load_dataset(
+    dataset = datasets.load_dataset(
         "arrow", data_files=files, split="train", streaming=streaming, cache_dir=str(tmp_path)
     )
-    rows = list(found)
+    rows = list(dataset)
     assert len(rows) == 307
     assert [row["input_ids"][0] for row in rows] == list(range(100, 407))
     assert rows[304]["documents"] == [608, 609]
@@ -63,47 +59,6 @@ def test_a_row_is_a_view_of_the_mapped_file(folder: Path) -> None:
     with pytest.warns(UserWarning, match="not writable"):
         tensor = torch.from_numpy(row)
     assert tensor.data_ptr() == row.__array_interface__["data"][0]
-
-
-def test_cu_seqlens_are_the_bounds_of_pieces_and_padding(folder: Path) -> None:
-    batch = ShardLoader(str(folder), batch_size=3, seed=5).batch(4)
-    flat = batch.segment_ids.flatten().tolist()
-    changes = [i for i in range(1, len(flat)) if flat[i] != flat[i - 1] or i % 8 == 0]
-    assert batch.cu_seqlens.tolist() == [0, *changes, len(flat)]
-    assert batch.cu_seqlens.dtype == torch.int32
-
-
-def steps_of(loader: Any, count: int) -> list[tuple[int, list[int]]]:
-    return [(int(batch["step"]), batch["input_ids"][:, 0].tolist()) for batch in islice(loader, count)]
-
-
-@pytest.mark.parametrize("workers", [0, 1, 3])
-def test_a_data_loader_hands_out_the_loaders_own_order(folder: Path, workers: int) -> None:
-    wanted = [(b.step, b.input_ids[:, 0].tolist()) for b in islice(ShardLoader(str(folder), 4, seed=9), 7)]
-    dataset = ShardDataset(str(folder), 4, seed=9)
-    assert steps_of(DataLoader(dataset, batch_size=None, num_workers=workers), 7) == wanted
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_stateful_data_loader_goes_on_where_it_stopped(folder: Path, workers: int) -> None:
-    stateful = pytest.importorskip("torchdata.stateful_dataloader").StatefulDataLoader
-    wanted = steps_of(DataLoader(ShardDataset(str(folder), 4, seed=9), batch_size=None), 9)
-    first = stateful(ShardDataset(str(folder), 4, seed=9), batch_size=None, num_workers=workers)
-    assert steps_of(first, 4) == wanted[:4]
-    state = None
-    running = iter(first)
-    for _ in range(5):
-        next(running)
-        state = first.state_dict()
-    second = stateful(ShardDataset(str(folder), 4, seed=9), batch_size=None, num_workers=workers)
-    second.load_state_dict(state)
-    assert steps_of(second, 4) == wanted[5:]
-
-
-def test_the_state_of_another_order_is_refused(folder: Path) -> None:
-    dataset = ShardDataset(str(folder), 4, seed=9)
-    with pytest.raises(ValueError, match="state of another seed: 8"):
-        dataset.load_state_dict({**dataset.state_dict(), "seed": 8})
 
 
 def test_a_remote_set_is_copied_into_the_cache_once(folder: Path, tmp_path: Path) -> None:
