@@ -4,6 +4,8 @@ Every product keeps the way back: step → rows (`eyas.shards.order`), row → p
 and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these documents are read.
 """
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 from collections import defaultdict

@@ -4,6 +4,8 @@ The result is a file of about 1 KB a language for `by_language: FILE` of the heu
 sample, chosen by a hash of (seed, id), because `fit` needs quantiles, and 1,000,000 documents give them to a thousandth.
 """
 
+# Tested in tests/end_to_end/test_fit.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

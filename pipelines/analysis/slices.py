@@ -4,6 +4,8 @@ Dropped text is stored nowhere: it is read again from the run's sources, by the 
 reading for a run folder that is half as large. Such text is as it was read, before any mapper changed it.
 """
 
+# Tested in tests/pipelines/analysis/test_ablation.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

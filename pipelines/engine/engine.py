@@ -5,6 +5,8 @@ written, and a pass with a manifest whose files are there is not run again. A pr
 `tokenizer/` …) carries the digest it was made for; another digest means that it is made anew.
 """
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import time

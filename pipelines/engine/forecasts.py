@@ -4,6 +4,8 @@ If a pass is done, its documents are counted. Otherwise they are guessed from th
 (FineWeb: about 4,000). Documents that an earlier stage would drop are not subtracted, so the guess is high.
 """
 
+# Tested in tests/end_to_end/test_rewriting.py.
+
 from __future__ import annotations
 
 from eyas.corpus.store import Store

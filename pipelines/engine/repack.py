@@ -1,5 +1,7 @@
 """Packs the curated documents of a finished run once more, with other options."""
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 import re

@@ -1,5 +1,7 @@
 """The report's section on stages that use language models: what was bought, what became of it, and what went wrong."""
 
+# Tested in tests/end_to_end/test_rewriting.py.
+
 from __future__ import annotations
 
 from typing import Any

@@ -3,6 +3,8 @@
 Scraped text is hostile: the template escapes everything, the page runs no script at all, and plots are inlined SVG.
 """
 
+# Tested in tests/end_to_end/test_report.py.
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,7 @@
 """Samples of text for the report: dropped documents, rewrites beside their source, tokens."""
 
+# Tested in tests/end_to_end/test_report.py.
+
 from __future__ import annotations
 
 from itertools import groupby

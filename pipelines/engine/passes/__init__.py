@@ -1,5 +1,7 @@
 """The work of each kind of pass: one module per kind, each with a generator of steps that returns the result."""
 
+# Tested in tests/pipelines/engine/passes/test_base.py.
+
 from __future__ import annotations
 
 from eyas.pipelines.engine.passes.base import PassState, PassWork, Result

@@ -1,5 +1,7 @@
 """The pass of a corpus stage: its own steps, then one verdict per part, which becomes a mask and ledger rows."""
 
+# Tested in tests/end_to_end/test_dedup.py.
+
 from __future__ import annotations
 
 import time

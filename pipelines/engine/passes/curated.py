@@ -1,5 +1,7 @@
 """Publishes the documents that were kept as plain Parquet files of one schema, for any tool."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 from functools import partial

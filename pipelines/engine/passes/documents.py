@@ -4,6 +4,8 @@ A worker holds one batch of about 16 MB of text, however large its partition. `s
 results.
 """
 
+# Tested in tests/end_to_end/test_bad_input.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

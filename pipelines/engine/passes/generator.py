@@ -4,6 +4,8 @@ Documents are chosen by a hash of (seed, id), so the choice depends on the docum
 hashes, and the driver merges them. The documents made from partition p lie in a partition of their own.
 """
 
+# Tested in tests/end_to_end/test_edges.py.
+
 from __future__ import annotations
 
 import time

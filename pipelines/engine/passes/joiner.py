@@ -5,6 +5,8 @@ document goes by) → spread (per part: the texts of documents that share a key 
 bucket). Only documents that share a key are written out again; a worker holds those of one part or one bucket.
 """
 
+# Tested in tests/end_to_end/test_long_context.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence

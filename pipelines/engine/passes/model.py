@@ -1,5 +1,7 @@
 """The model pass: trains the bundled hybrid on the shards, as one task that owns a machine (and a GPU if there is one)."""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 import hashlib

@@ -1,5 +1,7 @@
 """The shards pass: encodes and packs the curated documents."""
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,5 +1,7 @@
 """The tokenizer pass: counts pretokens, learns BPE from them, writes one folder per size and measures fertility."""
 
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
+
 from __future__ import annotations
 
 import hashlib
