@@ -20,7 +20,7 @@ tolerance: 0.5
 plugins: [small_run_stages]
 sources: [{name: pages, jsonl: {path: "%s", carry: [lang]}}]
 stages:
-  - gopher_quality: {min_doc_words: 20}
+  - gopher_quality: {min_doc_words: 30}
   - shout
   - exact_dedup
   - pairs
@@ -68,7 +68,10 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     (folder / "in").mkdir()
     dice = random.Random(0)
     texts = [" ".join(dice.choice(WORDS) for _ in range(dice.randint(40, 80))) for _ in range(68)]
-    texts += [f"the river of cats and dogs with that {number} <script>alert(1)</script> \x1b[2J stone" for number in range(20)]
+    texts += [
+        f"the river of cats and dogs with that stone under mats {number} have to be where <script> \x1b[2J"
+        for number in range(20)
+    ]
     lines = [json.dumps({"text": text, "lang": "en"}) for text in [*texts, *texts[:10]]]
     dice.shuffle(lines)
     (folder / "in" / "pages.jsonl").write_text("\n".join([*lines, '{"text": ', '{"text": 3}']) + "\n")
