@@ -17,9 +17,9 @@ from eyas.errors import InputError
 from eyas.pipelines.engine.planning import RUN_FORMAT, check_format
 from eyas.pipelines.recipe.yaml_file import YamlFile
 
-_ROOMS = "|".join(FIRST_EDITION)
-_FROM = re.compile(rf"^([ \t]*)from ({_ROOMS})(?=[. ])", re.MULTILINE)
-_IMPORT = re.compile(rf"^([ \t]*)import ({_ROOMS})((?:\.\w+)*)([ \t]+as[ \t]+\w+)?[ \t]*$", re.MULTILINE)
+_PACKAGES = "|".join(FIRST_EDITION)
+_FROM = re.compile(rf"^([ \t]*)from ({_PACKAGES})(?=[. ])", re.MULTILINE)
+_IMPORT = re.compile(rf"^([ \t]*)import ({_PACKAGES})((?:\.\w+)*)([ \t]+as[ \t]+\w+)?[ \t]*$", re.MULTILINE)
 _CHEAP = re.compile(r"^([ \t]+)cheap(?=\s*[:=])", re.MULTILINE)
 
 
@@ -65,11 +65,11 @@ def _plugin(path: Path, write: bool) -> list[Change]:
 
 def _imported(statement: re.Match[str]) -> str:
     """The statement that replaces an import, and binds the same name: `import corpus.stage` binds `corpus`."""
-    indent, room, module, alias = statement.group(1), statement.group(2), statement.group(3), statement.group(4)
+    indent, package, module, alias = statement.group(1), statement.group(2), statement.group(3), statement.group(4)
     if alias:
-        return f"{indent}import eyas.{room}{module}{alias}"
-    binding = f"{indent}from eyas import {room}"
-    return f"{indent}import eyas.{room}{module}\n{binding}" if module else binding
+        return f"{indent}import eyas.{package}{module}{alias}"
+    binding = f"{indent}from eyas import {package}"
+    return f"{indent}import eyas.{package}{module}\n{binding}" if module else binding
 
 
 def _recipe(path: Path, write: bool) -> list[Change]:

@@ -147,8 +147,8 @@ def load(
     """
     folder = folder or str(Path(path).resolve().parent)
     file = YamlFile(path, text)
-    own = file.data.get("variables")
-    declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
+    entry = file.data.get("variables")
+    declared = {key: str(value) for key, value in entry.items()} if isinstance(entry, dict) else {}
     python_env = {"python_env": sysconfig.get_paths()["purelib"]}
     problems = file.substitute({**python_env, **declared, **(variables or {})})
     data = dict(file.data)

@@ -18,9 +18,9 @@ EVENTS = {
     "server_error": "errors of the server (5xx)",
     "bad_json": "answers that were no chat completion",
     "empty": "answers without text",
-    "refused_request": "requests that the endpoint called wrong (400)",
+    "refused_request": "requests that the endpoint found wrong (400)",
     "refused": "requests that the endpoint does not allow (401, 403, 404)",
-    "lost": "requests under way when their process died: counted as spent, and asked again",
+    "lost": "requests under way when their process died: counted as spent, and sent again",
     "interrupted": "requests that were broken off by an error of ours",
     "more_tokens_than_reserved": "answers that cost more tokens than any tokenizer should need",
 }
