@@ -1,4 +1,4 @@
-"""The shard format: Arrow IPC files of fixed-size rows, which every Arrow reader reads (to the byte: docs/shards.md).
+"""The shard format: Arrow IPC files of fixed-size rows, which every Arrow reader reads (to the byte: docs/formats/shards.md).
 
 Columns of a row: `input_ids` (fixed_size_list<uint16 or uint32>[T], padding at the end), `lengths` (list<int32>: the
 pieces of documents in the row, in order; if their sum is less than T, the rest is padding), `documents` (list<uint64>:

@@ -194,11 +194,14 @@ def test_commands_and_options_that_are_named_are_there() -> None:
 def test_commands_in_blocks_begin_with_a_command() -> None:
     problems = []
     for page in PAGES:
-        for block in re.findall(r"```(?:console|bash|sh)?\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            for line in block.splitlines():
-                command = re.match(r"(?:[\w-]*\$ )?(?:\.venv/bin/)?(eyas [^#|>]*)", line)
-                if command and (problem := problem_with(command.group(1))):
-                    problems.append(f"{page.relative_to(ROOT)}: {line}: {problem}")
+        # Every fence is matched with its own end, whatever language it is of.
+        blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        for line in "\n".join(
+            block for language, block in blocks if language in ("", "console", "bash", "sh")
+        ).splitlines():
+            command = re.match(r"\s*(?:[\w-]*\$ )?(?:\.venv/bin/)?(eyas [^#|>&]*)", line)
+            if command and (problem := problem_with(command.group(1))):
+                problems.append(f"{page.relative_to(ROOT)}: {line}: {problem}")
     assert problems == []
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_recipe_names_the_line_and_the_nearest_key(
     assert change[0] in text
     file.write_text(text.replace(*change, 1))
     ran = eyas("plan", file)
-    assert ran.code == 1
+    assert ran.code == 3
     assert f"{file}:{line}:" in ran.err, ran.err
     for word in words:
         assert word in ran.err
@@ -99,7 +99,7 @@ def test_a_missing_recipe_and_a_glob_that_matches_nothing(eyas: Eyas, recipe: Wr
     empty = tmp_path / "empty"
     empty.mkdir()
     ran = eyas("run", recipe(path=empty), "--runs", tmp_path / "runs")
-    assert ran.code == 1 and "'stdlib'" in ran.err and "matches" in ran.err
+    assert ran.code == 3 and "'stdlib'" in ran.err and "matches" in ran.err
     gone = eyas("run", recipe(path=tmp_path / "nowhere"), "--runs", tmp_path / "runs")
     assert "no such file or folder" in gone.err
 
@@ -134,7 +134,7 @@ def test_every_bad_record_is_in_the_ledger_with_its_place(run_on: Callable[..., 
 def test_too_many_bad_records_stop_the_run_with_examples(run_on: Callable[..., Ran], tmp_path: Path) -> None:
     files = {"a.jsonl": GOOD.encode() * 50 + b"{broken\n"}
     ran = run_on(files, extra="tolerance: 0.01")
-    assert ran.code == 1
+    assert ran.code == 6
     for word in ("1 of 51", "1.96%", "tolerance of 1.00%", "broken_json", "line 51", "raise `tolerance:`"):
         assert word in ran.err, ran.err
     assert run_on(files, extra="tolerance: 0.02").code == 0
@@ -143,7 +143,7 @@ def test_too_many_bad_records_stop_the_run_with_examples(run_on: Callable[..., R
 def test_a_truncated_archive_stops_the_run_and_names_the_file(run_on: Callable[..., Ran]) -> None:
     whole = gzip.compress(b"".join(GOOD.encode() + str(i).encode() * 50 + b"\n" for i in range(200)))
     ran = run_on({"a.jsonl.gz": whole[: len(whole) // 2]})
-    assert ran.code == 1 and "a.jsonl.gz: truncated" in ran.err and "exclude" in ran.err
+    assert ran.code == 3 and "a.jsonl.gz: truncated" in ran.err and "exclude" in ran.err
 
 
 def test_text_files_that_are_no_text(eyas: Eyas, tmp_path: Path) -> None:
@@ -225,28 +225,28 @@ def test_a_stage_that_raises_on_one_document_costs_that_document(run_on: Callabl
     assert bad["reason"].item() == "KeyError" and "I will not read that" in bad["detail"].item()
     assert "a.jsonl#14" in bad["detail"].item()
     stopped = run_on(content, extra="plugins: [plugin_stage]\ntolerance: 0.01", stages=stages)
-    assert stopped.code == 1 and "I will not read that" in stopped.err and "tolerance" in stopped.err
+    assert stopped.code == 6 and "I will not read that" in stopped.err and "tolerance" in stopped.err
 
 
 def test_a_stage_that_always_raises_stops_the_run(run_on: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "plugin_stage.py").write_text(PLUGIN)
     content = {"a.jsonl": (json.dumps({"text": "a document"}) + "\n").encode() * 200}
     ran = run_on(content, extra="plugins: [plugin_stage]\ntolerance: 1.0", stages=" [Fussy: {word: a}]")
-    assert ran.code == 1 and "'Fussy' raised on" in ran.err
+    assert ran.code == 4 and "'Fussy' raised on" in ran.err
 
 
 @pytest.mark.parametrize("stage", ["Forgetful", "Thief", "Undecided"])
 def test_books_that_do_not_balance_fail_the_run(run_on: Callable[..., Ran], tmp_path: Path, stage: str) -> None:
     (tmp_path / "plugin_stage.py").write_text(PLUGIN)
     ran = run_on({"a.jsonl": GOOD.encode() * 5}, extra="plugins: [plugin_stage]", stages=f" [{stage}]")
-    assert ran.code == 1 and stage in ran.err and ("do not balance" in ran.err or "changed ids" in ran.err)
+    assert ran.code == 5 and stage in ran.err and ("do not balance" in ran.err or "changed ids" in ran.err)
     assert not (tmp_path / "runs/small/curated").exists() and not (tmp_path / "runs/small/manifest.json").exists()
 
 
 def test_a_run_folder_that_cannot_be_written(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     ran = eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "file")
-    assert ran.code == 1 and "cannot be written" in ran.err and "--runs" in ran.err
+    assert ran.code == 3 and "cannot be written" in ran.err and "--runs" in ran.err
 
 
 def test_a_full_disk_stops_the_run_and_a_later_run_goes_on(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_full_disk_stops_the_run_and_a_later_run_goes_on(eyas: Eyas, recipe: W
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
     ran = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, timeout=120)
-    assert ran.returncode == 1 and "File too large" in ran.stderr, ran.stderr
+    assert ran.returncode == 8 and "File too large" in ran.stderr, ran.stderr
     assert not list((tmp_path / "runs").rglob("*.tmp")), "half a file was left behind"
     assert eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs").code == 0
 
@@ -279,7 +279,7 @@ def test_a_ray_address_that_does_not_answer(eyas: Eyas, recipe: WriteRecipe, tmp
         port = free.getsockname()[1]
     started = time.monotonic()
     ran = eyas("run", recipe(), "--ray-address", f"127.0.0.1:{port}", "--runs", tmp_path / "runs")
-    assert ran.code == 1 and "no Ray cluster answers" in ran.err and "ray start --head" in ran.err
+    assert ran.code == 7 and "no Ray cluster answers" in ran.err and "ray start --head" in ran.err
     assert time.monotonic() - started < 60
     assert "host:port" in eyas("run", recipe(), "--ray-address", "nonsense", "--runs", tmp_path / "runs").err
 
@@ -290,7 +290,7 @@ def test_a_port_where_something_else_than_ray_listens(recipe: WriteRecipe, tmp_p
         address = f"127.0.0.1:{deaf.getsockname()[1]}"
         command = [sys.executable, "-m", "eyas.pipelines.cli.app", "run", str(recipe()), "--ray-address", address]
         ran = subprocess.run([*command, "--runs", str(tmp_path / "runs")], capture_output=True, text=True, timeout=100)
-    assert ran.returncode == 1 and "no Ray cluster answers" in ran.stderr, ran.stderr
+    assert ran.returncode == 7 and "no Ray cluster answers" in ran.stderr, ran.stderr
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):
@@ -382,12 +382,12 @@ def test_an_endpoint_that_is_down_or_out_of_order_stops_the_run(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-this-test")
     endpoint[0].mode = "broken"
     ran = run_on(documents(3), stages=rewrite(endpoint[1]))
-    assert ran.code == 1 and "answered 500" in ran.err and endpoint[1] in ran.err
+    assert ran.code == 4 and "answered 500" in ran.err and endpoint[1] in ran.err
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     down = run_on(documents(3), stages=rewrite(url))
-    assert down.code == 1 and "does not answer" in down.err and "endpoint:" in down.err
+    assert down.code == 4 and "does not answer" in down.err and "endpoint:" in down.err
     for path in (tmp_path / "runs").rglob("*"):
         assert not path.is_file() or b"sk-secret" not in path.read_bytes(), path
     assert "sk-secret" not in ran.err + ran.out + down.err + down.out

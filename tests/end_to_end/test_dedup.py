@@ -173,7 +173,7 @@ def test_a_source_of_only_boilerplate_stops_the_run_and_the_report_shows_why(
     (corpus / "wiki.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = write(corpus, stages="\n  - minhash_dedup\n")
     ran = eyas("run", recipe, "--workers", "0", "--runs", tmp_path / "runs")
-    assert ran.code == 1
+    assert ran.code == 6
     assert "wiki: 149 of 150 documents (99.3%)" in ran.err and "web:" not in ran.err and "max_loss" in ran.err
     assert "report.html" in ran.err
     run = tmp_path / "runs/dedup"
@@ -193,7 +193,7 @@ def test_a_source_of_only_boilerplate_stops_the_run_and_the_report_shows_why(
     # And a limit that is lowered afterwards is asked of what was done before.
     strict = write(corpus, stages="\n  - minhash_dedup\n")
     again = eyas("run", strict, "--workers", "0", "--runs", tmp_path / "runs")
-    assert again.code == 1 and "wiki: 149 of 150" in again.err
+    assert again.code == 6 and "wiki: 149 of 150" in again.err
 
 
 def test_the_next_run_is_given_the_index_of_the_one_before(
@@ -215,7 +215,7 @@ def test_the_next_run_is_given_the_index_of_the_one_before(
     assert "in an earlier run" in told.out
     other = against.replace("max_loss: 1", "max_loss: 1, shingle_words: 4")
     refused = eyas("plan", write(corpus, stages=other, name="wednesday"), "--runs", tmp_path / "runs")
-    assert refused.code == 1 and "shingle_words: 5 there, 4 here" in refused.err
+    assert refused.code == 3 and "shingle_words: 5 there, 4 here" in refused.err
 
 
 def test_datasketch_finds_the_same_candidates(
@@ -256,9 +256,9 @@ def test_plan_draws_the_curve_and_stages_explain_themselves(
         told = eyas("stages", name)
         assert told.code == 0 and "max_loss" in told.out and "memory" in told.out
     wrong = eyas("plan", write(corpus, stages="\n  - minhash_dedup: {keep: biggest}\n"), "--runs", tmp_path / "runs")
-    assert wrong.code == 1 and "dedup.yaml" in wrong.err and "longest" in wrong.err
+    assert wrong.code == 3 and "dedup.yaml" in wrong.err and "longest" in wrong.err
     for option in ("keep: 'source(wikki)'", "fold_digits: [wikki]"):
         ran = eyas("plan", write(corpus, stages=f"\n  - minhash_dedup: {{{option}}}\n"), "--runs", tmp_path / "runs")
-        assert ran.code == 1 and "no source 'wikki'; did you mean 'wiki'" in ran.err
+        assert ran.code == 3 and "no source 'wikki'; did you mean 'wiki'" in ran.err
     missing = eyas("plan", write(corpus, stages="\n  - exact_dedup: {by: sha}\n"), "--runs", tmp_path / "runs")
-    assert missing.code == 1 and "needs the column sha" in missing.err
+    assert missing.code == 3 and "needs the column sha" in missing.err

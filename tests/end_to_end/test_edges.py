@@ -52,7 +52,7 @@ def test_when_nothing_survives_the_run_says_so(eyas: Eyas, recipe: WriteRecipe, 
     assert ran.code == 0, ran.err
     assert curated(tmp_path).height == 0
     ran = eyas("run", recipe(stages=stages, products=PRODUCTS), "--workers", "0", "--runs", tmp_path / "runs")
-    assert ran.code == 1 and "no curated document is left" in ran.err
+    assert ran.code == 3 and "no curated document is left" in ran.err
 
 
 def test_a_stage_may_be_used_twice(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_generator_that_raises_costs_those_documents_and_one_that_only_fails_s
         stages="\n  - echo: {fail: e, max_documents: 2}", products="", extra="plugins: [echo_stage]\ntolerance: 0.5"
     )
     ran = eyas("run", all_fail, "--workers", "0", "--runs", tmp_path / "runs")
-    assert ran.code == 1 and "'echo' failed on each of its 2 documents" in ran.err
+    assert ran.code == 6 and "'echo' failed on each of its 2 documents" in ran.err
 
 
 def test_folders_that_no_run_made_are_left_alone(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_folders_that_no_run_made_are_left_alone(eyas: Eyas, recipe: WriteRecipe
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     ran = eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs")
-    assert ran.code == 1 and "no run made it" in ran.err and mine.read_text() == "mine"
+    assert ran.code == 8 and "no run made it" in ran.err and mine.read_text() == "mine"
     outside = recipe(name="..")
     assert "name" in eyas("plan", outside).err
 
@@ -232,7 +232,7 @@ def test_explain_finds_what_could_not_be_read_and_what_was_generated(
 
 
 def test_control_characters_in_scraped_text_do_not_reach_the_terminal(run_hostile: Ran) -> None:
-    assert run_hostile.code == 1
+    assert run_hostile.code == 6
     assert "\x1b" not in run_hostile.err and "\x07" not in run_hostile.err and "pwned" in run_hostile.err
 
 
