@@ -30,7 +30,7 @@ from benchmarks.dedup import one_core
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import mix
 from eyas.corpus.store import Store
-from eyas.corpus.task import Entry, TaskContext, in_turn, next_step
+from eyas.corpus.task import Entry, TaskContext, as_generator, next_step
 from eyas.filters.dedup.minhash import MinhashDedup
 
 PART = 250_000
@@ -88,7 +88,7 @@ def one_size(total: int, memory: int) -> dict[str, Any]:
         parts = write_parts(store, total)
         stage, context = MinhashDedup(memory=memory), TaskContext(store, "pass", seed=0)
         seconds: dict[str, float] = {}
-        plan = in_turn(stage.plan(parts))
+        plan = as_generator(stage.plan(parts))
         entries: list[Entry] | None = None
         while (step := next_step(plan, entries)) is not None:
             begun = time.perf_counter()

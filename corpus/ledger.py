@@ -50,7 +50,7 @@ def accepted(stage: str, ids: pa.Array, detail: pa.Array | None = None) -> pa.Ta
 
 @dataclass(frozen=True)
 class Refusal:
-    """A document without a decision or with one that is not a score: why, in words."""
+    """A document that could not be judged, or that was dropped without a score, and the reason in words."""
 
     id: int
     reason: str

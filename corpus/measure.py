@@ -1,7 +1,8 @@
-"""What several stages of a pass count in the same text is counted once, and travels beside it as a hidden column.
+"""Shared statistics: when several filters need counts of the same text, they are computed once and passed along in a
+hidden column.
 
-A filter says by `measure()` what it wants counted. Before the first of several filters that want something is asked, the
-engine joins what they all want and attaches it to the documents; a filter that is asked on its own counts for itself.
+A filter names the counts that it needs by `measure()`. Before the first filter of a group runs, the engine joins the measures
+of all of them and attaches the counts to the documents. A filter that runs alone counts for itself.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import pyarrow as pa
 
 
 class Measure(Protocol):
-    """Something to count in every text; a value, equal to another that counts the same."""
+    """Something to count in every text. Two measures that count the same are equal."""
 
     @property
     def needs(self) -> tuple[str, ...]:
         """Columns that it reads besides the text."""
 
     def joined(self, other: Measure) -> Measure | None:
-        """One measure that serves both; None if there is none, and each must count for itself."""
+        """One measure that serves both; None if each must count for itself."""
 
     def attach(self, docs: pa.Table) -> pa.Table:
-        """The documents with the counts in a hidden column, which is replaced if it is there."""
+        """The documents with the counts in a hidden column, which replaces one of the same name."""
 
 
 def join(measures: Iterable[Measure | None]) -> Measure | None:
-    """The first measure, joined with each that can be joined with it; None if there is none."""
+    """The first measure, joined with every other that can be joined with it; None if there is no measure."""
     result: Measure | None = None
     for measure in measures:
         if measure is not None:

@@ -1,4 +1,4 @@
-"""The base of everything that a recipe's options are made of."""
+"""The base class of all options in a recipe."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Options(BaseModel):
-    """Options as a user writes them: frozen, an unknown key is an error, a field's docstring is its help."""
+    """A model of options: frozen, without unknown keys; the docstring of a field is its help text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

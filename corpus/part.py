@@ -2,7 +2,7 @@
 
 Dropping documents never rewrites text. A corpus stage leaves a *mask* beside the documents: a Parquet file with
 one row per document, the column `kept`, and the columns the stage adds. Masks stack: each is as long as the part.
-Neither does cutting spans out of a text: they are the mask's column `#cut`, and are cut when documents are read.
+Nor does cutting spans out of a text: the mask's column `#cut` lists them, and they are cut out when documents are read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from eyas.errors import InputError
 
 BATCH_ROWS = 8192
 BATCH_BYTES = 16_000_000
-"""Text that is handed out at a time, about: 8,192 books at once are gigabytes."""
+"""Roughly how much text is handed out at a time: 8,192 books at once would be gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Part:
 
     @property
     def key(self) -> str:
-        """The name by which tasks and files speak of this part."""
+        """The name of this part in the keys of tasks and the names of files."""
         return f"part-{self.number:05d}"
 
     def tables(self, store: Store, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
@@ -82,25 +82,25 @@ class Part:
         with store.open(self.documents) as file:
             parquet = pq.ParquetFile(file)
             names = [name for name in columns if name in parquet.schema_arrow.names]
-            place = parquet.schema_arrow.names.index("id")
+            id_column = parquet.schema_arrow.names.index("id")
             start = 0
             for number in range(parquet.num_row_groups):
                 group = parquet.metadata.row_group(number)
-                spread = group.column(place).statistics
-                if spread is None or any(spread.min <= document <= spread.max for document in ids):
+                bounds = group.column(id_column).statistics
+                if bounds is None or any(bounds.min <= document <= bounds.max for document in ids):
                     table = parquet.read_row_group(number, columns=names)
-                    mine = pc.is_in(table.column("id"), wanted)
-                    table = table.filter(mine)
+                    is_wanted = pc.is_in(table.column("id"), wanted)
+                    table = table.filter(is_wanted)
                     if mask is not None:
-                        table = _apply(table, mask.slice(start, group.num_rows).filter(mine), columns)
+                        table = _apply(table, mask.slice(start, group.num_rows).filter(is_wanted), columns)
                     yield table
                 start += group.num_rows
 
     def mask(self, store: Store) -> pa.Table | None:
         """One row per document: `kept`, and the columns that corpus stages added; None without masks.
 
-        A mask says nothing of documents an earlier mask dropped: `kept` is the conjunction of all. Spans to be cut are
-        those of a text as the masks before left it: they are the columns `#cut0`, `#cut1` …, in the order of the masks.
+        `kept` is the conjunction of all masks, because a mask does not decide on documents that an earlier one dropped. The
+        columns `#cut0`, `#cut1` … list the spans to be cut, each in the text as the masks before it left it.
         """
         whole: pa.Table | None = None
         for number, path in enumerate(self.masks):
@@ -119,7 +119,7 @@ class Part:
 
 
 def cut_field(filler: str) -> pa.Field:
-    """The column of a mask that holds the spans to be cut, and what takes their place."""
+    """The column of a mask that lists the spans to be cut; `filler` takes their place."""
     return pa.field(CUT, pa.list_(pa.int64()), metadata={b"filler": filler.encode()})
 
 
@@ -127,7 +127,7 @@ def _apply(table: pa.Table, mask: pa.Table, columns: Sequence[str] | None) -> pa
     kept = mask.column("kept")
     table, mask = table.filter(kept), mask.filter(kept)
     if "text" in table.column_names:
-        # Here, because a stage of a user's own imports this module, and should not wait for numba.
+        # Imported here: a user's own stage imports this module, and should not wait for numba.
         from eyas.text_kernels.splice import splice
 
         for name in sorted((n for n in mask.column_names if n.startswith(CUT)), key=lambda n: int(n[len(CUT) :])):

@@ -1,8 +1,8 @@
-"""Stages and sources by name, imported on first use: a recipe pays for what it names, and `eyas --help` for nothing.
+"""Registries of stages and sources by name; a class is imported when its name is first used.
 
-Three origins, one form, `"name": "module:Class"`: the dictionaries `STAGES` and `SOURCES` of Eyas' own packages, the same
-dictionaries of modules that a recipe names under `plugins:`, and the entry points `eyas.stages` and `eyas.sources` of
-installed packages.
+Names come from three places, each as `"name": "module:Class"`: the dictionaries `STAGES` and `SOURCES` of Eyas' own
+packages, the same dictionaries of modules that a recipe names under `plugins:`, and the entry points `eyas.stages` and
+`eyas.sources` of installed packages.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class UnknownName(InputError):
 
 @dataclass(frozen=True)
 class Registry:
-    """Classes of one kind by name. `kind`: what the messages call them."""
+    """Classes of one kind by name. kind: their name in messages."""
 
     kind: str
     dictionary: str
-    """The name of the dictionary that a module declares."""
+    """The name of the dictionary that modules declare."""
     group: str
-    """The group of entry points."""
+    """The group of entry points that installed packages declare."""
     homes: tuple[str, ...]
     """Eyas' own modules that declare the dictionary."""
     base: str
@@ -79,7 +79,7 @@ def _plugin(name: str) -> Any:
     """The module of a plugin. InputError if it cannot be imported, or declares neither stages nor sources."""
     try:
         module = import_module(name)
-    except Exception as error:  # a module of the user's may raise anything while it is imported
+    except Exception as error:  # a user's module may raise anything while it is imported
         raise InputError(
             f"plugin {name!r} cannot be imported: {type(error).__name__}: {error}. {_advice(name, error)}"
         ) from error

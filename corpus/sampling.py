@@ -1,4 +1,4 @@
-"""Chance that is a function: pseudo-random numbers computed from ids, the same on any machine and in any order."""
+"""Pseudo-random numbers computed from ids: the same on any machine and in any order."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Each file is Arrow IPC with exactly one record batch per bucket, empty ones too, so bucket b is batch b: no index, no
 row-group statistics, and a footer of a few bytes per bucket (reducers that read Parquet footers once read
-46 GB of them: marin PR#8301). Memory is that of one file's rows, or of one bucket.
+46 GB of them: marin PR#8301). A task holds the rows of one file, or of one bucket.
 """
 
 from __future__ import annotations

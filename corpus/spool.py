@@ -1,7 +1,7 @@
-"""An array that grows, in memory up to a budget and beyond it in a temporary file that the system maps and pages.
+"""A growing array: in memory up to a budget, and beyond it in a temporary file that the system maps and pages.
 
-For what is usually small and may be anything: the shingles of one cluster of near-duplicates. The trade: past the budget,
-speed is that of the page cache and then of the disk; memory is not exceeded.
+It is for data that is usually small but has no bound, such as the shingles of one cluster of near-duplicates. The trade: past
+the budget it is as slow as the page cache and then the disk, but memory is not exceeded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ T = TypeVar("T", bound=np.generic)
 
 
 class Spool(Generic[T]):
-    """Appends arrays of one type; `array()` gives them joined. `budget`: bytes to hold in memory."""
+    """Collects arrays of one type; `array()` joins them. budget: bytes to hold in memory."""
 
     def __init__(self, dtype: type[T], budget: float) -> None:
         self._dtype = np.dtype(dtype)

@@ -1,8 +1,8 @@
-"""The kinds of stage: mapper, filter, generator, joiner, corpus stage. A stage is a frozen Pydantic model of its options.
+"""The base classes of stages: mapper, filter, generator, joiner, corpus stage. A stage is a frozen model of its options.
 
 The smallest unit a newcomer writes is ten lines: subclass `Filter`, declare options as fields, implement `judge`.
 Heavy state (a fastText model, a client) is a `functools.cached_property`, loaded once per worker
-and never pickled: what travels to a worker is the class and its options.
+and never pickled: only the class and its options travel to a worker.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class StageUnavailable(StageError):
 
 @dataclass(frozen=True)
 class Figures:
-    """What a stage tells of its work: `sums` over tasks, and `totals` that run on over all tasks, of which the last hold."""
+    """What a stage reports of its work: `sums` are added over tasks, `totals` are cumulative over all tasks of an account."""
 
     account: str
     sums: Mapping[str, float]
@@ -55,23 +55,23 @@ class SharedResource:
 
 
 class Stage(BaseModel):
-    """What all kinds share. Raise `version` whenever the same options would give another result."""
+    """The base of all kinds. Raise `version` whenever the same options would give another result."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", ignored_types=(cached_property,), use_attribute_docstrings=True
     )
 
     kind_name: ClassVar[str] = ""
-    """What this kind of stage is called; empty for a class that is of no kind."""
+    """The name of this kind of stage; empty for `Stage` itself."""
     pass_kind: ClassVar[PassKind] = "documents"
-    """Which kind of pass runs it. Stages of "documents" in a row share a pass, any other has its own."""
+    """The kind of pass that runs it. Stages of "documents" in a row share a pass; any other stage has its own."""
     makes_documents: ClassVar[bool] = False
     """Whether it adds documents, whose `source` is the stage's name, and a column `parent`."""
     version: ClassVar[int] = 1
     requires: ClassVar[tuple[str, ...]] = ()
-    """Columns that must be there, besides id, text, source and origin."""
+    """Columns that it needs besides id, text, source and origin."""
     adds: ClassVar[Mapping[str, pa.DataType]] = {}
-    """Columns that this stage adds, with their types."""
+    """Columns that it adds, with their types."""
 
     operational: ClassVar[frozenset[str]] = frozenset()
     """Options that change how the work is done, not its result: time limits, concurrency. Changing one recomputes nothing."""
@@ -80,23 +80,23 @@ class Stage(BaseModel):
         return _rebuild, (type(self), self.model_dump(exclude_unset=True))
 
     def columns_needed(self) -> tuple[str, ...]:
-        """`requires`, or what this stage's options ask for besides."""
+        """`requires`; a stage whose options decide which columns it needs overrides this."""
         return self.requires
 
     def columns_added(self) -> Mapping[str, pa.DataType]:
-        """`adds`, or columns whose names depend on this stage's options."""
+        """`adds`; a stage whose options decide which columns it adds overrides this."""
         return self.adds
 
     def sources_named(self) -> tuple[str, ...]:
-        """Names of sources in its options, which the recipe must know."""
+        """Names of sources in its options; the recipe must have them."""
         return ()
 
     def makes(self) -> Mapping[str, str]:
-        """What it leaves for later stages of the recipe: by name, its folder below that of the pass."""
+        """The artifacts that it leaves for later stages: the name of each, and its folder below that of the pass."""
         return {}
 
     def check_made(self, made: Sequence[str]) -> None:
-        """Raises ValueError if it needs something that is not among `made`, what the stages before it leave."""
+        """Raises ValueError if it needs an artifact that is not among `made`, those of the stages before it."""
 
     def shared_resource(self, store: Store) -> SharedResource | None:
         """The resource on the driver's machine that all workers of a run share; None if there is none.
@@ -106,21 +106,21 @@ class Stage(BaseModel):
         return None
 
     def open(self, context: TaskContext) -> None:
-        """Finds what earlier stages of this run left; called in each worker, before `prepare`."""
+        """Finds the artifacts of earlier stages of this run; called in each worker, before `prepare`."""
 
     def prepare(self) -> None:
-        """Loads what the stage needs, once, before the first document; raises `StageUnavailable` in words."""
+        """Loads what the stage needs, once, before the first document; raises `StageUnavailable` if it cannot."""
 
     def notes(self) -> list[str]:
-        """Lines that `eyas plan` prints: what the options mean, computed (a curve, what fits into memory)."""
+        """Lines that `eyas plan` prints about the consequences of the options (a curve, what fits into memory)."""
         return []
 
     def forecast(self, documents: int, characters: int) -> str | None:
-        """What so many documents with so many characters will take, for `eyas plan`; None if it costs nothing to speak of."""
+        """The cost of so many documents with so many characters, for `eyas plan`; None if it is negligible."""
         return None
 
     def figures(self) -> Figures | None:
-        """Figures for the report, asked in each worker at the end of a task; None if there are none."""
+        """Figures for the report, taken in each worker at the end of a task; None if there are none."""
         return None
 
     def fingerprint(self) -> Any:
@@ -143,7 +143,7 @@ class Mapper(Stage):
 
 
 class Filter(Stage):
-    """Says keep or drop, why, and by what score; never drops rows itself."""
+    """Decides which documents to keep, with reason and score; never drops rows itself."""
 
     kind_name: ClassVar[str] = "filter"
 
@@ -159,7 +159,7 @@ class Filter(Stage):
             )
 
     def measure(self) -> Measure | None:
-        """What it wants counted in the text, together with what other filters want; None if it counts for itself."""
+        """The statistics that it needs and may share with other filters; None if it counts for itself."""
         return None
 
     @abstractmethod
@@ -168,19 +168,19 @@ class Filter(Stage):
 
 
 class Generator(Stage):
-    """Makes new documents out of old ones, which stay."""
+    """Makes new documents out of existing ones, which stay."""
 
     kind_name: ClassVar[str] = "generator"
     pass_kind: ClassVar[PassKind] = "generate"
     makes_documents: ClassVar[bool] = True
 
     max_documents: int | None = Field(default=None, ge=1)
-    """At most so many documents are used, chosen by a hash of (seed, id); null: all of them."""
+    """Use at most this many documents, chosen by a hash of (seed, id). Null: all of them."""
 
     @abstractmethod
     def generate(self, docs: pa.Table, seed: int) -> pa.Table:
         """New documents: columns `text` (large_string, null where `error` is set), `parent` (list<uint64>),
-        `error` (string, null where all went well), and those of `adds`. The engine gives out ids and origins."""
+        `error` (string, null where all went well), and those of `adds`. The engine assigns ids and origins."""
 
     def gate(self, generated: pa.Table) -> Verdict:
         """Judges what was generated; all is kept unless a stage says otherwise."""
@@ -188,19 +188,19 @@ class Generator(Stage):
 
 
 class Joiner(Generator):
-    """Makes new documents out of several old ones, wherever in the corpus they lie.
+    """Makes each new document out of several existing ones, wherever in the corpus they lie.
 
     The engine shuffles documents by key, through files, in buckets of bounded size, and hands each group to `generate`: the
-    documents with one key, ids ascending. What is itself joined, or holds control tokens, takes no part.
+    documents with one key, ids ascending. Documents that are themselves joined, or hold control tokens, take no part.
     """
 
     kind_name: ClassVar[str] = "joiner"
     pass_kind: ClassVar[PassKind] = "join"
 
     share: float = Field(default=1.0, ge=0.0, le=1.0)
-    """The share of groups that are used, chosen by a hash of (seed, key)."""
+    """Share of groups to use, chosen by a hash of (seed, key)."""
     bucket_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(256_000_000)
-    """Text that is grouped at a time, about: what a task needs in memory, thrice. A group of more is cut, in order of ids."""
+    """Roughly how much text to group at a time; a task needs three times as much memory. A larger group is cut, by id."""
 
     @model_validator(mode="after")
     def _share_instead(self) -> Joiner:
@@ -210,20 +210,21 @@ class Joiner(Generator):
 
     @abstractmethod
     def keys(self, docs: pa.Table, seed: int, total_bytes: int) -> pa.Array:
-        """list<uint64>[documents]: keys by which each may be grouped; empty: it takes no part.
+        """list<uint64>[documents]: the keys by which each document may be grouped. A document without keys takes no part.
 
-        Of several keys, a document goes with the one that most others share. `total_bytes`: text of the whole corpus.
+        A document with several keys joins the group of the key that most documents share. total_bytes: text of the whole
+        corpus.
         """
 
     def largest_group(self) -> int | None:
-        """Keys that more documents share than this group nobody (a licence text is no relation); None: any number."""
+        """Keys shared by more documents than this are ignored: a licence text does not make files related. None: no limit."""
         return None
 
 
 class CorpusStage(Stage):
     """Needs all partitions: deduplication, counting.
 
-    `plan` describes the shuffles as steps of tasks that leave files under the pass's folder; `decide` then reads off
+    `plan` describes the shuffles as steps of tasks that leave files under the pass's folder; `decide` then gives
     the verdict on one part. The engine turns verdicts into masks and ledger rows.
     """
 
@@ -242,5 +243,5 @@ class CorpusStage(Stage):
         """The verdict on the kept documents of `part`, in their order."""
 
     def check(self, books: Mapping[str, Books], summary: Mapping[str, Mapping[str, float]]) -> None:
-        """Raises `Alarm`, in words, if the run must stop: a source (the keys of `books`) has lost more than it should, or
-        the figures of a step (of `summary`) are not what they must be."""
+        """Raises `Alarm` if the run must stop: a source (a key of `books`) has lost more than it should, or the figures of a
+        step (a key of `summary`) are not what they must be."""

@@ -1,4 +1,4 @@
-"""The store: files under one fsspec URL, written so that a crash never leaves half of one behind.
+"""A store: files under one fsspec URL, written so that a crash never leaves half a file behind.
 
 A local file is written to a temporary name, fsynced and renamed; an object store publishes an object when it is
 closed, which is the same promise. Every write returns a `FileEntry` with size and sha256 for a manifest:
@@ -160,7 +160,7 @@ class Store:
             # Or its finaliser would publish the half that is buffered.
             raw.closed = True
             return
-        # On a full disk closing fails once more; the first error is the one to tell.
+        # On a full disk closing fails once more; the first error is the one to report.
         with suppress(OSError):
             raw.close()
         self.fs.rm_file(name)
@@ -190,7 +190,7 @@ class Store:
         return output.published()
 
     def read_json(self, relative: str) -> Any:
-        """Reads a JSON file; a broken one is an error that names it."""
+        """Reads a JSON file; raises InputError, which names the file, if it is broken."""
         data = self.fs.cat_file(self.path(relative))
         try:
             return json.loads(data)
@@ -216,7 +216,7 @@ class Store:
             self.fs.rm(self.path(relative), recursive=True)
 
     def check_writable(self) -> None:
-        """Raises ValueError, in words, if nothing can be written here."""
+        """Raises InputError if nothing can be written here."""
         try:
             with self.create(".write-test") as output:
                 output.sink.write(b"ok")
@@ -250,7 +250,7 @@ class ParquetOutput:
 
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Puts `path` into an OSError that names no file: a full disk says only that it is full."""
+    """Puts `path` into an OSError that names no file, as that of a full disk."""
     try:
         yield
     except OSError as error:

@@ -16,14 +16,14 @@ from typing_extensions import TypeVar
 from eyas.corpus.store import Store
 
 Entry = dict[str, Any]
-"""What a task returns: a small JSON object with its `files`. Of a corpus stage's own tasks, any number in it is a count,
-which the engine adds up; the passes of the engine declare theirs (`eyas.pipelines.engine.passes.records`)."""
+"""What a task returns: a small JSON object with its `files`. Numbers in the entries of a corpus stage's tasks are counts,
+which the engine adds up. The engine's own passes declare their entries (`eyas.pipelines.engine.passes.records`)."""
 Json = dict[str, Any]
 """The JSON form of a class that has `to_json` and `from_json` of its own: a file, a part, books."""
 
 
 class TaskEntry(TypedDict):
-    """The entry of a task of the engine's own passes; what a task adds to it is declared where the task is."""
+    """The entry of a task of the engine's own passes; each kind of task extends it."""
 
     files: list[Json]
     """`FileEntry` of each file that it published."""
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class TaskContext:
-    """What a running task may know."""
+    """What a running task knows of its run."""
 
     store: Store
     folder: str
@@ -46,7 +46,7 @@ class TaskContext:
     cpus: int = 1
     """Cores this task may use."""
     artifacts: Mapping[str, str] = field(default_factory=dict)
-    """What the passes before left for later ones (a trained classifier): by name, its folder within the store."""
+    """Artifacts of earlier passes (a trained classifier): the name of each, and its folder within the store."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def entries_of(step: Step[E]) -> Generator[Step[Any], list[Any], list[E]]:
     return entries
 
 
-def in_turn(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:
-    """A plan as a generator that is sent the entries of each step it yields; a plan that is a plain list ignores them."""
+def as_generator(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:
+    """`plan` as a generator, to which the entries of each step can be sent; a plan that is a list ignores them."""
     if isinstance(plan, Generator):
         yield from plan
     else:
@@ -98,7 +98,7 @@ def in_turn(plan: Iterable[Step]) -> Generator[Step, list[Entry], None]:
 
 
 def next_step(plan: Generator[Step, list[Entry], None], entries: list[Entry] | None) -> Step | None:
-    """The step after the one that gave `entries` (None: the first); None if there is none."""
+    """The step after the one that returned `entries`; the first step if `entries` is None; None at the end."""
     try:
         return next(plan) if entries is None else plan.send(entries)
     except StopIteration:

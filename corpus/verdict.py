@@ -1,4 +1,4 @@
-"""What a filter says of each document: keep or drop, why, and by what score.
+"""The verdict of a filter: for each document keep or drop, the reason, and the score.
 
 A verdict carries the score and the threshold beside the decision, so that a threshold can be judged,
 or moved, later without running anything again (dolma keeps attributes apart for the same reason).
@@ -24,7 +24,7 @@ class Rule:
     fails: npt.NDArray[np.bool_]
     score: npt.NDArray[Any]
     threshold: float | npt.NDArray[np.float64]
-    """One for all documents, or one for each."""
+    """One number for all documents, or one for each."""
     option: str | None = None
     """The option of the stage that is the threshold; None if the rule has none, so that it cannot be moved."""
     at_most: bool = False
@@ -40,9 +40,9 @@ class Rule:
         most: float | npt.NDArray[np.float64] | None = None,
         option: str | None = None,
     ) -> Rule | None:
-        """A rule that scores below `least`, or above `most`, fail; a score or threshold of NaN fails nobody.
+        """A rule that fails scores below `least`, or above `most`; a score or threshold of NaN never fails.
 
-        None if neither is given: the rule is off.
+        None, a rule that is off, if neither is given.
         """
         if least is not None:
             return cls(reason, score < least, score, least, option, False)
@@ -64,11 +64,11 @@ class Verdict:
     detail: pa.Array
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
-    """The rules that were asked, for stages whose thresholds can be moved without asking again."""
+    """The rules that were applied, so that their thresholds can be moved without applying them again."""
     cuts: pa.Array | None = None
     """list<int64>: the byte spans that a corpus stage cuts out of each text, as in `eyas.corpus.documents.CUT`."""
     filler: str = ""
-    """What stands in the place of each span that is cut out."""
+    """The text that replaces each span that is cut out."""
 
     @classmethod
     def of(
@@ -84,7 +84,7 @@ class Verdict:
         cuts: pa.Array | None = None,
         filler: str = "",
     ) -> Verdict:
-        """A verdict from plain values: a scalar counts for every document, and kept ones lose their reason."""
+        """A verdict from plain values: a scalar counts for every document, and documents that are kept get no reason."""
         keep = pa.array(np.asarray(kept, dtype=np.bool_))
         rows = len(keep)
         reasons = pa.scalar(reason, pa.string()) if isinstance(reason, str | None) else pa.array(reason, pa.string())
@@ -102,18 +102,18 @@ class Verdict:
 
     @classmethod
     def first_failure(cls, rules: Sequence[Rule], rows: int) -> Verdict:
-        """The verdict of rules asked in turn: the first that fails names reason, score and threshold.
+        """The verdict of several rules in order: the first that fails gives reason, score and threshold.
 
-        A document that passes them all is kept with the score of the last rule's measure left null.
+        A document that passes all of them is kept; its score and threshold are null.
         """
         which = np.full(rows, -1, np.int64)
         score = np.full(rows, np.nan)
         threshold = np.full(rows, np.nan)
         for number, rule in enumerate(rules):
-            new = rule.fails & (which < 0)
-            which[new] = number
-            score[new] = rule.score[new]
-            threshold[new] = rule.threshold[new] if isinstance(rule.threshold, np.ndarray) else rule.threshold
+            failed = rule.fails & (which < 0)
+            which[failed] = number
+            score[failed] = rule.score[failed]
+            threshold[failed] = rule.threshold[failed] if isinstance(rule.threshold, np.ndarray) else rule.threshold
         kept = which < 0
         names = pa.array([rule.reason for rule in rules], pa.string())
         return cls(

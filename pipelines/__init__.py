@@ -1,4 +1,4 @@
-"""The verbs of Eyas: recipe, plan, engine, analysis, report, command line."""
+"""Runs recipes: recipe, plan, engine, analysis, report, command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`run` and `plan` as Python calls: what the command line does, without its output."""
+"""`run` and `plan` as Python functions: they do what the commands do, without output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eyas.pipelines.recipe.recipe import Recipe, load
 
 
 def plan(recipe: str, variables: Mapping[str, str] | None = None) -> Plan:
-    """The plan for a recipe file; raises `RecipeError` or `ValueError` with what is wrong."""
+    """The plan for a recipe file; raises `RecipeError` or another `InputError` if there is something wrong."""
     return make_plan(load(recipe, variables))
 
 
@@ -28,7 +28,7 @@ def run(
 ) -> Outcome:
     """Runs a recipe file into the folder `runs/<name>` and writes its report.
 
-    `workers`: tasks at a time (default: all cores); 0 runs everything in this process, without Ray.
+    workers: tasks at a time (default: all cores); 0 runs everything in this process, without Ray.
     """
     planned = plan(recipe, variables)
     return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
@@ -51,7 +51,7 @@ def execute(
     try:
         outcome = engine.run()
     except Alarm as alarm:
-        # What rang it is to be seen: the report of the run so far has the pairs.
+        # The report of the run so far shows the documents that rang the alarm.
         raise Alarm(f"{alarm}\nThe report: {write_report(engine.outcome)}") from alarm
     finally:
         executor.close()
@@ -60,14 +60,14 @@ def execute(
 
 
 def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:
-    """The executor that was asked for; ValueError if it cannot work with this store."""
+    """The executor for these options; UsageError if it cannot work with this store."""
     resources = [resource for named in recipe.stages if (resource := named.stage.shared_resource(store)) is not None]
     if workers == 0:
         if ray_address:
             raise UsageError("--workers 0 runs without Ray: it cannot be combined with --ray-address")
         return InlineExecutor()
     if workers and ray_address:
-        raise UsageError("--workers is for a Ray of one's own; a cluster's own resources say how many tasks run there")
+        raise UsageError("--workers is for a Ray of one's own; on a cluster, its resources decide how many tasks run")
     executor = RayExecutor(ray_address, workers, [recipe.folder])
     if ray_address:
         executor.start()

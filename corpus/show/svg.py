@@ -1,4 +1,4 @@
-"""A plot as SVG that is written into a page: no script, no network, and the same bytes for the same figures."""
+"""Draws plots as SVG to be written into a page: no script, no network, and the same bytes for the same figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOT, COOL, SOFT = "#b4541f", "#2f6f73", "#6d655b"
 
 
 def inline_svg(draw: Callable[[Any], None], width: float, height: float) -> str:
-    """What `draw` makes of matplotlib axes, `width` by `height` inches: an `<svg>` element of 10 to 25 KB."""
+    """An `<svg>` element, 10 to 25 KB, of what `draw` draws on matplotlib axes of `width` by `height` inches."""
     import matplotlib
 
     matplotlib.use("svg")

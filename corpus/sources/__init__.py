@@ -1,4 +1,4 @@
-"""Sources: what reads documents from files, by name."""
+"""The registry of sources, the formats that documents are read from."""
 
 from __future__ import annotations
 

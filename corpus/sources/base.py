@@ -1,4 +1,4 @@
-"""What all source formats share: options, batches, and what becomes of a record that cannot be a document."""
+"""The base of all source formats: options, batches of documents, and rejects, records that cannot be documents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH_ROWS = 8192
 
 
 def printable(path: str) -> str:
-    """`path` as text that Arrow and terminals take: bytes of a file name that are no UTF-8 are written out."""
+    """`path` as text that Arrow and terminals accept: bytes of a file name that are not UTF-8 are escaped."""
     return path if path.isascii() else path.encode(errors="backslashreplace").decode()
 
 
@@ -32,7 +32,7 @@ class UnreadableInput(InputError):
 
 @dataclass(frozen=True)
 class Reject:
-    """A record that is no document. `dropped`: an empty one, by decision; otherwise it is quarantined."""
+    """A record that is no document. `dropped`: whether it is dropped (an empty text); otherwise it is quarantined."""
 
     row: int
     origin: str
@@ -94,7 +94,7 @@ class Source(Options):
     """Options of every format. `path` is a folder, a file, or any fsspec URL (s3://, gs://, memory:// …)."""
 
     endings: ClassVar[tuple[str, ...]] = ()
-    """How the names of its files end, in lower case: a command line that is given a path finds the format by them."""
+    """Endings of its file names, in lower case, which tell the format of a path on the command line."""
     fallback: ClassVar[bool] = False
     """Whether a folder is read as this format only if it holds no other: a folder of JSON lines may have a README."""
 
@@ -107,7 +107,7 @@ class Source(Options):
     max_bytes: ByteSize | None = None
     """Take a sample of files of about this size (`40MB`), chosen by a hash of seed and path."""
     max_document_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
-    """A larger document is quarantined: it would not fit a worker's memory many times over."""
+    """Quarantine larger documents: a worker has to hold several copies of a document in memory."""
 
     @field_validator("glob")
     @classmethod
@@ -117,7 +117,7 @@ class Source(Options):
         return value
 
     def files(self, source: str) -> list[InputFile]:
-        """The input files, sorted; ValueError if nothing matches."""
+        """The input files, sorted; InputError if nothing matches."""
         return list_files(self.path, self.glob, self.exclude, source)
 
     @property
@@ -144,7 +144,7 @@ class ColumnSource(Source):
     text_column: str = "text"
     """The field that holds the document."""
     origin_column: str | None = None
-    """A field that says where the document came from (`url`); null: the file's path and the record's number."""
+    """The field with the origin of the document (`url`). Null: the origin is the file's path and the record's number."""
     carry: list[str] = []
     """Fields to keep as columns (as text)."""
 

@@ -1,4 +1,4 @@
-"""What a path on the command line holds: a run, or files whose format is known by their names, never by content."""
+"""Finds the sources in a path of the command line: a run, or files whose names, never their content, tell the format."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ WANTED = (
 
 
 def classes_by_ending() -> list[type[Source]]:
-    """The formats that names of files tell, those last that are read only where there is nothing else."""
+    """The formats that file names tell; those that are read only where there is nothing else come last."""
     loaded = [REGISTRY.load(name) for name in REGISTRY.targets()]
     return sorted((cls for cls in loaded if cls.endings), key=lambda cls: cls.fallback)
 
 
 def class_of(path: str) -> type[Source] | None:
-    """The format of a file by its name; None if no name tells it."""
+    """The format of a file by its name; None if the name does not tell it."""
     return next((cls for cls in classes_by_ending() if path.lower().endswith(cls.endings)), None)
 
 
 def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source]:
     """The sources below `path`, one for each format found there, in the order of the registry.
 
-    Text files count only where there is nothing else. `carry`: columns to take along, from files that have them. Raises
-    InputError, naming `option` and the path, where there is nothing to read.
+    Text files count only where there is nothing else. carry: columns to keep, of files that have them. Raises InputError,
+    which names `option` and the path, if there is nothing to read.
     """
     try:
         fs, root = fsspec.core.url_to_fs(path)

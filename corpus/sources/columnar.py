@@ -88,10 +88,10 @@ class ParquetFiles(ColumnSource):
         return Batch(rows, text.take(pa.array(keep)), origins, extra, rejects)
 
     def _origins(self, batch: pa.RecordBatch, path: str, numbers: Any) -> pa.Array:
-        own = pa.array([f"{path}#{number}" for number in numbers], pa.string())
+        numbered = pa.array([f"{path}#{number}" for number in numbers], pa.string())
         if self.origin_column is None or self.origin_column not in batch.schema.names:
-            return own
-        return pc.coalesce(_as_text(batch, self.origin_column, path), own)
+            return numbered
+        return pc.coalesce(_as_text(batch, self.origin_column, path), numbered)
 
 
 class ArrowFiles(ParquetFiles):
@@ -106,7 +106,7 @@ class ArrowFiles(ParquetFiles):
         for file in files:
             with self.filesystem().open(file.path, "rb") as raw:
                 count = _open(lambda raw=raw: pa.ipc.open_file(raw), file.path).num_record_batches
-            # Batches of one file are about equal: the file's bytes are shared out evenly.
+            # Batches of one file are about equal, so each gets an equal share of its bytes.
             splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
         return splits
 
@@ -125,12 +125,12 @@ class ArrowFiles(ParquetFiles):
 
 
 def _batch_rows(size: int, rows: int) -> int:
-    """Rows that hold about `BATCH_BYTES` where `rows` hold `size`: 8,192 books at once are gigabytes."""
+    """Rows that hold about `BATCH_BYTES` if `rows` rows hold `size` bytes: 8,192 books at once would be gigabytes."""
     return min(max(BATCH_BYTES * rows // max(size, 1), 1), BATCH_ROWS)
 
 
 def _as_text(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
-    """A column as strings, nulls if there is none of this name."""
+    """A column as strings; nulls if there is no column of this name."""
     if name not in batch.schema.names:
         return pa.nulls(batch.num_rows, pa.string())
     column = _open(lambda: _validated(batch.column(name)), path)
@@ -159,7 +159,7 @@ def _runs(path: str, sizes: Sequence[int], partition_bytes: int) -> list[Split]:
 
 
 def _open(action: Any, path: str) -> Any:
-    """Runs `action`; Arrow's errors become one that names the file."""
+    """Runs `action`; an error of Arrow becomes one that names the file."""
     try:
         return action()
     except (pa.ArrowInvalid, pa.ArrowIndexError, OSError) as error:

@@ -1,4 +1,4 @@
-"""JSON lines, plain or compressed (.gz, .zst, .bz2, .xz): one object per line, one field of it the document.
+"""Reads JSON lines, plain or compressed (.gz, .zst, .bz2, .xz): one object per line, one field of which is the document.
 
 A plain file is cut into byte ranges, so one huge file is read by many workers; a compressed one cannot be entered in the
 middle and is one split. Either way a worker holds one batch, not the file. A broken line is quarantined with its
@@ -25,7 +25,7 @@ from eyas.corpus.sources.text_files import too_large
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
-    # Arrow's reader goes on to the next frame and says when one is cut short; zstandard's does only the first of these.
+    # Arrow's reader goes on to the next frame and raises if one is cut short; zstandard's only goes on.
     return cast(
         "IO[bytes]", io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd"), 1 << 20)
     )
@@ -71,7 +71,7 @@ class JsonLines(ColumnSource):
             opener = _opener(split.path)
             position = max(split.start - 1, 0)
             raw.seek(position)
-            # Buffered anew: the files of object stores know no `readline(limit)`.
+            # Buffered here, because the files of object stores have no `readline(limit)`.
             lines = opener(raw) if opener else cast("IO[bytes]", io.BufferedReader(raw, 1 << 20))
             if split.start:
                 # A line belongs to the split that holds its first byte: step over the one that began before.
@@ -92,8 +92,8 @@ class JsonLines(ColumnSource):
         yield builder.take()
 
     def _next_line(self, lines: IO[bytes], split: Split) -> tuple[bytes | None, int]:
-        """The next line and its bytes; None for a line above the limit, which is passed over in pieces."""
-        # Room for the JSON around the text: escapes can make it up to six times longer, keys add a little.
+        """The next line and its bytes; None for a line above the limit, which is skipped in pieces."""
+        # Escapes can make a text up to six times longer, and the keys around it add a little.
         limit = 6 * self.max_document_bytes + 1_000_000
         try:
             line = lines.readline(limit)
@@ -126,9 +126,9 @@ class JsonLines(ColumnSource):
             return
         text = record.get(self.text_column)
         if not isinstance(text, str):
-            found = f"is {_kind(text)}" if self.text_column in record else "is missing"
+            state = f"is {_kind(text)}" if self.text_column in record else "is missing"
             known = ", ".join(sorted(record)[:12])
-            message = f"{path}, {where}: field {self.text_column!r} {found}, expected a string (fields: {known})"
+            message = f"{path}, {where}: field {self.text_column!r} {state}, expected a string (fields: {known})"
             builder.reject(origin, "no_text", message)
             return
         if not text:
@@ -149,7 +149,7 @@ def _opener(path: str) -> Callable[[IO[bytes]], IO[bytes]] | None:
 
 
 def _skip_line(lines: IO[bytes], most: int = 1 << 62) -> int:
-    """Passes over the rest of a line, a megabyte at a time, or over `most` bytes of it; returns its bytes.
+    """Skips the rest of a line, or `most` bytes of it, a megabyte at a time; returns how many bytes it skipped.
 
     The bound matters: a line of 100 MB in splits of 200 KB was once read 500 times to its end.
     """

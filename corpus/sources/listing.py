@@ -33,9 +33,9 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Split:
-    """A piece of one file that is read by one partition: `start`, `end` count what the format counts.
+    """A piece of one file that is read by one partition, from `start` to `end` in the unit of its format.
 
-    Bytes for JSON lines, row groups for Parquet, record batches for Arrow; end = -1 means to the end.
+    The unit is bytes for JSON lines, row groups for Parquet, record batches for Arrow. end = -1 means to the end.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Partition:
 
     @property
     def bytes(self) -> int:
-        """Bytes on disk that reading this partition goes through."""
+        """Bytes on disk of this partition."""
         return sum(split.bytes for split in self.splits)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Partition:
 def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: str) -> list[InputFile]:
     """The files below `path` (a folder, a file or any fsspec URL) that match one of `globs`, sorted by path.
 
-    Raises ValueError, naming the source, if there is no such folder or nothing matches.
+    Raises InputError, which names the source, if there is no such folder or nothing matches.
     """
     try:
         fs, root = fsspec.core.url_to_fs(path)
@@ -79,7 +79,7 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
     unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []
-    # A folder that cannot be opened must not vanish from the listing in silence, as fsspec would have it.
+    # By default, fsspec silently leaves out a folder that it cannot open.
     strict = {"on_error": "raise"} if isinstance(fs, LocalFileSystem) else {}
     for name, info in fs.find(root, detail=True, **strict).items():
         if info.get("islink"):
@@ -99,8 +99,8 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
 
 
 def _target(fs: Any, name: str, info: dict[str, Any]) -> dict[str, Any]:
-    """What a link leads to: the link's own time and type say nothing of it. A broken one counts as a file, so that
-    reading it fails and is booked."""
+    """The description of a link's target, because the link has a time and a type of its own. A broken link counts as a file,
+    so that reading it fails and is recorded."""
     try:
         return dict(fs.info(name))
     except OSError:
@@ -113,16 +113,16 @@ def _file(path: str, relative: str, info: dict[str, Any]) -> InputFile:
 
 
 def take_bytes(files: Sequence[InputFile], max_bytes: int, seed: int) -> list[InputFile]:
-    """A sample of about `max_bytes`: files in the order of a hash of (seed, relative path), then sorted again.
+    """A sample of about `max_bytes`: the first files in the order of a hash of (seed, relative path), sorted by path.
 
     Taking the first files of the listing instead would give a corpus of packages that begin with A.
     """
 
-    def lot(file: InputFile) -> bytes:
+    def rank(file: InputFile) -> bytes:
         return hashlib.blake2b(f"{seed}:{file.relative}".encode(errors="surrogateescape"), digest_size=8).digest()
 
     taken, total = [], 0
-    for file in sorted(files, key=lot):
+    for file in sorted(files, key=rank):
         if total + file.bytes <= max_bytes:
             taken.append(file)
             total += file.bytes

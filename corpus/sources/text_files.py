@@ -1,7 +1,7 @@
-"""Text and code files: one file is one document, its origin is its path.
+"""Reads text and code files: one file is one document, and its path is the origin.
 
 Files must be UTF-8 (a leading byte-order mark is taken off). Guessing encodings silently is how mojibake
-enters corpora, so another encoding is quarantined, unless `encoding` names it.
+enters corpora, so a file in another encoding is quarantined, unless `encoding` names that one.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class TextFiles(Source):
     fallback: ClassVar[bool] = True
 
     encoding: str = "utf-8"
-    """Encoding of the files; what does not decode is quarantined."""
+    """Encoding of the files. A file that does not decode is quarantined."""
 
     @field_validator("encoding")
     @classmethod
     def _known(cls, value: str) -> str:
         try:
-            "".encode(value)  # looking it up would also find base64 and rot13, which make no text of bytes
+            "".encode(value)  # looking it up would also find base64 and rot13, which do not decode bytes to text
             return codecs.lookup(value).name
         except LookupError as error:
             raise InputError(

@@ -1,1 +1,1 @@
-"""Questions to a finished run, answered from its files."""
+"""Analyses of a finished run, from its files."""

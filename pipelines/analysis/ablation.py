@@ -1,9 +1,9 @@
-"""Did this data help? The same small model, trained on two slices at an equal token budget, judged on held-out text.
+"""Ablation: trains the same small model on two slices with an equal token budget, and compares them on held-out text.
 
-Both slices are cut with the same tokenizer and trained with the same options, from the same seeds; what differs is the text.
-The measure is bits per byte on held-out documents, which does not depend on the tokenizer, so `own_tokenizers` may compare
-two of them (LaTeX injected or not). The noise is that of the seeds: initial weights and order of rows, the pairs of equal
-seeds compared (a paired t-interval, 95 %). The trade: a small model on a few million tokens tells what helps a small model.
+Both slices are encoded with the same tokenizer and trained with the same options and seeds, so only the text differs. The
+measure is bits per byte of held-out documents. It does not depend on the tokenizer, so each slice may also have its own
+tokenizer (LaTeX injected or not). The noise is that of the seeds, which decide initial weights and the order of rows: a
+paired t-interval, 95 %, over equal seeds. The trade: a small model on a few million tokens shows what helps a small model.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from eyas.trainer.schedule import batches_before
 from eyas.trainer.summary import ModelSummary
 
 BYTES_PER_TOKEN = 8
-"""So many bytes of text are taken per token of the budget at most: more than any tokenizer here needs."""
+"""Bytes of text to take per token of the budget, at most: more than any tokenizer here needs."""
 HELD_OUT_BYTES = 400_000
-"""Text that is judged on, at most: a few seconds of every training."""
+"""Held-out text, at most: a few seconds of every training."""
 T_95 = (math.inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t for a two-sided 95 % interval, by degrees of freedom from 0."""
 NAMES = ("a", "b")
@@ -48,18 +48,18 @@ NAMES = ("a", "b")
 
 @dataclass(frozen=True)
 class Side:
-    """One slice: bits per byte by seed, held out, and how often its text was seen."""
+    """One slice: its held-out bits per byte by seed, and how often its text was seen."""
 
     name: str
     bits_per_byte: list[float]
     tokens: int
-    """Of the slice, after packing; the budget may be more (it is repeated) or less."""
+    """Tokens of the slice after packing; a larger budget repeats them."""
     epochs: float
 
 
 @dataclass(frozen=True)
 class Ablation:
-    """What came out. `difference`: a minus b, so that a negative one is in favour of a; `interval`: half its width."""
+    """The result. `difference`: a minus b, so a negative one is in favour of a; `interval`: half of its width."""
 
     a: Side
     b: Side
@@ -71,7 +71,7 @@ class Ablation:
 
     @property
     def verdict(self) -> str:
-        """In words."""
+        """The result as a sentence."""
         if abs(self.difference) <= self.interval:
             return f"no difference beyond the noise of {len(self.seeds)} seeds"
         better, worse = (self.a, self.b) if self.difference < 0 else (self.b, self.a)
@@ -87,54 +87,52 @@ def ablate(
     seeds: Sequence[int],
     out: Path,
     threads: int,
-    told: Callable[[str, dict[str, Any] | None], None],
+    progress: Callable[[str, dict[str, Any] | None], None],
     share: float = 0.05,
 ) -> Ablation:
-    """Trains on both slices for every seed, in `out`; killed, it goes on from there.
+    """Trains on both slices for every seed, in the folder `out`; if it is killed, another call goes on from there.
 
-    held_out: text to judge on; None: a share of the first slice. What it holds is taken out of both slices: documents by id
-    where they are of the same run, with all that was made of them, and equal texts anywhere.
-    tokenizers: the tokenizer.json of each side. told: what is being done, with a step's metrics.
+    held_out: text to judge on. None: a share of the first slice. Both slices are trained without it: without equal texts, and
+    in a slice of the same run without the same documents and those that were made from them.
+    tokenizers: the tokenizer.json of each side. progress: called with the task at hand, and with the metrics of each step.
     """
     budget = batches_before(options, options.steps + 1) * options.loader_rows * sequence_length
-    # All rows are judged: a part of them would be another part for another tokenizer.
+    # All rows are judged, because a part of them would be other text with another tokenizer.
     options = options.model_copy(update={"evaluate_rows": 1 << 30})
     out.mkdir(parents=True, exist_ok=True)
     store = Store(str(out))
-    made = {
+    identity = {
         "slices": [[one.name, one.state] for one in slices],
         "held_out": [held_out.name, held_out.state] if held_out else share,
         "tokenizers": [hashlib.sha256(Path(one).read_bytes()).hexdigest() for one in tokenizers],
         "length": sequence_length,
         "budget": budget,
     }
-    known = store.read_json("asked.json") if store.exists("asked.json") else made
-    if known != made:
+    known = store.read_json("asked.json") if store.exists("asked.json") else identity
+    if known != identity:
         raise InputError(
             f"{out} holds another ablation, or its slices have changed since: choose another folder, or delete it"
         )
-    store.write_json("asked.json", made)
+    store.write_json("asked.json", identity)
     judged = _judged(held_out or slices[0], 1.0 if held_out else share)
     for name, one, tokenizer in zip(NAMES, slices, tokenizers, strict=True):
         if not store.exists(f"{name}/shards/{HELD_OUT}/index.json"):
-            told(f"packing {one.name}", None)
+            progress(f"packing {one.name}", None)
             texts = _shuffled(one, judged, (held_out or slices[0]).run, budget * BYTES_PER_TOKEN)
             _pack(Store(f"{out}/{name}"), texts, list(judged.values()), one, tokenizer, sequence_length)
     summaries: dict[str, list[ModelSummary]] = {name: [] for name in NAMES}
     for seed in seeds:
         for name, one in zip(NAMES, slices, strict=True):
-            what = f"{one.name}, seed {seed}"
             folder = out / name / f"seed-{seed}"
-            step = partial(told, what)
-            summary = train_on(f"{out}/{name}/shards", options, folder, seed, threads, step)
-            summaries[name].append(summary)
+            step_done = partial(progress, f"{one.name}, seed {seed}")
+            summaries[name].append(train_on(f"{out}/{name}/shards", options, folder, seed, threads, step_done))
     a, b = (_side(one, summaries[name], budget, out / name) for name, one in zip(NAMES, slices, strict=True))
     difference, interval = paired(a.bits_per_byte, b.bits_per_byte)
     result = Ablation(
         a, b, list(seeds), budget, difference, interval, sum(len(text.encode()) for text in judged.values())
     )
-    told_json = {**asdict(result), "interval": interval if math.isfinite(interval) else None, "verdict": result.verdict}
-    (out / "ablation.json").write_text(json.dumps(told_json, indent=1) + "\n")
+    content = {**asdict(result), "interval": interval if math.isfinite(interval) else None, "verdict": result.verdict}
+    (out / "ablation.json").write_text(json.dumps(content, indent=1) + "\n")
     return result
 
 
@@ -159,51 +157,51 @@ def _side(one: Slice, summaries: list[ModelSummary], budget: int, folder: Path) 
 
 
 def _judged(one: Slice, share: float) -> dict[int, str]:
-    """Texts to judge on by id (or, without ids, by number), up to HELD_OUT_BYTES: those with the lowest lots."""
-    held: list[tuple[float, str, int]] = []
+    """Texts to judge on by id (or, without ids, by number), up to HELD_OUT_BYTES: those with the lowest hash ranks."""
+    lowest: list[tuple[float, str, int]] = []
     count = 0
     for table in one.tables():
         ids = table.column("id").to_pylist() if "id" in table.column_names else range(count, count + table.num_rows)
-        lots = _lots(table.column("text"))
-        rows = zip(lots.tolist(), table.column("text").to_pylist(), ids, strict=True)
-        held = _lowest([*held, *(row for row in rows if row[0] < share and row[1])], HELD_OUT_BYTES)
+        ranks = _hash_ranks(table.column("text"))
+        rows = zip(ranks.tolist(), table.column("text").to_pylist(), ids, strict=True)
+        lowest = _lowest([*lowest, *(row for row in rows if row[0] < share and row[1])], HELD_OUT_BYTES)
         count += table.num_rows
-    if not held:
+    if not lowest:
         raise InputError(f"{one.name}: no text to judge on")
-    return {number: text for _, text, number in held}
+    return {number: text for _, text, number in lowest}
 
 
-def _lots(texts: pa.ChunkedArray) -> np.ndarray:
-    """A number in [0, 1) for each text, which depends on the text alone."""
+def _hash_ranks(texts: pa.ChunkedArray) -> np.ndarray:
+    """A pseudo-random number in [0, 1) for each text, which depends on the text alone."""
     digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts.to_pylist()]
     numbers: np.ndarray = np.frombuffer(b"".join(digests), np.uint64) / 2.0**64
     return numbers
 
 
 def _shuffled(one: Slice, judged: dict[int, str], run: str | None, most: int) -> list[str]:
-    """Texts of a slice with the lowest lots, up to `most` bytes, without what is judged on. `run`: whose ids `judged` has."""
+    """Texts of a slice with the lowest hash ranks, up to `most` bytes, without those of `judged`, which has ids of `run`."""
     hidden_texts, hidden_ids = set(judged.values()), set(judged) if one.run is not None and one.run == run else set()
-    held: list[tuple[float, str, int]] = []
+    lowest: list[tuple[float, str, int]] = []
     for table in one.tables():
         columns = table.to_pydict()
         none = [None] * table.num_rows
         rows = zip(
-            _lots(table.column("text")).tolist(), columns["text"], columns.get("id", none), columns.get("parent", none),
+            _hash_ranks(table.column("text")).tolist(), columns["text"], columns.get("id", none), columns.get("parent", none),
             strict=True,
         )  # fmt: skip
-        held += [
+        lowest += [
             (number, text, 0)
             for number, text, document, parents in rows
             if text and text not in hidden_texts and hidden_ids.isdisjoint([document, *(parents or ())])
         ]
-        held = _lowest(held, most)
-    return [text for _, text, _ in held]
+        lowest = _lowest(lowest, most)
+    return [text for _, text, _ in lowest]
 
 
-def _lowest(held: list[tuple[float, str, int]], most: int) -> list[tuple[float, str, int]]:
-    held = sorted(held)
-    ends = np.cumsum([len(text.encode()) for _, text, _ in held])
-    return held[: int(np.searchsorted(ends, most)) + 1]
+def _lowest(ranked: list[tuple[float, str, int]], most: int) -> list[tuple[float, str, int]]:
+    ranked = sorted(ranked)
+    ends = np.cumsum([len(text.encode()) for _, text, _ in ranked])
+    return ranked[: int(np.searchsorted(ends, most)) + 1]
 
 
 def _pack(store: Store, texts: list[str], judged: list[str], one: Slice, tokenizer: str, sequence_length: int) -> None:

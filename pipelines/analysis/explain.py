@@ -1,4 +1,6 @@
-"""One document's fate: every stage's decision on it, with score, threshold and reason."""
+"""The history of a document: every stage's decision on it, with score, threshold and reason."""
+
+# Tested in tests/end_to_end/test_edges.py.
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from eyas.errors import InputError
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What became of a document. `decisions`: its ledger rows in order; `excerpt`: of its curated text, if it survived."""
+class History:
+    """The history of a document. `decisions`: its ledger rows in order; `excerpt`: the beginning of its curated text."""
 
     id: int
     origin: str | None
@@ -29,49 +31,49 @@ class Fate:
         return self.excerpt is not None
 
 
-def explain(store: Store, wanted: str) -> list[Fate]:
-    """The fates of the documents that `wanted` names: an id, an origin, or the end of an origin.
+def explain(store: Store, wanted: str) -> list[History]:
+    """The histories of the documents that `wanted` names: an id, an origin, or the end of an origin.
 
-    Raises ValueError if the run has no ledger yet, or knows no such document.
+    Raises InputError if the run has no ledger yet, or no such document.
     """
     names = [name for name in store.list("ledger") if name.endswith(".parquet")]
     if not names:
         raise InputError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
     if wanted.isdigit():
         name = f"part-{partition_of(int(wanted)):05d}.parquet"
-        found = [int(wanted)] if name in names and _decisions(store, int(wanted)) else []
+        ids = [int(wanted)] if name in names and _decisions(store, int(wanted)) else []
     else:
-        found = _by_origin(store, names, wanted)
-    if not found:
+        ids = _by_origin(store, names, wanted)
+    if not ids:
         raise InputError(
             f"{store.root}: no document with id or origin {wanted!r}. An origin is a path, or path#row, as in the column "
             f"`origin` of curated/; its end is enough."
         )
-    return [_fate(store, document) for document in found]
+    return [_history(store, document) for document in ids]
 
 
 def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
-    found: list[int] = []
+    ids: list[int] = []
     for name in names:
         rows = store.read_table(f"ledger/{name}", columns=["id", "detail"], filters=[("stage", "==", ledger.READ)])
         detail = rows.column("detail")
-        hit = pc.ends_with(detail, wanted)
-        # What could not be read has no origin in the ledger, but a message that begins with it.
+        matches = pc.ends_with(detail, wanted)
+        # A record that could not be read has no origin in the ledger, but a message that begins with it.
         for start in _as_messages(wanted):
-            hit = pc.or_(hit, pc.match_substring(detail, start))
-        found += rows.filter(pc.fill_null(hit, False)).column("id").to_pylist()
+            matches = pc.or_(matches, pc.match_substring(detail, start))
+        ids += rows.filter(pc.fill_null(matches, False)).column("id").to_pylist()
         curated = f"curated/{name}"
-        if len(found) < limit and store.exists(curated):
+        if len(ids) < limit and store.exists(curated):
             generated = store.read_table(curated, columns=["id", "origin"])
             ends = pc.fill_null(pc.ends_with(generated.column("origin"), wanted), False)
-            found += [i for i in generated.filter(ends).column("id").to_pylist() if i not in found]
-        if len(found) >= limit:
+            ids += [i for i in generated.filter(ends).column("id").to_pylist() if i not in ids]
+        if len(ids) >= limit:
             break
-    return found[:limit]
+    return ids[:limit]
 
 
 def _as_messages(origin: str) -> list[str]:
-    """How the message on a record at `origin` begins: "path: …", "path, line 3: …"."""
+    """How a message about the record at `origin` begins: "path: …", "path, line 3: …"."""
     path, sign, number = origin.rpartition("#")
     if not sign:
         return [f"{origin}: "]
@@ -85,7 +87,7 @@ def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _fate(store: Store, document: int) -> Fate:
+def _history(store: Store, document: int) -> History:
     decisions = _decisions(store, document)
     path = f"curated/part-{partition_of(document):05d}.parquet"
     rows: list[dict[str, Any]] = []
@@ -94,7 +96,7 @@ def _fate(store: Store, document: int) -> Fate:
     origin = rows[0]["origin"] if rows else None
     if origin is None:
         origin = next((d["detail"] for d in decisions if d["stage"] == ledger.READ and d["kept"]), None)
-    return Fate(
+    return History(
         id=document,
         origin=origin,
         decisions=decisions,

@@ -1,9 +1,10 @@
-"""What a training step saw: the rows, documents, addresses, scores and clusters behind each of its tokens.
+"""Explains a training step: the rows, documents, origins, scores and clusters behind each of its tokens.
 
-The way back is short because nothing was forgotten on the way: step → rows (`eyas.shards.order`), row → pieces (columns of
-the shard), document → origin and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these
-documents are read.
+Every product keeps the way back: step → rows (`eyas.shards.order`), row → pieces (columns of the shard), document → origin
+and columns (curated Parquet) → decisions (ledger). Only the parts that hold one of these documents are read.
 """
+
+# Tested in tests/end_to_end/test_shards_cli.py.
 
 from __future__ import annotations
 
@@ -60,7 +61,7 @@ class StepSeen:
 
 
 def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shuffle: bool = True) -> StepSeen:
-    """What `step` (from 1, as metrics count) saw of the shards of the run in `store`, in all its ranks."""
+    """The documents that `step` (from 1, as in the metrics) saw in all ranks, of the shards of the run in `store`."""
     if step < 1:
         raise InputError(f"step {step}: the first step is 1")
     shards = Store(f"{store.url.rstrip('/')}/shards")
@@ -69,9 +70,9 @@ def explain_step(store: Store, step: int, training: TrainOptions, seed: int, shu
     first, last = batches_before(training, step), batches_before(training, step + 1)
     rows = order.rows_of(first, last - first)
     reader = Reader(shards, index)
-    found = reader.pieces(reader.addresses(rows))
-    row_of = [int(row) for row, count in zip(rows, found.counts, strict=True) for _ in range(count)]
-    documents, offsets, lengths = (values.tolist() for values in (found.documents, found.offsets, found.lengths))
+    read = reader.pieces(reader.addresses(rows))
+    row_of = [int(row) for row, count in zip(rows, read.counts, strict=True) for _ in range(count)]
+    documents, offsets, lengths = (values.tolist() for values in (read.documents, read.offsets, read.lengths))
     pieces = [Piece(*values) for values in zip(row_of, documents, offsets, lengths, strict=True)]
     return StepSeen(step, rows.tolist(), pieces, _documents(store, sorted({piece.document for piece in pieces})))
 
@@ -92,20 +93,20 @@ def _documents(store: Store, ids: list[int]) -> dict[int, Seen]:
     by_part: dict[int, list[int]] = defaultdict(list)
     for document in ids:
         by_part[partition_of(document)].append(document)
-    found: dict[int, Seen] = {}
-    for number, mine in by_part.items():
-        wanted = pa.array(mine, pa.uint64())
+    documents: dict[int, Seen] = {}
+    for number, ids_of_part in by_part.items():
+        wanted = pa.array(ids_of_part, pa.uint64())
         path = f"curated/part-{number:05d}.parquet"
         for row in store.read_table(path, filters=pc.field("id").isin(wanted)).to_pylist():
             known = {name: row.pop(name) for name in ("id", "source", "origin", "text")}
-            found[known["id"]] = Seen(known["id"], known["source"], known["origin"], row, known["text"][:200])
+            documents[known["id"]] = Seen(known["id"], known["source"], known["origin"], row, known["text"][:200])
         ledger = store.read_table(f"ledger/part-{number:05d}.parquet", filters=pc.field("id").isin(wanted))
         for row in ledger.to_pylist():
-            if (seen := found.get(row.pop("id"))) is not None:
+            if (seen := documents.get(row.pop("id"))) is not None:
                 seen.decisions.append(row)
-    if missing := sorted(set(ids) - set(found)):
+    if missing := sorted(set(ids) - set(documents)):
         raise InputError(
             f"{store.root}: the shards hold document {missing[0]}, but the curated documents do not: the shards are of "
             f"another run"
         )
-    return found
+    return documents

@@ -1,8 +1,10 @@
-"""Thresholds for each language, fitted to the scores of a finished run: `eyas fit`. No text is read.
+"""Fits thresholds for each language to the scores of a finished run (`eyas fit`), without reading text.
 
-A file of about 1 KB a language comes out, which `by_language: FILE` of the heuristic stages takes. Of large runs a sample
-is used, chosen by a hash of (seed, id): `fit` needs quantiles, and 1,000,000 documents give them to a thousandth.
+The result is a file of about 1 KB a language for `by_language: FILE` of the heuristic stages. Of a large run it uses a
+sample, chosen by a hash of (seed, id), because `fit` needs quantiles, and 1,000,000 documents give them to a thousandth.
 """
+
+# Tested in tests/end_to_end/test_fit.py.
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ from eyas.pipelines.engine.passes.scores import ScoredRule, rules_of
 from eyas.pipelines.engine.planning import Plan
 
 SAMPLE = 1_000_000
-"""Documents whose scores are used, at most, about."""
+"""Roughly how many documents to use at most."""
 
 
 def fit_run(
@@ -37,7 +39,7 @@ def fit_run(
 ) -> list[Fitted]:
     """The thresholds of the rules whose thresholds may depend on the language, for each language of the run.
 
-    Defaults are the thresholds of the recipe. Raises ValueError without scores, languages, or a reference language.
+    Defaults are the thresholds of the recipe. Raises InputError without scores, languages, or a reference language.
     """
     stages = {named.label: named for planned in plan.passes for named in planned.stages}
     gathered = _gather(plan, store, results)
@@ -94,8 +96,8 @@ def _gather(
                 key = ScoredRule(rule.column, rule.label, rule.reason, rule.option, rule.at_most, None)
                 pieces.setdefault(key, []).append((scored.column(rule.column).to_numpy(), languages))
     return {
-        rule: (np.concatenate([values for values, _ in found]), np.concatenate([labels for _, labels in found]))
-        for rule, found in pieces.items()
+        rule: (np.concatenate([values for values, _ in parts]), np.concatenate([labels for _, labels in parts]))
+        for rule, parts in pieces.items()
     }
 
 

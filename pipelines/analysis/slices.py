@@ -1,8 +1,10 @@
-"""Slices of a corpus to train on: what a run kept, what it read, what a stage of it dropped, or any Parquet files.
+"""Slices of a corpus to train on: the documents that a run kept, read, or dropped in one stage, or any Parquet files.
 
-Dropped text is kept nowhere: it is read once more from the run's sources, by the ids of the ledger. The trade: seconds of
-reading for a run folder that is not twice as large. Such text is as it was read, before any mapper changed it.
+Dropped text is stored nowhere: it is read again from the run's sources, by the ids of the ledger. The trade: seconds of
+reading for a run folder that is half as large. Such text is as it was read, before any mapper changed it.
 """
+
+# Tested in tests/pipelines/analysis/test_ablation.py.
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ FORMS = (
 
 
 class Slice(NamedTuple):
-    """A slice by its name on the command line; `run`: the folder of its run, if it is of one."""
+    """A slice by its name on the command line. `run`: the folder of its run; None for files."""
 
     name: str
     run: str | None
@@ -36,7 +38,7 @@ class Slice(NamedTuple):
 
     @classmethod
     def parse(cls, given: str) -> Slice:
-        """ValueError, with the forms there are, for anything else."""
+        """The slice that `given` names; InputError, with all forms, for anything else."""
         folder, _, rest = given.partition(":") if "://" not in given else (given, "", "")
         if Store(folder).exists("plan.json"):
             kind, _, stage = (rest or "kept").partition(":")
@@ -49,8 +51,8 @@ class Slice(NamedTuple):
     def tables(self) -> Iterator[pa.Table]:
         """Its documents, some thousand at a time, always in the same order: `text`, and of a run's also `id`.
 
-        Curated documents that were made of others have their `parent` ids. Raises ValueError if the run's sources are no
-        longer what it read.
+        Curated documents that were made from others have their `parent` ids. Raises InputError if the run's sources have
+        changed.
         """
         if self.run is None:
             yield from _files(Path(self.name), ["text"])
@@ -61,7 +63,7 @@ class Slice(NamedTuple):
 
     @property
     def state(self) -> str:
-        """A digest of what it is made of: it changes when the run is another, or a file."""
+        """A digest of its content: it changes with the run, or with a file."""
         if self.run is not None:
             store = Store(self.run)
             return digest_of([store.read_json("plan.json")["digest"], store.read_json("manifest.json")])
@@ -77,7 +79,7 @@ def _listed(path: Path) -> list[Path]:
 
 
 def run_plan(run: str) -> Plan:
-    """The plan of a finished run, made again; ValueError if its sources are no longer cut into the same partitions."""
+    """The plan of a finished run, made again; InputError if its sources are no longer cut into the same partitions."""
     store = Store(run)
     planned = make_plan(recipe_of_run(store))
     stored = store.read_json("plan.json")["partitions"]
@@ -97,8 +99,8 @@ def _files(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
                 raise InputError(f"{file}: no column `text`; it has {', '.join(names)}")
             for batch in parquet.iter_batches(columns=[name for name in columns if name in names]):
                 table = pa.Table.from_batches([batch])
-                at = table.column_names.index("text")
-                table = table.set_column(at, "text", table.column("text").cast(pa.large_string()))
+                position = table.column_names.index("text")
+                table = table.set_column(position, "text", table.column("text").cast(pa.large_string()))
                 yield table.filter(pc.is_valid(table.column("text")))
 
 
@@ -111,22 +113,22 @@ def _read_again(run: str, stage: str | None) -> Iterator[pa.Table]:
         for split in partition.splits:
             for batch in sources[partition.source].read(split, row):
                 row += len(batch.rows) + len(batch.rejects)
-                ids = pa.array([document_id(partition.number, one) for one in batch.rows], pa.uint64())
+                ids = pa.array([document_id(partition.number, number) for number in batch.rows], pa.uint64())
                 table = pa.table({"id": ids, "text": pa.array(batch.texts, pa.large_string())})
                 yield table if wanted is None else table.filter(pc.is_in(ids, wanted))
 
 
 def _dropped(run: str, stage: str) -> pa.Array:
-    """Ids of the documents that a stage dropped; ValueError if there is no such stage, or it dropped none."""
-    found, known = [], set()
+    """Ids of the documents that a stage dropped; InputError if there is no such stage, or it dropped none."""
+    pieces, known = [], set()
     for file in sorted((Path(run) / "ledger").glob("*.parquet")):
         table = pq.read_table(file, columns=["id", "stage", "kept"])
         known |= set(pc.unique(table.column("stage").cast(pa.string())).to_pylist())
-        mine = pc.and_(pc.equal(table.column("stage").cast(pa.string()), stage), pc.invert(table.column("kept")))
-        found.append(table.filter(mine).column("id").to_numpy())
+        dropped = pc.and_(pc.equal(table.column("stage").cast(pa.string()), stage), pc.invert(table.column("kept")))
+        pieces.append(table.filter(dropped).column("id").to_numpy())
     if stage not in known:
         raise InputError(f"{run}: no stage {stage!r}{nearest(stage, sorted(known))}; it has {', '.join(sorted(known))}")
-    ids = np.concatenate(found)
+    ids = np.concatenate(pieces)
     if not len(ids):
         raise InputError(f"{run}: {stage} dropped nothing")
     return pa.array(ids, pa.uint64())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eyas.corpus.store import Store
-    from eyas.pipelines.analysis.explain import Fate
+    from eyas.pipelines.analysis.explain import History
     from eyas.pipelines.analysis.explain_step import Seen, StepSeen
 
 _OTHERS, _WIDE = 64, 130
@@ -84,7 +84,7 @@ def explain(
     _show_step(console(), seen)
 
 
-def _show_documents(histories: Sequence[Fate], as_json: bool) -> None:
+def _show_documents(histories: Sequence[History], as_json: bool) -> None:
     if as_json:
         documents = [{**asdict(one), "curated": one.survived} for one in histories]
         typer.echo(json.dumps(documents, indent=1, default=str))
@@ -94,7 +94,7 @@ def _show_documents(histories: Sequence[Fate], as_json: bool) -> None:
         _show_document(terminal, one)
 
 
-def _show_document(to: Console, history: Fate) -> None:
+def _show_document(to: Console, history: History) -> None:
     to.print(f"document {history.id}", style="bold")
     if history.origin:
         to.print(f"origin   {plain(history.origin)}")

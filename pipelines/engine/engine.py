@@ -5,6 +5,8 @@ written, and a pass with a manifest whose files are there is not run again. A pr
 `tokenizer/` …) carries the digest it was made for; another digest means that it is made anew.
 """
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 import time
@@ -97,14 +99,14 @@ class Outcome:
 
     @property
     def joined(self) -> list[tuple[str, JoinedCounts]]:
-        """What joiners made: their labels and counts."""
+        """The label and the counts of each joiner."""
         passes = [p for p in self.plan.passes if p.kind == "join" and p.digest in self.results]
         summaries: list[tuple[str, JoinSummary]] = [(p.label, self.results[p.digest].summary) for p in passes]
         return [(label, summary["joined"]) for label, summary in summaries if "joined" in summary]
 
     @property
     def figures(self) -> list[tuple[Pass, str, FiguresRecord]]:
-        """Figures that stages gave besides the books: their pass, label and figures, in the order of the recipe."""
+        """Figures of stages besides the books, each with its pass and label, in the order of the recipe."""
         passes = [p for p in self.plan.passes if p.kind in ("documents", "generate") and p.digest in self.results]
         summaries: list[tuple[Pass, DocumentsSummary]] = [(p, self.results[p.digest].summary) for p in passes]
         return [
@@ -124,7 +126,7 @@ class Engine:
 
     @property
     def outcome(self) -> Outcome:
-        """What there is so far."""
+        """What the run has left so far."""
         return self._outcome
 
     def run(self) -> Outcome:
@@ -150,7 +152,7 @@ class Engine:
                     check_flow(planned, state.parts, result)
                     state.parts = result.parts
                     self._check_tolerance()
-                    # A pass that was done before is asked again: the limit may have been lowered since.
+                    # A pass that was done before is checked again: the limit may have been lowered since.
                     for named in planned.stages:
                         if isinstance(named.stage, CorpusStage):
                             named.stage.check(result.books.get(named.label, {}), result.summary)
@@ -173,7 +175,7 @@ class Engine:
         return result
 
     def _clear_stale(self) -> None:
-        """Removes what was published for another plan: old and new must never lie side by side."""
+        """Removes products of another plan: old and new must never lie side by side."""
         wanted = {p.product: p.digest for p in self._plan.passes if p.product is not None}
         made_for = {product: marked(self._store, product) for product in PRODUCTS}
         for product in wanted:
@@ -183,7 +185,7 @@ class Engine:
                     f"Move it away, or choose another `name:` or --runs"
                 )
         stale = [product for product, digest in made_for.items() if digest and digest != wanted.get(product)]
-        # What describes the products goes first, their marks last: a run killed in here is cleared up by the next.
+        # Files that describe the products go first, their marks last: if this run is killed here, the next one clears up.
         for name in ("manifest.json", "report.html") if stale else ():
             self._store.delete(name)
         for product in stale:
@@ -204,7 +206,7 @@ class Engine:
         self._observer.step_started(step, list(entries.values()))
         if waiting:
             options = self._plan.recipe.options
-            context = TaskContext(self._store, planned.folder, options.seed, artifacts=self._made_before(planned))
+            context = TaskContext(self._store, planned.folder, options.seed, artifacts=self._artifacts(planned))
             for event in self._executor.run(step.name, waiting, context):
                 if event is None:
                     self._observer.waiting()
@@ -214,11 +216,11 @@ class Engine:
                 self._observer.task_done(task, entry)
         return [entries[task.key] for task in step.tasks]
 
-    def _made_before(self, planned: Pass) -> dict[str, str]:
-        """What the stages of earlier passes left for this one: by name, its folder."""
+    def _artifacts(self, planned: Pass) -> dict[str, str]:
+        """The artifacts of earlier passes: the name of each, and its folder."""
         earlier = self._plan.passes[: self._plan.passes.index(planned)]
         stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
-        return {name: f"{folder}/{made}" for folder, stage in stages for name, made in stage.makes().items()}
+        return {name: f"{folder}/{below}" for folder, stage in stages for name, below in stage.makes().items()}
 
     def _check_tolerance(self) -> None:
         read = quarantined = 0
@@ -240,7 +242,7 @@ class Engine:
             )
 
     def _examples(self, stage: str | None = None) -> str:
-        """The first few quarantined documents (of one stage), in words."""
+        """The first few quarantined documents (of one stage), a line each."""
         lines: list[str] = []
         for result in self._outcome.results.values():
             for path in result.ledgers.values():
@@ -305,7 +307,7 @@ def load_result(store: Store, planned: Pass) -> Result | None:
             return None
         result = Result.from_json(data)
     except (AttributeError, KeyError, TypeError):
-        # Another version's manifest, or a damaged one: the pass is run again, its finished tasks are kept.
+        # The manifest is damaged, or of another version: the pass is run again, and its finished tasks are kept.
         return None
     return result if all(store.holds(file) for file in result.files) else None
 
@@ -315,9 +317,9 @@ def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
     flow = sum(part.kept for part in before)
     labels = [named.label for named in planned.stages]
     if planned.makes_documents:
-        made = sum(part.kept for part in result.parts) - flow
+        generated = sum(part.kept for part in result.parts) - flow
         kept = result.total(labels[0]).kept if result.books.get(labels[0]) else 0
-        _equal(planned, labels[0], "kept", kept, made)
+        _equal(planned, labels[0], "kept", kept, generated)
         return
     if planned.reads:
         flow = result.total("read").kept if "read" in result.books else 0
@@ -329,17 +331,17 @@ def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
     _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.kept for part in result.parts))
 
 
-def _equal(planned: Pass, label: str, verb: str, booked: int, found: int) -> None:
-    if booked != found:
+def _equal(planned: Pass, label: str, verb: str, booked: int, counted: int) -> None:
+    if booked != counted:
         raise BooksError(
             f"{planned.label}: the books do not balance: by the ledger, {label!r} {verb} {booked:,} documents, but there "
-            f"are {found:,}. This is a defect; nothing was published."
+            f"are {counted:,}. This is a defect; nothing was published."
         )
 
 
 @contextmanager
 def locked(store: Store) -> Iterator[None]:
-    """Keeps two runs out of one folder, where it is local; the lock goes with the process."""
+    """Keeps two runs out of one local folder; the lock ends with the process."""
     if not store.local:
         yield
         return

@@ -1,6 +1,6 @@
-"""Where tasks run: in this process, or on Ray. Both hand back entries as tasks finish, in any order.
+"""Executors run tasks: in this process, or on Ray. Both return entries as tasks finish, in any order.
 
-Ray places tasks and starts them again when a worker dies; it holds no truth of ours. A task writes its files, then its
+Ray places tasks and starts them again when a worker dies; it holds no state of a run. A task writes its files, then its
 entry, then returns it; no documents travel through the object store. The driver keeps a bounded number
 of tasks in flight. An error in a task is returned as text, so it needs no pickling and reads as it was raised.
 """
@@ -28,7 +28,7 @@ WORKER_RETRIES = 3
 
 
 def cores() -> int:
-    """Cores that this process may use, which taskset, a container or a batch system may have made fewer than there are."""
+    """Cores that this process may use: taskset, a container or a batch system may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -54,7 +54,7 @@ class Executor(Protocol):
 
 
 def execute(step: str, task: Task[E], context: TaskContext) -> E:
-    """Runs one task and publishes its entry: from then on, its files exist."""
+    """Runs one task and publishes its entry; from then on its files count as there."""
     entry = {**task.run(context), "key": task.key}
     context.store.write_json(entry_path(context.folder, step, task.key), entry)
     return cast("E", entry)
@@ -66,7 +66,7 @@ def entry_path(folder: str, step: str, key: str) -> str:
 
 
 def finished_entries(store: Store, folder: str, step: Step[E]) -> dict[str, E]:
-    """Entries of a step that an earlier run left and whose files are all there, by the key of their task."""
+    """Entries that an earlier run left of a step, by the key of their task, if all their files are there."""
     names = set(store.list(f"{folder}/entries/{step.name}"))
     entries: dict[str, E] = {}
     for task in step.tasks:
@@ -88,14 +88,14 @@ class InlineExecutor:
         """See `Executor`."""
         for task in tasks:
             try:
-                mine = replace(context, cpus=self.cpus if task.all_cpus else 1)
-                yield task, execute(step, task, mine)
+                cpus = self.cpus if task.all_cpus else 1
+                yield task, execute(step, task, replace(context, cpus=cpus))
             except Exception as error:
                 trace = traceback.format_exc()
-                raise TaskFailed(f"{step} {task.key}", _words(error), trace, exit_code(error)) from error
+                raise TaskFailed(f"{step} {task.key}", _message(error), trace, exit_code(error)) from error
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Does nothing: nothing was started."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class _Outcome:
 
 
 def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
-    """What runs on a Ray worker: the task comes pickled, so that plugins can be found before it is read."""
+    """Runs a task on a Ray worker. It arrives pickled, so that plugins can be found before it is loaded."""
     import pyarrow as pa
     from ray import cloudpickle
 
@@ -119,11 +119,11 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
         pa.set_cpu_count(context.cpus)
         return _Outcome(execute(step, task, context))
     except Exception as error:
-        return _Outcome(None, _words(error), traceback.format_exc(), exit_code(error))
+        return _Outcome(None, _message(error), traceback.format_exc(), exit_code(error))
 
 
-def _words(error: BaseException) -> str:
-    """The error as one message; an error without words gets its type."""
+def _message(error: BaseException) -> str:
+    """The message of an error, which begins with its type if the error is a defect; the type alone if it has no text."""
     text = str(error)
     if isinstance(error, EyasError | OSError) and text:
         return text
@@ -199,27 +199,27 @@ class RayExecutor:
 
         ray = self._ray
         waiting = list(reversed(tasks))
-        flying: dict[Any, Task[E]] = {}
+        in_flight: dict[Any, Task[E]] = {}
         gpus = ray.cluster_resources().get("GPU", 0)
         bound = 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         try:
-            while waiting or flying:
-                while waiting and len(flying) < bound:
+            while waiting or in_flight:
+                while waiting and len(in_flight) < bound:
                     task = waiting.pop()
                     cpus = self.cpus if task.all_cpus else 1
                     payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
                     options = {"num_cpus": cpus, "num_gpus": min(task.gpus, gpus), "max_retries": WORKER_RETRIES}
-                    flying[
+                    in_flight[
                         self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)
                     ] = task
-                done, _ = ray.wait(list(flying), timeout=0.5)
+                done, _ = ray.wait(list(in_flight), timeout=0.5)
                 if not done:
                     yield None
                 for reference in done:
-                    task = flying.pop(reference)
+                    task = in_flight.pop(reference)
                     yield task, self._entry(step, task, reference)
         finally:
-            for reference in flying:
+            for reference in in_flight:
                 ray.cancel(reference, force=True)
 
     def _entry(self, step: str, task: Task[E], reference: Any) -> E:

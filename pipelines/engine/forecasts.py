@@ -1,8 +1,10 @@
-"""What the stages that cost money will take, told by `eyas plan` before anything is asked.
+"""Forecasts of what stages will cost, for `eyas plan`, before any request is sent.
 
-Of passes that are done the documents are counted; otherwise they are guessed from the bytes of the input, 5,000 a document
-(FineWeb: about 4,000), and nothing that an earlier stage would drop is taken off: the guess is high.
+If a pass is done, its documents are counted. Otherwise they are guessed from the bytes of the input, 5,000 a document
+(FineWeb: about 4,000). Documents that an earlier stage would drop are not subtracted, so the guess is high.
 """
+
+# Tested in tests/end_to_end/test_rewriting.py.
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.planning import Plan
 
 GUESSED_BYTES = 5000
-"""Bytes of a document."""
+"""Bytes of a document, where documents are not counted."""
 
 
 def forecasts(planned: Plan, store: Store) -> list[tuple[str, str]]:
-    """Label and line of each stage that has a forecast, in the order of the recipe."""
-    found: list[tuple[str, str]] = []
+    """The label and the forecast of each stage that has one, in the order of the recipe."""
+    lines: list[tuple[str, str]] = []
     documents, characters, source = (
         max(planned.bytes // GUESSED_BYTES, 1),
         planned.bytes,
@@ -28,11 +30,11 @@ def forecasts(planned: Plan, store: Store) -> list[tuple[str, str]]:
         for named in current.stages:
             line = named.stage.forecast(documents, characters)
             if line is not None:
-                found.append((named.label, f"{line}. From {documents:,} documents, {source}"))
+                lines.append((named.label, f"{line}. From {documents:,} documents, {source}"))
         result = load_result(store, current)
         if result is not None:
             documents = sum(part.kept for part in result.parts)
             characters, source = sum(part.text_bytes for part in result.parts), "counted"
         elif current.stages:
             source = "more than will be left" if source == "counted" else source
-    return found
+    return lines

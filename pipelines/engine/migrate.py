@@ -1,8 +1,8 @@
-"""Converts what the first edition left: imports of plugins, and the folders of its runs.
+"""Converts plugins and run folders of the first edition.
 
-Its recipes, indexes, shards, checkpoints and models are read as they are. What differs is the name that a plugin imports
-(`from corpus import Filter` is now `from eyas.corpus import Filter`) and a few keys of a run's manifests, which both
-editions read; a converted run says so in its plan.json.
+Its recipes, indexes, shards, checkpoints and models are read as they are. Two things differ: the names that a plugin
+imports (`from corpus import Filter` is now `from eyas.corpus import Filter`), and a few keys of a run's manifests, of which
+both forms are read. The plan.json of a converted run has a `format`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from eyas.errors import InputError
 from eyas.pipelines.engine.planning import RUN_FORMAT, check_format
 from eyas.pipelines.recipe.yaml_file import YamlFile
 
-_ROOMS = "|".join(FIRST_EDITION)
-_FROM = re.compile(rf"^([ \t]*)from ({_ROOMS})(?=[. ])", re.MULTILINE)
-_IMPORT = re.compile(rf"^([ \t]*)import ({_ROOMS})((?:\.\w+)*)([ \t]+as[ \t]+\w+)?[ \t]*$", re.MULTILINE)
+_PACKAGES = "|".join(FIRST_EDITION)
+_FROM = re.compile(rf"^([ \t]*)from ({_PACKAGES})(?=[. ])", re.MULTILINE)
+_IMPORT = re.compile(rf"^([ \t]*)import ({_PACKAGES})((?:\.\w+)*)([ \t]+as[ \t]+\w+)?[ \t]*$", re.MULTILINE)
 _CHEAP = re.compile(r"^([ \t]+)cheap(?=\s*[:=])", re.MULTILINE)
 
 
@@ -32,9 +32,9 @@ class Change:
 
 
 def migrate(path: str, write: bool) -> list[Change]:
-    """What must change below `path`, a plugin, a recipe, or a run's folder; `write` does it.
+    """The changes that `path` needs: a plugin, a recipe, or the folder of a run. write: whether to make them.
 
-    Raises InputError for what is none of them, or is of a newer Eyas.
+    Raises InputError for anything else, and for a run of a newer Eyas.
     """
     if path.endswith(".py"):
         return _plugin(Path(path), write)
@@ -55,21 +55,21 @@ def _plugin(path: Path, write: bool) -> list[Change]:
         raise InputError(f"{path}: cannot be read: {error}") from error
     converted = _FROM.sub(r"\1from eyas.\2", text)
     converted = _IMPORT.sub(_imported, converted)
-    imports = converted != text
     renamed = _CHEAP.sub(r"\1scores_all", converted)
-    what = [*(["imports"] if imports else []), *(["`cheap` is called `scores_all`"] if renamed != converted else [])]
-    if write and what:
+    changed = ["imports"] if converted != text else []
+    changed += ["`cheap` is called `scores_all`"] if renamed != converted else []
+    if write and changed:
         path.write_text(renamed, encoding="utf-8")
-    return [Change(str(path), ", ".join(what))] if what else []
+    return [Change(str(path), ", ".join(changed))] if changed else []
 
 
 def _imported(statement: re.Match[str]) -> str:
-    """`import corpus.stage` binds `corpus`, by which the file goes on: so must what replaces it."""
-    indent, room, module, alias = statement.group(1), statement.group(2), statement.group(3), statement.group(4)
+    """The statement that replaces an import, and binds the same name: `import corpus.stage` binds `corpus`."""
+    indent, package, module, alias = statement.group(1), statement.group(2), statement.group(3), statement.group(4)
     if alias:
-        return f"{indent}import eyas.{room}{module}{alias}"
-    binding = f"{indent}from eyas import {room}"
-    return f"{indent}import eyas.{room}{module}\n{binding}" if module else binding
+        return f"{indent}import eyas.{package}{module}{alias}"
+    binding = f"{indent}from eyas import {package}"
+    return f"{indent}import eyas.{package}{module}\n{binding}" if module else binding
 
 
 def _recipe(path: Path, write: bool) -> list[Change]:
@@ -94,7 +94,7 @@ def _run(store: Store, write: bool) -> list[Change]:
             changes.append(Change(store.path(path), "`alive` is called `kept`"))
             if write:
                 store.write_json(path, manifest)
-    # Last: a conversion that was interrupted begins again.
+    # These come last, so that a conversion that was interrupted begins again.
     for path in ("manifest.json", "plan.json"):
         if store.exists(path):
             changes.append(Change(store.path(path), f"format {RUN_FORMAT}"))

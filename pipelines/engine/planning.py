@@ -48,7 +48,7 @@ class Pass:
 
     @property
     def folder(self) -> str:
-        """Where its work lies within the run."""
+        """Its folder within the run."""
         return f"passes/{self.digest[:16]}"
 
     @property
@@ -64,7 +64,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done."""
+    """The passes of a recipe, and the partitions of its input."""
 
     recipe: Recipe
     partitions: tuple[Partition, ...]
@@ -100,17 +100,17 @@ class Plan:
 
 
 def make_plan(recipe: Recipe) -> Plan:
-    """Lists the inputs and lays out the passes; ValueError if a source matches nothing."""
+    """Lists the inputs and lays out the passes; InputError if a source matches nothing."""
     partitions: list[Partition] = []
     inputs: list[Any] = []
     files = 0
     for entry in recipe.options.sources:
-        found = _files(entry, recipe.options.seed)
-        files += len(found)
-        pieces = cut(entry.source.splits(found, recipe.options.partition_bytes), recipe.options.partition_bytes)
+        listing = _files(entry, recipe.options.seed)
+        files += len(listing)
+        pieces = cut(entry.source.splits(listing, recipe.options.partition_bytes), recipe.options.partition_bytes)
         partitions += [Partition(len(partitions) + i, entry.name, splits) for i, splits in enumerate(pieces)]
-        listing = digest_of([[file.path, file.bytes, file.stamp] for file in found])
-        inputs.append([entry.digest_data(), listing])
+        stamps = digest_of([[file.path, file.bytes, file.stamp] for file in listing])
+        inputs.append([entry.digest_data(), stamps])
     start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
     passes = _document_passes(recipe, start)
     passes += _products(recipe, passes)
@@ -163,27 +163,27 @@ def _stored_plan(store: Store) -> dict[str, Any]:
 
 
 def _files(entry: SourceEntry, seed: int) -> list[InputFile]:
-    found = entry.source.files(entry.name)
+    files = entry.source.files(entry.name)
     if entry.source.max_bytes is None:
-        return found
-    taken = take_bytes(found, entry.source.max_bytes, seed)
+        return files
+    taken = take_bytes(files, entry.source.max_bytes, seed)
     if not taken:
         raise InputError(
-            f"source {entry.name!r}: max_bytes = {entry.source.max_bytes:,} is less than any of its {len(found)} files"
+            f"source {entry.name!r}: max_bytes = {entry.source.max_bytes:,} is less than any of its {len(files)} files"
         )
     return taken
 
 
 def specs(stages: Sequence[NamedStage]) -> list[Any]:
-    """All that the results of stages depend on: which class, which version, which options, which files it loads."""
-    found = []
+    """All that the results of stages depend on: their classes, versions and options, and the files that they load."""
+    specified = []
     for named in stages:
         stage, cls = named.stage, type(named.stage)
         options = stage.model_dump(mode="json", exclude=set(stage.operational))
         # Without the package's name: runs of the first edition, whose rooms were packages of their own, stay valid.
         home = f"{cls.__module__.removeprefix('eyas.')}:{cls.__qualname__}"
-        found.append([named.label, home, stage.version, options, stage.fingerprint()])
-    return found
+        specified.append([named.label, home, stage.version, options, stage.fingerprint()])
+    return specified
 
 
 def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[Pass]:
@@ -224,19 +224,19 @@ def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[
 def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
     options = recipe.options
     curated = digest_of([passes[-1].digest, "curated"])
-    found = [
+    products = [
         Pass("curated", "curated documents", curated, columns=passes[-1].columns),
         Pass("ledger", "ledger", digest_of([passes[-1].digest, "ledger"])),
     ]
     if options.tokenizer is None:
-        return found
+        return products
     tokenizer = digest_of([curated, "tokenizer", options.tokenizer.model_dump(mode="json"), options.seed])
-    found.append(Pass("tokenizer", "tokenizer", tokenizer))
+    products.append(Pass("tokenizer", "tokenizer", tokenizer))
     if options.shards is None:
-        return found
+        return products
     shards = digest_of([tokenizer, "shards", options.shards.model_dump(mode="json")])
-    found.append(Pass("shards", "shards", shards))
+    products.append(Pass("shards", "shards", shards))
     if options.train is not None:
         model = digest_of([shards, "model", options.train.model_dump(mode="json"), options.seed])
-        found.append(Pass("model", "model", model))
-    return found
+        products.append(Pass("model", "model", model))
+    return products

@@ -1,7 +1,7 @@
 """Applies a document stage to a table; a document on which it raises is set aside, not lost and not fatal.
 
-When a stage raises on a table, the table is halved until the guilty documents are found. That costs a few extra calls
-for one bad document; if too many are bad, it is the stage that is broken, and the run stops.
+When a stage raises on a table, the table is halved until only the documents that cause it are left. That costs a few extra
+calls for one bad document. If too many documents are bad, the stage is broken and the run stops.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_BAD = 32
 
 
 class StageBroken(StageError):
-    """A stage raises on documents right and left."""
+    """A stage raises on too many documents."""
 
 
 def apply_mapper(label: str, stage: Mapper, docs: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -45,15 +45,15 @@ def apply_mapper(label: str, stage: Mapper, docs: pa.Table) -> tuple[pa.Table, p
 
 
 def checked_text(docs: pa.Table) -> pa.Table:
-    """`docs` with its text as large_string; ValueError if a text is null or no string."""
+    """`docs` with its text as large_string; InputError if a text is null or no string."""
     text = docs.column("text")
     if text.null_count:
         raise InputError("a document's text became null; drop it with a filter instead")
     return docs.set_column(docs.column_names.index("text"), "text", text.cast(pa.large_string()))
 
 
-def ask(label: str, stage: Filter, docs: pa.Table) -> tuple[pa.Table, Verdict, list[Refusal]]:
-    """The documents on which the filter did not raise, with the columns it adds; its verdict on them; and the others."""
+def apply_filter(label: str, stage: Filter, docs: pa.Table) -> tuple[pa.Table, Verdict, list[Refusal]]:
+    """The documents on which the filter did not raise, with the columns it adds; its verdict; refusals of the others."""
 
     def checked(piece: pa.Table) -> Verdict:
         verdict = stage.judge(piece)
@@ -66,8 +66,8 @@ def ask(label: str, stage: Filter, docs: pa.Table) -> tuple[pa.Table, Verdict, l
     pieces = []
     for piece, verdict in good:
         for name, column in verdict.columns.items():
-            at = piece.column_names.index(name) if name in piece.column_names else None
-            piece = piece.append_column(name, column) if at is None else piece.set_column(at, name, column)
+            position = piece.column_names.index(name) if name in piece.column_names else None
+            piece = piece.append_column(name, column) if position is None else piece.set_column(position, name, column)
         pieces.append(piece)
     if len(good) == 1:
         return pieces[0], good[0][1], refusals
@@ -85,7 +85,8 @@ def check_verdict(label: str, verdict: Verdict, documents: int) -> None:
 def guarded(
     label: str, action: Callable[[pa.Table], R], docs: pa.Table
 ) -> tuple[list[tuple[pa.Table, R]], list[Refusal]]:
-    """`action` on `docs`, or on the largest halves of it that do not raise; and a refusal for each document that does."""
+    """What `action` returns for `docs`, or for the largest pieces of it on which it does not raise; refusals of the documents
+    on which it does."""
     good: list[tuple[pa.Table, R]] = []
     refusals: list[Refusal] = []
     stack = [docs] if docs.num_rows else []

@@ -1,4 +1,6 @@
-"""Packs the curated documents of a finished run once more: another length of rows, another way of packing."""
+"""Packs the curated documents of a finished run once more, with other options."""
+
+# Tested in tests/end_to_end/test_shards_cli.py.
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ def pack_run(
 ) -> ShardsSummary:
     """Writes shards into `folder` of the run in `store`, with the run's tokenizer; returns the summary of a shards pass.
 
-    Goes on where it was stopped. `progress`: called with the text bytes done, and all. Raises InputError if the run is not
-    that far, or if `folder` is one of its own.
+    Goes on where it was stopped. progress: called with the text bytes done, and those of all tasks. Raises InputError if the
+    run has no tokenizer yet, or if the name of `folder` does not begin with shards-.
     """
     from eyas.shards.format import HELD_OUT
     from eyas.shards.packing_tasks import PackedEntry, plan_packing, shard_meta
@@ -43,29 +45,29 @@ def pack_run(
     path = "tokenizer/tokenizer.json"
     recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
     # Entries of an earlier call count only for the very same documents, tokenizer and options.
-    made_of = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
+    identity = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
     entries: list[PackedEntry] = []
     with locked(store):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
-            work = f"passes/pack-{made_of[:16]}"
-            found = finished_entries(store, work, step)
-            waiting = [task for task in step.tasks if task.key not in found]
+            work = f"passes/pack-{identity[:16]}"
+            finished = finished_entries(store, work, step)
+            waiting = [task for task in step.tasks if task.key not in finished]
             total = sum(task.bytes for task in step.tasks)
-            seen = total - sum(task.bytes for task in waiting)
+            done_bytes = total - sum(task.bytes for task in waiting)
             for event in executor.run(step.name, waiting, TaskContext(store, work, planned.recipe.options.seed)):
                 if event is not None:
-                    found[event[0].key] = event[1]
-                    seen += event[0].bytes
-                progress(seen, total)
-            entries += [found[task.key] for task in step.tasks]
+                    finished[event[0].key] = event[1]
+                    done_bytes += event[0].bytes
+                progress(done_bytes, total)
+            entries += [finished[task.key] for task in step.tasks]
         with store.open(path) as file:
             encoder = Encoder.from_bytes(file.read(), path)
         meta = shard_meta(encoder, options, tokenizer.summary["sha256"], recipe)
         summary = published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
-        named = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
-        named |= {f"{folder}/{HELD_OUT}"} | {f"{folder}/{HELD_OUT}/index.json"} if options.held_out else set()
+        expected = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
+        expected |= {f"{folder}/{HELD_OUT}"} | {f"{folder}/{HELD_OUT}/index.json"} if options.held_out else set()
         for place in (folder, f"{folder}/{HELD_OUT}"):
             for name in store.list(place):
-                if f"{place}/{name}" not in named:  # of an earlier call with more files
+                if f"{place}/{name}" not in expected:  # left by an earlier call with more files
                     store.delete(f"{place}/{name}")
         return summary

@@ -57,7 +57,7 @@ class SourceEntry(Options):
         return source
 
     def digest_data(self) -> dict[str, Any]:
-        """What digests of passes hold of it: as the first edition wrote it, so that formats may be added."""
+        """Its part of the digests of passes: as in the first edition, so that a new format changes no digest."""
         data = self.model_dump(mode="json")
         return {name: value for name, value in data.items() if value is not None or name in _FIRST_FORMATS}
 
@@ -66,14 +66,14 @@ _FIRST_FORMATS = ("files", "jsonl", "parquet", "arrow")
 
 
 class RecipeOptions(Options):
-    """Everything in a recipe but its stages."""
+    """Everything in a recipe except its stages."""
 
     format: Literal[1] = 1
-    """The version of the recipe's language. A later one is refused, not misread."""
+    """The version of the recipe's format. A later version is refused, not misread."""
     name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
     """The run's name: its folder is `runs/<name>`."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Same recipe, same inputs, same seed: the same bytes."""
+    """The seed of all random choices. The same recipe, inputs and seed give the same bytes."""
     sources: list[SourceEntry] = Field(min_length=1)
     """Where documents come from."""
     partition_bytes: Annotated[ByteSize, Field(gt=0, validate_default=True)] = ByteSize(64_000_000)
@@ -81,9 +81,9 @@ class RecipeOptions(Options):
     tolerance: float = Field(default=0.001, ge=0.0, le=1.0)
     """Share of documents that may be quarantined (broken, or a stage raised on them) before the run stops."""
     plugins: list[str] = []
-    """Modules with stages of your own: each declares STAGES = {"name": "module:Class"}."""
+    """Modules with your own stages or sources. Each declares STAGES or SOURCES = {"name": "module:Class"}."""
     variables: dict[str, str] = {}
-    """Values for `${name}` in this file; `--var name=value` overrides. `${python_env}` is always known."""
+    """Values for `${name}` in this file; `--var name=value` overrides them. `${python_env}` is always known."""
     tokenizer: TokenizerOptions | None = None
     """Train a tokenizer on the curated documents."""
     shards: ShardOptions | None = None
@@ -94,9 +94,9 @@ class RecipeOptions(Options):
     @model_validator(mode="after")
     def _chain(self) -> RecipeOptions:
         if self.shards is not None and self.tokenizer is None:
-            raise InputError("`shards` needs a `tokenizer`: add one, if only `tokenizer: {vocab_sizes: [32768]}`")
+            raise InputError("`shards` needs a `tokenizer`: add one, such as `tokenizer: {vocab_sizes: [32768]}`")
         if self.train is not None and self.shards is None:
-            raise InputError("`train` needs `shards`: add them, if only `shards: {sequence_length: 2048}`")
+            raise InputError("`train` needs `shards`: add them, such as `shards: {sequence_length: 2048}`")
         names = [source.name for source in self.sources]
         if len(set(names)) != len(names):
             raise InputError("two sources have the same name")
@@ -114,7 +114,7 @@ class NamedStage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe that was checked."""
+    """A checked recipe."""
 
     path: str
     text: str
@@ -123,12 +123,12 @@ class Recipe:
     folder: str
     """The folder of the file, where plugins may lie."""
     variables: Mapping[str, str]
-    """Values given from outside, by --var."""
+    """Values given by --var."""
 
 
 @cache
 def recipe_model(plugins: tuple[str, ...] = ()) -> type[RecipeOptions]:
-    """The recipe's options with a field for each known format of sources, those of plugins included."""
+    """The recipe's options, with a field for each known format of sources, including those of plugins."""
     formats: dict[str, Any] = {}
     for name in REGISTRY.targets(plugins):
         cls = REGISTRY.load(name, plugins)
@@ -147,8 +147,8 @@ def load(
     """
     folder = folder or str(Path(path).resolve().parent)
     file = YamlFile(path, text)
-    own = file.data.get("variables")
-    declared = {key: str(value) for key, value in own.items()} if isinstance(own, dict) else {}
+    entry = file.data.get("variables")
+    declared = {key: str(value) for key, value in entry.items()} if isinstance(entry, dict) else {}
     python_env = {"python_env": sysconfig.get_paths()["purelib"]}
     problems = file.substitute({**python_env, **declared, **(variables or {})})
     data = dict(file.data)
@@ -166,7 +166,7 @@ def load(
 
 
 def _model(plugins: Sequence[str], file: YamlFile, problems: list[str]) -> type[RecipeOptions]:
-    """The recipe's model; without the plugins' formats, and a problem more, if a plugin cannot be loaded."""
+    """The recipe's model. If a plugin cannot be loaded, that is one more problem, and the formats of plugins are left out."""
     try:
         return recipe_model(tuple(plugins))
     except InputError as error:
@@ -178,7 +178,7 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
     if not isinstance(entries, list):
         problems.append(file.problem(("stages",), "expected a list of stages: `- gopher_quality: {}`"))
         return ()
-    found: list[NamedStage] = []
+    stages: list[NamedStage] = []
     for number, entry in enumerate(entries):
         location: Location = ("stages", number)
         name: Any = entry
@@ -195,14 +195,14 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
             continue
         stage = _validate(cls, {} if options is None else options, (*location, name), file, problems)
         if stage is not None:
-            count = sum(other.name == name for other in found) + 1
-            found.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage))
+            count = sum(other.name == name for other in stages) + 1
+            stages.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage))
     # What a broken stage would add or make is unknown: later stages must not be blamed for its absence.
-    if len(found) == len(entries):
-        _check_columns(found, file, problems)
-        _check_made(found, file, problems)
-        _check_sources(found, file, problems)
-    return tuple(found)
+    if len(stages) == len(entries):
+        _check_columns(stages, file, problems)
+        _check_artifacts(stages, file, problems)
+        _check_sources(stages, file, problems)
+    return tuple(stages)
 
 
 def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
@@ -221,7 +221,7 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
 
 
 def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
-    """A source that an option names must be one of the recipe, or what a generator before it makes."""
+    """A source that an option names must be one of the recipe's, or made by an earlier generator."""
     entries = file.data.get("sources")
     known = [e["name"] for e in entries if isinstance(e, dict) and "name" in e] if isinstance(entries, list) else []
     for number, named in enumerate(stages):
@@ -235,7 +235,7 @@ def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[
 def _check_mixture(
     mixture: Sequence[Phase], options: RecipeOptions, stages: Sequence[NamedStage], file: YamlFile, problems: list[str]
 ) -> None:
-    """A mixture's sources are the recipe's, or what a generator makes."""
+    """A source in the mixture must be one of the recipe's, or made by a generator."""
     known = [source.name for source in options.sources]
     known += [named.label for named in stages if named.stage.makes_documents]
     for number, phase in enumerate(mixture):
@@ -245,21 +245,19 @@ def _check_mixture(
                 problems.append(file.problem(("train", "mixture", number, "weights", name), message))
 
 
-def _check_made(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
-    """Every stage that uses what another makes (a trained classifier) must find it before itself."""
-    made: list[str] = []
+def _check_artifacts(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """An artifact (a trained classifier) must be made by one stage only, which stands before those that use it."""
+    artifacts: list[str] = []
     for number, named in enumerate(stages):
-        twice = sorted(set(named.stage.makes()) & set(made))
+        twice = sorted(set(named.stage.makes()) & set(artifacts))
         if twice:
-            message = (
-                f"an earlier stage leaves {', '.join(map(repr, twice))} already; rename it, or ask for it once only"
-            )
+            message = f"an earlier stage leaves {', '.join(map(repr, twice))} already; rename it, or make it only once"
             problems.append(file.problem(("stages", number, named.name), message))
         try:
-            named.stage.check_made(made)
+            named.stage.check_made(artifacts)
         except ValueError as error:
             problems.append(file.problem(("stages", number, named.name), str(error)))
-        made += named.stage.makes()
+        artifacts += named.stage.makes()
 
 
 def _validate(model: type[M], data: Any, location: Location, file: YamlFile, problems: list[str]) -> M | None:
@@ -296,10 +294,10 @@ def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[Bas
         if isinstance(step, int):
             continue
         field = model.model_fields.get(step)
-        found = _models_in(field.annotation) if field is not None else []
-        if not found:
+        models = _models_in(field.annotation) if field is not None else []
+        if not models:
             return None
-        model = found[0]
+        model = models[0]
     return model
 
 

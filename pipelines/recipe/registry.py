@@ -12,7 +12,7 @@ STAGES = Registry("stage", "STAGES", "eyas.stages", ("eyas.filters", "eyas.synth
 
 
 def targets(plugins: Sequence[str] = ()) -> dict[str, str]:
-    """Every known stage: name to "module:Class"."""
+    """The `module:Class` of every known stage, by name."""
     return STAGES.targets(plugins)
 
 

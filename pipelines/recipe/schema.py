@@ -1,4 +1,4 @@
-"""The recipe's JSON Schema, for editors that complete and check YAML as one types."""
+"""The recipe's JSON Schema, by which editors complete and check YAML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eyas.pipelines.recipe.registry import stage_class, targets
 
 
 def json_schema() -> dict[str, Any]:
-    """One schema for the whole recipe, every known stage included."""
+    """One schema for the whole recipe, including every known stage."""
     schema = recipe_model().model_json_schema()
     definitions = schema.setdefault("$defs", {})
     choices: list[dict[str, Any]] = [{"enum": sorted(targets())}]

@@ -1,7 +1,7 @@
-"""`eyas tokenizer train`: a recipe of sources and a tokenizer, made from the command line and run as any other.
+"""Makes the recipe that `eyas tokenizer train` runs: sources and a tokenizer, from the options of the command line.
 
-The trade: the text is read into a run's folder first, as `eyas run` does, and so a training that was killed goes on where
-it stopped, on a laptop or a cluster. The recipe lies in the run's folder, for the day it needs stages.
+The trade: the text is copied into a run's folder first, so a training that was killed goes on where it stopped, on a laptop
+or a cluster. The recipe lies in that folder, where stages can be added to it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _option(name: str) -> str:
 
 
 def run_name(out: str) -> str:
-    """The run that makes the folder `out`: called after it, and no other folder's."""
+    """The name of the run that makes the folder `out`; it contains a hash of the path, so no other folder shares it."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "tokenizer"
     whole = out if "://" in out else str(Path(out).resolve())
     return f"tokenizer-{stem}-{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
@@ -69,7 +69,7 @@ def _entry(source: Source) -> dict[str, Any]:
 
 
 def _name(path: str, taken: Sequence[str]) -> str:
-    """The last part of the path that says something, as a source may be called; numbered where it is taken."""
+    """A name for the source: the last part of the path, with a number if the name is taken."""
     stem = path.rstrip("/").removesuffix("/curated").rsplit("/", 1)[-1].split(".")[0]
     base = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "text"
     number = 1
@@ -79,7 +79,7 @@ def _name(path: str, taken: Sequence[str]) -> str:
 
 
 def copy_products(run: Store, sizes: Sequence[int], out: str) -> list[str]:
-    """Copies the tokenizer, and those of all sizes, to the folder `out`; the files that were written."""
+    """Copies the tokenizer, and those of all sizes, to the folder `out`; returns the files written."""
     target = Store(out)
     folders = [""] + ([f"{size}/" for size in sorted(set(sizes))] if len(set(sizes)) > 1 else [])
     written = []

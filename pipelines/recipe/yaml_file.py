@@ -1,4 +1,4 @@
-"""YAML 1.2 with positions: every value can be traced to its line, and a duplicate key is an error.
+"""Reads YAML 1.2 with positions: every value can be traced to its line, and a duplicate key is an error.
 
 PyYAML takes duplicate keys silently, reads `on:` as True and `1e-3` as a string; ruamel.yaml does none of that.
 """
@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class RecipeError(InputError):
-    """What is wrong with a recipe: one line per problem, each with file and line."""
+    """A recipe is wrong. The message has one line per problem, each with file and line number."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = list(problems)
@@ -76,7 +76,7 @@ class YamlFile:
         return f"{self.path}:{self.line(location)}: {place}: {message}" if place else f"{self.path}:1: {message}"
 
     def substitute(self, variables: Mapping[str, str]) -> list[str]:
-        """Replaces `${name}` in every string; returns the problems with unknown names."""
+        """Replaces `${name}` in every string; returns a problem for each unknown name."""
         problems: list[str] = []
 
         def visit(value: Any, location: Location) -> Any:

@@ -1,4 +1,4 @@
-"""What the report tells of deduplication: losses by source, the S-curve and measured similarities, pairs side by side."""
+"""The report's section on deduplication: losses by source, the S-curve and measured similarities, pairs side by side."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from eyas.pipelines.engine.planning import Pass
 
 _PASSED_OVER = (("audit", "too_long"), ("verify", "of_earlier_runs"))
 PAIRS = 6
-"""Shown for each stage: from all its sources alike."""
+"""Pairs shown for each stage, spread evenly over its sources."""
 
 
 def duplicates(outcome: Outcome) -> list[dict[str, Any]]:
@@ -37,13 +37,13 @@ def duplicates(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _section(outcome: Outcome, planned: Pass, stage: DedupStage, result: Result) -> dict[str, Any]:
     label = planned.stages[0].label
-    found = _audited(outcome, planned)
+    audited = _audited(outcome, planned)
     return {
         "label": label,
         "books": result.total(label),
         "candidates": result.summary.get("clusters", {}).get("candidates"),
-        "sampled": found.num_rows,
-        "right": int(np.sum(found.column("right").to_numpy(zero_copy_only=False))),
+        "sampled": audited.num_rows,
+        "right": int(np.sum(audited.column("right").to_numpy(zero_copy_only=False))),
         "passed_over": {name: result.summary.get(step, {}).get(name, 0) for step, name in _PASSED_OVER},
         "limit": stage.max_loss,
         "sources": _sources(stage, result, label),
@@ -51,7 +51,7 @@ def _section(outcome: Outcome, planned: Pass, stage: DedupStage, result: Result)
         "curve": _curve(stage, result) if isinstance(stage, MinhashDedup) else "",
         "banding": stage.banding if isinstance(stage, MinhashDedup) else None,
         "jaccard": isinstance(stage, MinhashDedup),
-        "pairs": [_pair(row) for row in _spread(found.to_pylist())],
+        "pairs": [_pair(row) for row in _spread(audited.to_pylist())],
     }
 
 
@@ -71,7 +71,7 @@ def _sources(stage: DedupStage, result: Result, label: str) -> list[dict[str, An
 
 
 def _sizes(outcome: Outcome, result: Result) -> list[tuple[str, int]]:
-    """How many clusters there are of each size, where the stage tells sizes."""
+    """How many clusters there are of each size; empty if the stage adds no sizes."""
     counts: dict[int, int] = {}
     for part in result.parts:
         mask = outcome.store.read_table(part.masks[-1])
@@ -90,7 +90,7 @@ def _sizes(outcome: Outcome, result: Result) -> list[tuple[str, int]]:
 
 
 def _curve(stage: MinhashDedup, result: Result) -> str:
-    """The S-curve, and over it how similar the candidates really were."""
+    """The S-curve, and over it the measured similarities of the candidates."""
     counts = [result.summary.get("verify", {}).get(f"jaccard_{number:02d}", 0) for number in range(BINS)]
 
     def draw(axes: Any) -> None:

@@ -1,4 +1,4 @@
-"""The funnel: what went in, what stayed, and why the rest did not."""
+"""The funnel: for each stage the documents that entered, those that were kept, and why the others were not."""
 
 from __future__ import annotations
 

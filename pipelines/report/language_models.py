@@ -1,4 +1,6 @@
-"""What the report says of stages that ask language models: what was bought, what became of it, what happened on the way."""
+"""The report's section on stages that use language models: what was bought, what became of it, and what went wrong."""
+
+# Tested in tests/end_to_end/test_rewriting.py.
 
 from __future__ import annotations
 
@@ -16,9 +18,9 @@ EVENTS = {
     "server_error": "errors of the server (5xx)",
     "bad_json": "answers that were no chat completion",
     "empty": "answers without text",
-    "refused_request": "requests that the endpoint called wrong (400)",
+    "refused_request": "requests that the endpoint found wrong (400)",
     "refused": "requests that the endpoint does not allow (401, 403, 404)",
-    "lost": "requests under way when their process died: counted as spent, and asked again",
+    "lost": "requests under way when their process died: counted as spent, and sent again",
     "interrupted": "requests that were broken off by an error of ours",
     "more_tokens_than_reserved": "answers that cost more tokens than any tokenizer should need",
 }
@@ -35,7 +37,7 @@ def _section(outcome: Outcome, planned: Pass, label: str, figures: FiguresRecord
     events = {name.removeprefix("events."): count for name, count in totals.items() if name.startswith("events.")}
     seconds, output_tokens = _number(totals["seconds"]), _number(totals["output_tokens"])
     books = outcome.results[planned.digest].total(label)
-    # A cap that an earlier run came up against may have been raised since.
+    # The budget that an earlier run reached may have been raised since.
     stopped = planned.kind != "generate" or "budget_exhausted" in books.reasons
     return {
         "label": label,
@@ -56,15 +58,15 @@ def _number(total: float | str | None) -> float:
 
 
 def lines(outcome: Outcome) -> list[tuple[str, str]]:
-    """The same in a line each, for the terminal."""
-    found = []
-    for one in models(outcome):
+    """Label and summary of each section, in a line, for the terminal."""
+    summaries = []
+    for section in models(outcome):
         text = (
-            f"{one['bought']:,} answers bought, {one['known']:,} known before; in all {one['requests']:,} requests, "
-            f"{one['input_tokens']:,} tokens in, {one['output_tokens']:,} out"
+            f"{section['bought']:,} answers bought, {section['known']:,} known before; in all "
+            f"{section['requests']:,} requests, {section['input_tokens']:,} tokens in, {section['output_tokens']:,} out"
         )
-        text += f" at {one['tokens_per_second']:,.0f}/s" if one["tokens_per_second"] else ""
-        text += f", {one['money']:,.2f} spent" if one["money"] else ""
-        text += f"; the budget of {one['budget']} is spent" if one["refused"] else ""
-        found.append((one["label"][:10], text))
-    return found
+        text += f" at {section['tokens_per_second']:,.0f}/s" if section["tokens_per_second"] else ""
+        text += f", {section['money']:,.2f} spent" if section["money"] else ""
+        text += f"; the budget of {section['budget']} is spent" if section["refused"] else ""
+        summaries.append((section["label"][:10], text))
+    return summaries

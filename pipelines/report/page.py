@@ -3,13 +3,15 @@
 Scraped text is hostile: the template escapes everything, the page runs no script at all, and plots are inlined SVG.
 """
 
+# Tested in tests/end_to_end/test_report.py.
+
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from eyas.corpus.show.page import templates
 from eyas.corpus.show.svg import COOL, HOT, inline_svg
-from eyas.corpus.show.text import human
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.pipelines.engine.engine import Outcome, load_result
@@ -25,15 +27,9 @@ TEMPLATE = "report.html.jinja"
 
 def write_report(outcome: Outcome) -> str:
     """Writes `report.html` into the run's folder; returns its path."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("eyas.pipelines.report", "templates"), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters["human"] = human
-    page = environment.get_template(TEMPLATE).render(**context(outcome))
+    page = templates("eyas.pipelines.report", trim_blocks=False).get_template(TEMPLATE).render(**context(outcome))
     with outcome.store.create("report.html") as output:
-        # A lone surrogate cannot occur in Arrow text; other odd characters are the reader's to see.
+        # Arrow text has no lone surrogates, so all of it can be encoded.
         output.sink.write(page.encode())
     return outcome.store.path("report.html")
 
@@ -49,14 +45,14 @@ def rewrite_report(store: Store) -> str:
 
 
 def context(outcome: Outcome) -> dict[str, Any]:
-    """Everything the template shows."""
+    """The values that the template shows."""
     rows = funnel(outcome)
     curated, tokenizer, shards, model = outcome.curated, outcome.tokenizer, outcome.shards, outcome.model
     return {
         "name": outcome.plan.recipe.options.name,
         "recipe": outcome.plan.recipe.text,
         "plan": outcome.plan,
-        # A run that was stopped by an alarm has a report, too.
+        # A run that an alarm stopped has a report, too.
         "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
         "funnel": rows,
         "joined": [{"label": label, **counts} for label, counts in outcome.joined],
@@ -77,17 +73,17 @@ def context(outcome: Outcome) -> dict[str, Any]:
 
 
 def _sources(outcome: Outcome) -> list[dict[str, Any]]:
-    """Per source: documents and text that came in (read, or generated) and that were curated."""
+    """Per source: documents that were read or generated, and documents and text that were curated."""
     curated = outcome.curated
-    found: dict[str, dict[str, Any]] = {}
+    sources: dict[str, dict[str, Any]] = {}
     for row in funnel(outcome):
         for source, books in row.by_source.items():
-            # A source's first stage is the one that brought it in.
-            found.setdefault(source, {"name": source, "documents": books.documents, "kept": 0, "kept_bytes": 0})
+            # A source's first stage is the one that read or made it.
+            sources.setdefault(source, {"name": source, "documents": books.documents, "kept": 0, "kept_bytes": 0})
     for part in curated.parts if curated else []:
-        found[part.source]["kept"] += part.rows
-        found[part.source]["kept_bytes"] += part.text_bytes
-    return list(found.values())
+        sources[part.source]["kept"] += part.rows
+        sources[part.source]["kept_bytes"] += part.text_bytes
+    return list(sources.values())
 
 
 def length_plot(summary: ShardsSummary) -> str:

@@ -1,4 +1,6 @@
-"""What the report shows of texts: dropped documents, rewrites beside their source, tokens."""
+"""Samples of text for the report: dropped documents, rewrites beside their source, tokens."""
+
+# Tested in tests/end_to_end/test_report.py.
 
 from __future__ import annotations
 
@@ -8,12 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from eyas.corpus.documents import PARENT, partition_of
-from eyas.corpus.stage import Joiner
 from eyas.pipelines.engine.engine import Outcome
 from eyas.pipelines.engine.passes.base import EXCERPT
 
 SHOWN = 4
-"""Samples shown per stage and reason, rewrites."""
+"""Samples to show of each stage and reason; rewrites to show."""
 _COPIES = ("exact_duplicate", "near_duplicate")
 """Reasons whose documents are shown beside what they copy."""
 
@@ -51,24 +52,20 @@ def _document(outcome: Outcome, document: int) -> dict[str, Any] | None:
     """A document that some pass wrote, by id."""
     for planned in outcome.plan.passes:
         result = outcome.results.get(planned.digest)
-        for part in result.parts if result and planned.kind in ("documents", "generate") else []:
+        for part in result.parts if result and (planned.kind == "documents" or planned.makes_documents) else []:
             if part.number == partition_of(document):
                 rows = outcome.store.read_table(part.documents, filters=[("id", "==", document)]).to_pylist()
                 if rows:
-                    found: dict[str, Any] = rows[0]
-                    return found
+                    row: dict[str, Any] = rows[0]
+                    return row
     return None
 
 
 def rewrites(outcome: Outcome) -> list[dict[str, Any]]:
-    """Generated documents beside their source, kept ones first, then a refused one for each reason."""
+    """Generated documents beside their source: kept ones first, then a refused one for each reason."""
     curated = outcome.curated
     generated = {
-        named.label
-        for planned in outcome.plan.passes
-        if planned.kind == "generate"
-        for named in planned.stages
-        if not isinstance(named.stage, Joiner)
+        named.label for planned in outcome.plan.passes if planned.kind == "generate" for named in planned.stages
     }
     shown: list[dict[str, Any]] = []
     for part in curated.parts if curated else []:

@@ -4,6 +4,8 @@
 Ray nor torch.
 """
 
+# Tested in tests/test_structure.py.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 
-_rooms = lazy(
+_exported = lazy(
     __name__,
     {
         "CorpusStage": "eyas.corpus.stage",
@@ -60,7 +62,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("eyas")
-    return _rooms(name)
+    return _exported(name)
 
 
 def __dir__() -> list[str]:

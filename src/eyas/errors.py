@@ -1,7 +1,7 @@
 """Every error that Eyas raises for its users, and the exit code that each ends in.
 
     EyasError
-    ├── UsageError          2   a command or an option that cannot be
+    ├── UsageError          2   a command or an option that is not valid
     ├── InputError          3   a recipe, a file or a document that is not what it must be
     │   ├── RecipeError         every problem of a recipe, each with file and line
     │   ├── UnknownName         a stage or source that does not exist
@@ -9,7 +9,7 @@
     │   └── …                   VocabularyTooLarge, NotByteLevel
     ├── StageError          4   a stage that cannot do its work
     │   ├── StageUnavailable    what it needs is missing: a model, an endpoint
-    │   └── StageBroken         it raises on documents right and left
+    │   └── StageBroken         it raises on too many documents
     ├── BooksError          5   documents that are not accounted for: our defect; nothing is published
     ├── Alarm               6   a stage did more than the recipe allows
     │   └── TooManyQuarantined  more broken documents than `tolerance`
@@ -27,9 +27,9 @@ import difflib
 from collections.abc import Iterable
 
 FAULTS_FOUND = 1
-"""Exit code of commands that check something and found it wrong (`eyas shards check`)."""
+"""Exit code of a command that checked something and found faults (`eyas shards check`)."""
 STORAGE = 8
-"""Exit code where the operating system or a store refuses: a full disk, no permission, no such bucket."""
+"""Exit code if the operating system or a store refuses: a full disk, no permission, no such bucket."""
 DEFECT = 70
 """Exit code of a defect of Eyas itself (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
@@ -37,13 +37,13 @@ INTERRUPTED = 130
 
 
 class EyasError(Exception):
-    """The base of all: its text says what was expected and what to do."""
+    """The base of all errors: the message says what was expected and what to do."""
 
     exit_code: int = 1
 
 
 class UsageError(EyasError, ValueError):
-    """A command, an option or an argument that cannot be."""
+    """A command, an option or an argument that is not valid."""
 
     exit_code = 2
 
@@ -79,7 +79,7 @@ class ClusterError(EyasError, RuntimeError):
 
 
 class StorageError(EyasError, RuntimeError):
-    """A store cannot be used as it must be."""
+    """A store cannot be used: a folder in use, a file that is gone."""
 
     exit_code = STORAGE
 

@@ -145,5 +145,5 @@ def test_what_raises_is_in_the_ledger_and_the_books_balance(
     failed = [row["detail"] for row in mine if row["kept"] is None]
     assert len(failed) == 2 and "no key for this one" in failed[0] and "cannot be joined" in failed[1]
     manifest = json.loads((tmp_path / "runs/long/manifest.json").read_text())
-    books = next(p["books"]["broken"]["broken"] for p in manifest["passes"] if p["kind"] == "generate")
+    books = next(p["books"]["broken"]["broken"] for p in manifest["passes"] if p["kind"] == "join")
     assert books["documents"] == len(mine) and books["quarantined"] == 2 and books["kept"] == len(mine) - 2

@@ -15,7 +15,7 @@ from eyas.corpus import StageUnavailable
 from eyas.corpus.documents import NOTE, documents
 from eyas.filters.datatrove_stage import DatatroveFilter, DatatroveFormatter
 from eyas.filters.heuristics import GopherQuality
-from eyas.pipelines.engine.quarantine import apply_mapper, ask
+from eyas.pipelines.engine.quarantine import apply_filter, apply_mapper
 
 pytest.importorskip("datatrove")
 from datatrove.data import Document
@@ -115,7 +115,7 @@ def test_a_url_in_the_origin_is_what_url_filter_sees(tmp_path: Path) -> None:
 
 def test_a_document_on_which_it_raises_is_set_aside_alone() -> None:
     stage = DatatroveFilter(name="GopherQualityFilter", options={"min_doc_words": None}, words="eyas")
-    judged, verdict, refusals = ask("gopher", stage, table(PROSE, "", "short"))
+    judged, verdict, refusals = apply_filter("gopher", stage, table(PROSE, "", "short"))
     assert judged.num_rows == len(verdict) == 2
     assert [refusal.id for refusal in refusals] == [1] and "division" in refusals[0].detail
 
@@ -125,7 +125,7 @@ def test_a_filter_that_edits_does_so_only_when_asked() -> None:
     with pytest.raises(StageUnavailable, match=r"changes the text.*`edit_text: true`.*`line_cleanup`"):
         DatatroveFilter(name=f"{OWN}:Edits").judge(docs)
     stage = DatatroveFilter(name=f"{OWN}:Edits", edit_text=True)
-    judged, verdict, _ = ask("edits", stage, docs)
+    judged, verdict, _ = apply_filter("edits", stage, docs)
     # What is dropped is shown as it was read.
     assert judged.column("text").to_pylist() == ["a good word", "fine", "bad: drop"] and judged.schema == docs.schema
     assert verdict.detail.to_pylist() == ["text changed", None, None]
@@ -188,7 +188,7 @@ def test_options_that_the_class_refuses_stop_the_run() -> None:
 def test_without_spacy_the_run_stops_and_says_what_to_do() -> None:
     """And sets no document aside."""
     stage = DatatroveFilter(name="GopherQualityFilter")
-    for call in (stage.prepare, lambda: ask("gopher", stage, table(*TEXTS))):
+    for call in (stage.prepare, lambda: apply_filter("gopher", stage, table(*TEXTS))):
         with pytest.raises(StageUnavailable, match=r"pip install spacy.*`words: eyas`.*`gopher_quality`"):
             call()
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from eyas.corpus.show.page import templates
 from eyas.corpus.show.svg import COOL, HOT, SOFT, inline_svg
-from eyas.corpus.show.text import human
 from eyas.tokenizer_train.report.comparison import ALL, TokenizerFigures
 from eyas.tokenizer_train.report.digit_groups import LONGEST, DigitGroups, describe
 from eyas.tokenizer_train.report.examples import examples, tokens
@@ -34,20 +34,7 @@ _PRICE = Measure("price", "Price", "lower", "", lambda figures: None, lambda val
 
 def render(measured: Measured) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("eyas.tokenizer_train.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["human"] = human
-    environment.filters["count"] = lambda value: f"{value:,}"
-    environment.filters["share"] = lambda value: f"{100 * value:.1f} %"
-    environment.filters["big"] = big
-    return environment.get_template(TEMPLATE).render(**context(measured))
+    return templates("eyas.tokenizer_train.report", big=big).get_template(TEMPLATE).render(**context(measured))
 
 
 def big(number: float) -> str:

@@ -1,4 +1,6 @@
-"""What each kind of pass does: one file per kind, each a generator of steps that ends with its result."""
+"""The work of each kind of pass: one module per kind, each with a generator of steps that returns the result."""
+
+# Tested in tests/pipelines/engine/passes/test_base.py.
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes share: the state they start from, the result they leave, and samples of what was dropped."""
+"""The base of all passes: the state they start from, the result they leave, and samples of dropped documents."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ C = TypeVar("C", bound=Stage)
 
 @dataclass
 class Result(Generic[S]):
-    """What a pass leaves, and its manifest holds. S: the type of its summary, in `records`."""
+    """The result of a pass, which its manifest holds. S: the type of its summary, declared in `records`."""
 
     parts: list[Part] = field(default_factory=list)
     books: dict[str, dict[str, Books]] = field(default_factory=dict)
@@ -53,12 +53,12 @@ class Result(Generic[S]):
     """Ledger file by part number (as text: JSON has no other keys)."""
     samples: list[str] = field(default_factory=list)
     scores: dict[str, list[str]] = field(default_factory=dict)
-    """Score files by part number: one for each run of fused filters, in their order."""
+    """Score files by part number: one for each group of fused filters, in their order."""
     files: list[FileEntry] = field(default_factory=list)
     summary: S = field(default_factory=dict)  # type: ignore[assignment]
     """Figures of this kind of pass, for the report."""
     seconds: float = 0.0
-    """Wall time; of the last attempt, if it was interrupted."""
+    """Wall time; that of the last attempt if the pass was interrupted."""
 
     def collect(self, entries: Iterable[DocumentsEntry]) -> None:
         """Adds what document tasks returned: parts, books, ledgers, samples, files."""
@@ -122,13 +122,13 @@ def files_of(entries: Iterable[TaskEntry]) -> list[FileEntry]:
 
 @dataclass
 class PassState:
-    """What a pass starts from."""
+    """The state that a pass starts from."""
 
     plan: Plan
     current: Pass
     store: Store
     parts: list[Part]
-    """Documents left by the passes before."""
+    """The documents that the passes before left."""
     results: dict[str, Result]
     """Results so far, by the digest of their pass."""
 
@@ -137,12 +137,12 @@ class PassState:
 
     @property
     def curated(self) -> Result[CuratedSummary]:
-        """The curated documents, which every later product is made of."""
+        """The curated documents, from which every later product is made."""
         return self._product("curated")
 
     @property
     def tokenizer(self) -> Result[TokenizerSummary]:
-        """The tokenizer, which shards are made with."""
+        """The tokenizer, with which shards are made."""
         return self._product("tokenizer")
 
     def stage(self, kind: type[C]) -> tuple[str, C]:
@@ -154,7 +154,7 @@ class PassState:
 
 
 class PassWork(Protocol):
-    """Yields steps, gets the entries of each back, and returns the result."""
+    """A generator that yields steps, is sent the entries of each, and returns the result."""
 
     def __call__(self, state: PassState) -> Steps[Result]: ...
 
@@ -167,7 +167,10 @@ class Samples:
         self._rows: list[dict[str, Any]] = []
 
     def add(self, docs: pa.Table, rows: pa.Table) -> None:
-        """`rows`: ledger rows of one stage; `docs`: documents, ids ascending, among which are those it dropped."""
+        """Adds samples of the documents that a stage dropped.
+
+        rows: its ledger rows. docs: documents, ids ascending, that include those it dropped.
+        """
         lost = rows.filter(pc.invert(pc.fill_null(rows.column("kept"), False)))
         if not lost.num_rows or not docs.num_rows:
             return
@@ -175,15 +178,15 @@ class Samples:
         ids = docs.column("id").to_numpy()
         reasons = lost.column("reason").combine_chunks().cast(pa.string())
         for reason in pc.unique(reasons).to_pylist():
-            room = SAMPLES - self._count.get((stage, reason), 0)
-            for row in lost.filter(pc.equal(reasons, reason)).slice(0, max(room, 0)).to_pylist():
-                at = int(np.searchsorted(ids, row["id"]))
-                if at == len(ids) or ids[at] != row["id"]:
+            missing = SAMPLES - self._count.get((stage, reason), 0)
+            for row in lost.filter(pc.equal(reasons, reason)).slice(0, max(missing, 0)).to_pylist():
+                index = int(np.searchsorted(ids, row["id"]))
+                if index == len(ids) or ids[index] != row["id"]:
                     continue  # quarantined: it may have no text
                 self._count[stage, reason] = self._count.get((stage, reason), 0) + 1
-                excerpt = docs.column("text")[at].as_py()[:EXCERPT]
+                excerpt = docs.column("text")[index].as_py()[:EXCERPT]
                 del row["kept"]
-                self._rows.append({**row, "origin": docs.column("origin")[at].as_py(), "excerpt": excerpt})
+                self._rows.append({**row, "origin": docs.column("origin")[index].as_py(), "excerpt": excerpt})
 
     def table(self) -> pa.Table:
         """The samples as a table of `SAMPLE_SCHEMA`."""

@@ -1,5 +1,7 @@
 """The pass of a corpus stage: its own steps, then one verdict per part, which becomes a mask and ledger rows."""
 
+# Tested in tests/end_to_end/test_dedup.py.
+
 from __future__ import annotations
 
 import time
@@ -15,7 +17,7 @@ from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part, cut_field
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
-from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, entries_of, in_turn, next_step
+from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, as_generator, entries_of, next_step
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
 from eyas.pipelines.engine.passes.records import CorpusSummary, DocumentsEntry
@@ -27,26 +29,26 @@ def work(state: PassState) -> Steps[Result[CorpusSummary]]:
     """The steps that the stage plans, then a decision on each part."""
     label, stage = state.stage(CorpusStage)
     summary: CorpusSummary = {}
-    left: list[FileEntry] = []
+    published: list[FileEntry] = []
     inputs = tuple(state.parts)
-    plan = in_turn(stage.plan(inputs))
+    plan = as_generator(stage.plan(inputs))
     counted: list[Entry] | None = None
     while (step := next_step(plan, counted)) is not None:
         counted = yield step
-        left += [FileEntry.from_json(file) for entry in counted for file in entry.get("files", [])]
+        published += [FileEntry.from_json(file) for entry in counted for file in entry.get("files", [])]
         summary[step.name] = _sums(counted)
     tasks = [Task(part.key, partial(_decide, part, inputs, label, stage), part.text_bytes) for part in inputs]
     entries = yield from entries_of(Step.of("decide", tasks))
     result = Result(summary=summary)
     result.collect(entries)
-    # What later stages use must be there for as long as this pass counts as done.
+    # Artifacts for later stages must be there for as long as this pass counts as done.
     folders = tuple(f"{state.current.folder}/{folder}/" for folder in stage.makes().values())
-    result.files += [file for file in left if file.path.startswith(folders)]
+    result.files += [file for file in published if file.path.startswith(folders)]
     return result
 
 
 def _sums(entries: Sequence[Entry]) -> dict[str, float]:
-    """The figures of a step: what its tasks counted, added up."""
+    """The figures of a step: the counts of its tasks, added up."""
     sums: dict[str, float] = {}
     for entry in entries:
         for name, value in entry.items():
@@ -89,33 +91,32 @@ def _ids_and_samples(
     for docs in part.tables(context.store, ["id", "text", "origin"]):
         kept = verdict.kept.slice(start, docs.num_rows)
         ids.append(docs.column("id").to_numpy())
-        left = docs.filter(kept)
+        kept_docs = docs.filter(kept)
         if verdict.cuts is not None:
             cuts = verdict.cuts.slice(start, docs.num_rows).filter(kept)
-            kept_bytes += text_bytes(pa.table({"text": splice(left.column("text"), cuts, verdict.filler)}))
+            kept_bytes += text_bytes(pa.table({"text": splice(kept_docs.column("text"), cuts, verdict.filler)}))
         else:
-            kept_bytes += text_bytes(left)
-        lost = docs.filter(pa.compute.invert(kept))
-        if lost.num_rows:
+            kept_bytes += text_bytes(kept_docs)
+        dropped = docs.filter(pa.compute.invert(kept))
+        if dropped.num_rows:
             piece = Verdict(
                 *(
                     getattr(verdict, name).slice(start, docs.num_rows)
                     for name in ("kept", "reason", "score", "threshold", "detail")
                 )
             )
-            samples.add(lost, ledger.decisions(label, docs.column("id").combine_chunks(), piece))
+            samples.add(dropped, ledger.decisions(label, docs.column("id").combine_chunks(), piece))
         start += docs.num_rows
     return np.concatenate(ids), kept_bytes, samples.table()
 
 
 def _mask(part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
-    """One row per document of the part: those dropped before stay dropped, and have nulls in the added columns."""
+    """One row per document of the part. Documents dropped before stay dropped, and have nulls in the added columns."""
     before = part.mask(context.store)
     kept_before = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
     kept = kept_before.copy()
     kept[kept_before] = verdict.kept.to_numpy(zero_copy_only=False)
-    place = np.cumsum(kept_before) - 1
-    take = pa.array(place, mask=~kept_before)
+    take = pa.array(np.cumsum(kept_before) - 1, mask=~kept_before)
     columns = {"kept": pa.array(kept)}
     for name in stage.columns_added():
         columns[name] = pa.array(verdict.columns[name]).take(take)

@@ -1,4 +1,6 @@
-"""Publishes the surviving documents: plain Parquet files of one schema, for anyone's tools."""
+"""Publishes the documents that were kept as plain Parquet files of one schema, for any tool."""
+
+# Tested in tests/end_to_end/test_run.py.
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ def work(state: PassState) -> Steps[Result[CuratedSummary]]:
     languages: dict[str, list[int]] = {}
     for entry in entries:
         for name, (count, size) in entry["languages"].items():
-            known = languages.setdefault(name, [0, 0])
-            known[0], known[1] = known[0] + count, known[1] + size
+            counts = languages.setdefault(name, [0, 0])
+            counts[0], counts[1] = counts[0] + count, counts[1] + size
     summary: CuratedSummary = {
         "documents": sum(part.rows for part in parts),
         "text_bytes": sum(part.text_bytes for part in parts),
@@ -59,5 +61,5 @@ def _count_languages(docs: pa.Table, into: dict[str, list[int]]) -> None:
         return
     sizes = pa.table({"lang": docs.column("lang"), "bytes": pc.binary_length(docs.column("text"))})
     for row in sizes.group_by("lang").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
-        known = into.setdefault(row["lang"] or "unknown", [0, 0])
-        known[0], known[1] = known[0] + row["bytes_count"], known[1] + row["bytes_sum"]
+        counts = into.setdefault(row["lang"] or "unknown", [0, 0])
+        counts[0], counts[1] = counts[0] + row["bytes_count"], counts[1] + row["bytes_sum"]

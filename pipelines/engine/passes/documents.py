@@ -1,8 +1,10 @@
 """The document pass: reads sources or parts, and applies mappers and filters, one batch at a time.
 
-A worker holds one batch of about 16 MB of text, however large its partition. What it leaves of a partition is written
-by `stage_line`.
+A worker holds one batch of about 16 MB of text, however large its partition. `stage_line` applies the stages and writes the
+results.
 """
+
+# Tested in tests/end_to_end/test_bad_input.py.
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ def _read(
 
 
 def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[pa.Table]:
-    """Tables of about `BATCH_BYTES`, booked as read. Small files are joined: a table has a cost of its own."""
+    """Tables of about `BATCH_BYTES`, recorded as read. Small files are joined, because each table has a cost of its own."""
     row = size = 0
     pieces: list[pa.Table] = []
     refusals: list[Refusal] = []
@@ -67,13 +69,13 @@ def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[
             ]
             size += table.text_bytes(pieces[-1])
             if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
-                yield _booked(pieces, refusals, line)
+                yield _recorded(pieces, refusals, line)
                 pieces, refusals, size = [], [], 0
     if pieces:
-        yield _booked(pieces, refusals, line)
+        yield _recorded(pieces, refusals, line)
 
 
-def _booked(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) -> pa.Table:
+def _recorded(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) -> pa.Table:
     docs = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
     ids, origins = docs.column("id").combine_chunks(), docs.column("origin").combine_chunks()
     rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
@@ -83,7 +85,7 @@ def _booked(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) ->
 
 
 def _documents(partition: Partition, batch: Batch) -> pa.Table:
-    # Checks the range once per batch: rows ascend.
+    # Rows ascend, so one check of the last covers the batch.
     if batch.rows:
         table.document_id(partition.number, batch.rows[-1])
     ids = (np.uint64(partition.number) << np.uint64(table.ROW_BITS)) | np.array(batch.rows, np.uint64)

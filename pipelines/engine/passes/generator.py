@@ -1,8 +1,10 @@
-"""The pass of a generator: choose documents, make new ones, gate them. The originals stay as they are.
+"""The pass of a generator: chooses documents, makes new ones, and applies the gate. The originals stay as they are.
 
-Which documents are used is decided by a hash of (seed, id), so it depends on the documents alone: each
-part names its lowest hashes, the driver merges them. What is made of partition p lies in a partition of its own.
+Documents are chosen by a hash of (seed, id), so the choice depends on the documents alone: each part lists its lowest
+hashes, and the driver merges them. The documents made from partition p lie in a partition of their own.
 """
+
+# Tested in tests/end_to_end/test_edges.py.
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ def _generate(
             if ids is not None:
                 docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
             if docs.num_rows:
-                yield docs, made(label, stage, docs, context.seed)
+                yield docs, apply_generator(label, stage, docs, context.seed)
 
     return publish(label, stage, number, pieces(), target, context)
 
@@ -93,7 +95,10 @@ def publish(
     target: pa.Schema,
     context: TaskContext,
 ) -> DocumentsEntry:
-    """Writes partition `number`: what was made, gated, and its ledger. `pieces`: documents, and what was made of them."""
+    """Writes partition `number`: the generated documents that the gate keeps, the ledger, and samples.
+
+    pieces: documents, and what was generated from them.
+    """
     started = time.perf_counter()
     key = f"part-{number:05d}"
     folder = context.folder
@@ -127,8 +132,8 @@ def publish(
     }
 
 
-def made(label: str, stage: Generator, docs: pa.Table, seed: int) -> pa.Table:
-    """What the stage makes of `docs`, and a row with an error for each document on which it raises."""
+def apply_generator(label: str, stage: Generator, docs: pa.Table, seed: int) -> pa.Table:
+    """What the stage generates from `docs`, and a row with an error for each document on which it raises."""
     good, refusals = guarded(label, lambda piece: stage.generate(piece, seed), docs)
     failed = pa.table(
         {
@@ -147,20 +152,20 @@ def typed(piece: pa.Table) -> pa.Table:
     return piece
 
 
-def _numbered(made: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
+def _numbered(generated: pa.Table, docs: pa.Table, number: int, row: int, label: str) -> pa.Table:
     """Gives generated documents their ids, source and origin."""
-    ids = pa.array([document_id(number, row + i) for i in range(made.num_rows)], pa.uint64())
+    ids = pa.array([document_id(number, row + i) for i in range(generated.num_rows)], pa.uint64())
     origin_of = dict(zip(docs.column("id").to_pylist(), docs.column("origin").to_pylist(), strict=True))
-    origins = [f"{label}:{origin_of.get(parents[0])}" for parents in made.column("parent").to_pylist()]
-    sources = pa.DictionaryArray.from_arrays(pa.array(np.zeros(made.num_rows, np.int32)), pa.array([label]))
+    origins = [f"{label}:{origin_of.get(parents[0])}" for parents in generated.column("parent").to_pylist()]
+    sources = pa.DictionaryArray.from_arrays(pa.array(np.zeros(generated.num_rows, np.int32)), pa.array([label]))
     columns = {"id": ids, "source": sources, "origin": pa.array(origins, pa.string())}
-    return pa.table({**columns, **{name: made.column(name) for name in made.column_names}})
+    return pa.table({**columns, **{name: generated.column(name) for name in generated.column_names}})
 
 
-def _judge(stage: Generator, label: str, made: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """What passes the gate, the ledger rows of all, and what does not pass."""
-    failed = made.filter(pa.compute.is_valid(made.column("error")))
-    whole = made.filter(pa.compute.is_null(made.column("error"))).drop_columns(["error"])
+def _judge(stage: Generator, label: str, generated: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """The documents that pass the gate, the ledger rows of all, and the documents that do not pass."""
+    failed = generated.filter(pa.compute.is_valid(generated.column("error")))
+    whole = generated.filter(pa.compute.is_null(generated.column("error"))).drop_columns(["error"])
     verdict = stage.gate(whole)
     check_verdict(label, verdict, whole.num_rows)
     refusals = [

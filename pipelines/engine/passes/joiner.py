@@ -1,9 +1,11 @@
-"""The pass of a joiner: documents are shuffled by key through files, and each bucket of groups is handed to the stage.
+"""The pass of a joiner: documents are shuffled by key through files, and the stage gets the groups of each bucket.
 
-Four steps: keys (per part: key, id and size of each document) → elect (per range of keys: which groups there are, and
-which of its keys each document goes by) → spread (per part: the texts of those that found company, by bucket) →
-generate (per bucket). Only documents with company are written out again; a worker holds one part's or one bucket's.
+Four steps: keys (per part: key, id and size of each document) → elect (per range of keys: the groups, and the key that each
+document goes by) → spread (per part: the texts of documents that share a key with others, by bucket) → generate (per
+bucket). Only documents that share a key are written out again; a worker holds those of one part or one bucket.
 """
+
+# Tested in tests/end_to_end/test_long_context.py.
 
 from __future__ import annotations
 
@@ -65,7 +67,7 @@ def work(state: PassState) -> Steps[Result[JoinSummary]]:
 
 
 def _keys(part: Part, label: str, stage: Joiner, total: int, ranges: int, context: TaskContext) -> KeysEntry:
-    """The keys of each document of a part, by range of keys; and of those on which the stage raises, id and error."""
+    """The keys of each document of a part, by range of keys; id and error of those on which the stage raises."""
     stage.open(context)
     stage.prepare()
     pieces = [_CANDIDATES.empty_table()]
@@ -103,12 +105,12 @@ def _elect(number: int, parts: Sequence[Part], stage: Joiner, context: TaskConte
     paths = [f"{context.folder}/keys/{part.key}.arrow" for part in parts]
     rows = read_bucket(context.store, paths, number)
     key, ids, sizes = (rows.column(name).to_numpy() for name in _CANDIDATES.names)
-    # Stable: ids ascend within a key, because parts come in their order. The same key twice of one document counts once.
+    # Stable: ids ascend within a key, because parts come in order. A key that a document has twice counts once.
     order = np.argsort(key, kind="stable")
     key, ids, sizes = key[order], ids[order], sizes[order]
-    fresh = np.ones(len(key), np.bool_)
-    fresh[1:] = (key[1:] != key[:-1]) | (ids[1:] != ids[:-1])
-    key, ids, sizes = key[fresh], ids[fresh], sizes[fresh]
+    distinct = np.ones(len(key), np.bool_)
+    distinct[1:] = (key[1:] != key[:-1]) | (ids[1:] != ids[:-1])
+    key, ids, sizes = key[distinct], ids[distinct], sizes[distinct]
     _, group, members = np.unique(key, return_inverse=True, return_counts=True)
     chosen = (members > 1) & (members <= (stage.largest_group() or len(key) + 1))
     used = chosen[group] & (hash_rank(key, context.seed) / 2.0**64 < stage.share)
@@ -126,7 +128,7 @@ def _elect(number: int, parts: Sequence[Part], stage: Joiner, context: TaskConte
 
 
 def _cut(key: U64, group: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], most: int) -> U64:
-    """Keys such that no group has much more than `most` bytes: larger ones are cut in the order of their documents."""
+    """Keys such that no group has much more than `most` bytes: a larger group is cut in the order of its documents."""
     if not len(key):
         return key
     before = np.cumsum(sizes) - sizes
@@ -138,7 +140,7 @@ def _cut(key: U64, group: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64], m
 def _spread(
     place: int, part: Part, stage: Joiner, names: Sequence[str], buckets: int, context: TaskContext
 ) -> TaskEntry:
-    """The documents of a part that found company, by bucket of their keys."""
+    """The documents of a part that share a key with others, by bucket of their keys."""
     paths = [f"{context.folder}/elected/{name}.arrow" for name in names]
     ids, keys = _best(read_bucket(context.store, paths, place))
     extra = [(name, kind) for name, kind in _kinds(part, stage, context)]
@@ -146,8 +148,9 @@ def _spread(
                         ("origin", pa.string()), *extra, (KEY, pa.uint64())])  # fmt: skip
     pieces = [target.empty_table()]
     for docs in part.tables(context.store, _columns(stage)) if len(ids) else ():
-        at = np.minimum(np.searchsorted(ids, docs.column("id").to_numpy()), len(ids) - 1)
-        docs = docs.append_column(KEY, pa.array(keys[at])).filter(pa.array(ids[at] == docs.column("id").to_numpy()))
+        index = np.minimum(np.searchsorted(ids, docs.column("id").to_numpy()), len(ids) - 1)
+        is_member = pa.array(ids[index] == docs.column("id").to_numpy())
+        docs = docs.append_column(KEY, pa.array(keys[index])).filter(is_member)
         pieces.append(docs.select(target.names).cast(target))
     table = pa.concat_tables(pieces)
     bucket = bucket_of(mix(table.column(KEY).to_numpy()), buckets)
@@ -156,7 +159,7 @@ def _spread(
 
 
 def _kinds(part: Part, stage: Joiner, context: TaskContext) -> Iterator[tuple[str, pa.DataType]]:
-    """The other columns that the stage asks for, with their types."""
+    """The other columns that the stage needs, with their types."""
     wanted = stage.columns_needed()
     if not wanted:
         return
@@ -166,7 +169,7 @@ def _kinds(part: Part, stage: Joiner, context: TaskContext) -> Iterator[tuple[st
 
 
 def _best(rows: pa.Table) -> tuple[U64, U64]:
-    """Ids, ascending, and for each the key that most documents share; of equals the lowest."""
+    """Ids, ascending, and for each the key that most documents share; the lowest of several."""
     ids, keys, size = (rows.column(name).to_numpy() for name in _ELECTED.names)
     order = np.lexsort((keys, -size, ids))
     ids, keys = ids[order], keys[order]
@@ -184,7 +187,7 @@ def _generate(
     refused: Sequence[tuple[int, str]],
     context: TaskContext,
 ) -> JoinedEntry:
-    """What is made of the groups of a bucket. `refused`: documents that got no key because the stage raised."""
+    """Joins the groups of a bucket. refused: documents without a key because the stage raised."""
     stage.open(context)
     stage.prepare()
     paths = [f"{context.folder}/spread/{key}.arrow" for key in keys]
@@ -214,34 +217,34 @@ def _generate(
 
 
 def _batches(stage: Joiner, docs: pa.Table, seed: int) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Groups and what was made of them, several at a time: a table has a cost of its own."""
-    # One array each, in the order of groups: taking a group's rows out of many chunks was two thirds of the time.
+    """Groups and the texts joined from them, several at a time, because each table has a cost of its own."""
+    # One array for each column, in the order of groups: taking rows out of many chunks was two thirds of the time.
     docs = docs.take(pa.array(np.argsort(docs.column(KEY).to_numpy(), kind="stable"))).combine_chunks()
     keys = docs.column(KEY).to_numpy()
     starts = np.flatnonzero(np.diff(keys, prepend=~keys[:1])).tolist()
-    groups, found, size = [], [], 0
+    groups, texts, size = [], [], 0
     for start, end in zip(starts, [*starts[1:], len(keys)][: len(starts)], strict=True):
         group = docs.slice(start, end - start).drop_columns([KEY])
-        made = _made(stage, group, seed)
-        if not made.num_rows:
+        joined = _joined(stage, group, seed)
+        if not joined.num_rows:
             continue
         groups.append(group)
-        found.append(made)
+        texts.append(joined)
         size += int(text_lengths(group).sum())
         if size >= BATCH_BYTES:
-            yield pa.concat_tables(groups), pa.concat_tables(found, promote_options="default")
-            groups, found, size = [], [], 0
+            yield pa.concat_tables(groups), pa.concat_tables(texts, promote_options="default")
+            groups, texts, size = [], [], 0
     if groups:
-        yield pa.concat_tables(groups), pa.concat_tables(found, promote_options="default")
+        yield pa.concat_tables(groups), pa.concat_tables(texts, promote_options="default")
 
 
-def _made(stage: Joiner, group: pa.Table, seed: int) -> pa.Table:
-    """What the stage makes of a group; if it raises, one row that says so: a group is joined whole or not at all."""
+def _joined(stage: Joiner, group: pa.Table, seed: int) -> pa.Table:
+    """What the stage joins of a group; one row with the error if it raises, because a group is joined whole or not at all."""
     try:
         return typed_columns(stage.generate(group, seed))
     except (StageUnavailable, MemoryError):
         raise
-    except Exception as error:  # any stage of a user's may raise anything; the ledger holds it
+    except Exception as error:  # a user's stage may raise anything; the ledger records it
         return _failed([group.column("id").to_pylist()], [f"{type(error).__name__}: {error}"])
 
 
@@ -252,7 +255,7 @@ def _failed(parents: list[list[int]], errors: list[str]) -> pa.Table:
 
 
 def _summary(entries: Sequence[JoinedEntry]) -> JoinedCounts:
-    """How many texts were made of how many documents, and how long they are."""
+    """How many texts were joined from how many documents, and how long they are."""
     counts: dict[int, int] = {}
     for entry in entries:
         for power, count in enumerate(entry["lengths"]):

@@ -1,5 +1,7 @@
 """Publishes the ledger: for each part, every decision of every pass on its documents, sorted by id."""
 
+# Tested in tests/end_to_end/test_run.py.
+
 from __future__ import annotations
 
 from functools import partial

@@ -1,5 +1,7 @@
 """The model pass: trains the bundled hybrid on the shards, as one task that owns a machine (and a GPU if there is one)."""
 
+# Tested in tests/end_to_end/test_model_cli.py.
+
 from __future__ import annotations
 
 import hashlib
@@ -17,7 +19,7 @@ from eyas.trainer.summary import ModelSummary, Sample
 
 PUBLISHED = ("config.json", "model.safetensors", "metrics.jsonl")
 PROMPTS = ("The function returns", "import ", "This package")
-"""What the finished model is asked to continue, for the report."""
+"""Texts that the finished model continues, for the report."""
 
 
 def work(state: PassState) -> Steps[Result[ModelSummary]]:

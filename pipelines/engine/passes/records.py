@@ -1,4 +1,4 @@
-"""What the tasks of each pass return and what each pass leaves for the report, as types of the JSON on disk."""
+"""Types of the JSON on disk: the entries that tasks of each pass return, and the summary that each pass leaves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eyas.trainer.summary import ModelSummary
 
 
 class FiguresRecord(TypedDict):
-    """What a stage spent: see `eyas.corpus.stage.Figures`."""
+    """The figures of a stage: see `eyas.corpus.stage.Figures`."""
 
     account: str
     sums: dict[str, float]
@@ -17,7 +17,7 @@ class FiguresRecord(TypedDict):
 
 
 class DocumentsEntry(TaskEntry):
-    """A part that document stages, a generator or a corpus stage have been through."""
+    """A part as document stages, a generator or a corpus stage left it."""
 
     part: Json
     ledger: str
@@ -29,7 +29,7 @@ class DocumentsEntry(TaskEntry):
 
 
 class DocumentsSummary(TypedDict):
-    """Of document stages and generators."""
+    """The summary of document stages and generators."""
 
     figures: dict[str, FiguresRecord]
 
@@ -47,7 +47,7 @@ class KeysEntry(TaskEntry):
 
 
 class JoinedEntry(DocumentsEntry):
-    """What was joined in one bucket."""
+    """The texts joined from one bucket."""
 
     lengths: list[int]
     """Texts by the bit length of their size in bytes."""
@@ -57,24 +57,24 @@ class JoinedEntry(DocumentsEntry):
 
 
 class JoinedCounts(TypedDict):
-    """How many texts were made of how many documents; sizes in bytes."""
+    """Counts of joined texts and of the documents in them; sizes in bytes."""
 
     texts: int
     documents: int
     text_bytes: int
     longest: int
     lengths: dict[str, int]
-    """Texts of less than 2^k bytes and no less than half of it, by that bound."""
+    """Texts by the power of two that is just above their size in bytes."""
 
 
 class JoinSummary(TypedDict):
-    """Of a joiner; empty if it had no documents."""
+    """The summary of a joiner; empty if it had no documents."""
 
     joined: NotRequired[JoinedCounts]
 
 
 CorpusSummary = dict[str, dict[str, float]]
-"""Of a corpus stage: the counts of its tasks added up, by step."""
+"""The summary of a corpus stage: the counts of its tasks added up, by step."""
 
 
 class CuratedEntry(TaskEntry):
@@ -86,7 +86,7 @@ class CuratedEntry(TaskEntry):
 
 
 class CuratedSummary(TypedDict):
-    """Of the curated documents."""
+    """The summary of the curated documents."""
 
     documents: int
     text_bytes: int
@@ -94,26 +94,26 @@ class CuratedSummary(TypedDict):
 
 
 class CountEntry(TaskEntry):
-    """Pretokens of one part."""
+    """Counts of the pretokens of one part."""
 
     mixture: dict[str, dict[str, float]]
     """By `source: NAME` or `lang: NAME`: bytes, and bytes times their weights."""
 
 
 class AddedUpEntry(TaskEntry):
-    """Counts of one range of hashes."""
+    """Added counts of one range of hashes."""
 
     histogram: dict[str, list[int]]
 
 
 class LearnedEntry(TaskEntry):
-    """What learning the vocabulary came to."""
+    """The learned vocabulary."""
 
     summary: Json
 
 
 class TokenizerSummary(TypedDict):
-    """Of the tokenizer: its index, what was left out of learning, the mixture, fertility by size and group."""
+    """The summary of the tokenizer: index, pretokens left out of learning, mixture, and fertility by size and group."""
 
     fertility: dict[str, dict[str, dict[str, float]]]
     merges: int
@@ -131,7 +131,7 @@ class TokenizerSummary(TypedDict):
 
 
 class SourceCounts(TypedDict):
-    """What of a source is in the shards."""
+    """How much of a source is in the shards."""
 
     name: str
     documents: int
@@ -140,7 +140,7 @@ class SourceCounts(TypedDict):
 
 
 class ShardsSummary(TypedDict):
-    """Of the shards."""
+    """The summary of the shards."""
 
     documents: int
     tokens: int
@@ -163,6 +163,6 @@ class ShardsSummary(TypedDict):
 
 
 class TrainEntry(TaskEntry):
-    """What training came to."""
+    """The trained model."""
 
     summary: ModelSummary

@@ -1,8 +1,8 @@
-"""Score files: what every rule of a stretch of filters measured on every document that entered it.
+"""Score files: what every rule of fused filters measured on every document that entered them.
 
 A file has a row per document: its id, text bytes and language, a column of scores for each rule, and a column of
-decisions for each filter without rules. Which rule a column belongs to, and which option is its threshold, is in the
-file's metadata. About 100 bytes a document, compressed, with Gopher's and FineWeb's rules.
+decisions for each filter without rules. The file's metadata says which rule a column belongs to, and which option is its
+threshold. About 100 bytes a document, compressed, with Gopher's and FineWeb's rules.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DOCUMENT: Final = ("id", "bytes", "lang")
 
 @dataclass(frozen=True)
 class ScoredRule:
-    """Which rule the scores in `column` are of. `reason` is None for a filter without rules: its decisions."""
+    """The rule whose scores are in `column`. `reason` is None if the column holds the decisions of a filter without rules."""
 
     column: str
     label: str
@@ -35,7 +35,7 @@ class ScoredRule:
     option: str | None
     at_most: bool
     threshold: float | None
-    """None if it differs by document (`threshold_column` has it), or there is none."""
+    """None if there is none, or if it differs by document and is in `threshold_column`."""
 
 
 def threshold_column(column: str) -> str:
@@ -60,11 +60,11 @@ class Scores:
             self._rules.append(ScoredRule(label, label, None, None, False, None))
             self._columns.append((ids, verdict.kept))
         for rule in verdict.rules:
-            one = rule.threshold if isinstance(rule.threshold, int | float) else None
+            threshold = rule.threshold if isinstance(rule.threshold, int | float) else None
             column = f"{label}.{rule.reason}"
-            self._rules.append(ScoredRule(column, label, rule.reason, rule.option, rule.at_most, one))
+            self._rules.append(ScoredRule(column, label, rule.reason, rule.option, rule.at_most, threshold))
             self._columns.append((ids, pa.array(rule.score.astype(np.float64))))
-            if one is None:
+            if threshold is None:
                 self._thresholds.append((threshold_column(column), ids, pa.array(rule.threshold)))
 
     def table(self) -> pa.Table:
@@ -111,11 +111,11 @@ class ScoreFile:
             self._open.__exit__(kind, error, trace)
 
     def published(self) -> FileEntry:
-        """What was written."""
+        """The entry of the finished file."""
         return self._writer.published()
 
 
 def rules_of(scores: pa.Table) -> list[ScoredRule]:
-    """The rules of a score file, in the order in which they are asked."""
+    """The rules of a score file, in the order in which they are applied."""
     metadata = scores.schema.metadata or {}
     return [ScoredRule(**rule) for rule in json.loads(metadata.get(_RULES, b"[]"))]

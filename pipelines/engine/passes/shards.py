@@ -1,5 +1,7 @@
 """The shards pass: encodes and packs the curated documents."""
 
+# Tested in tests/end_to_end/test_shards_cli.py.
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,7 +41,7 @@ def work(state: PassState) -> Steps[Result[ShardsSummary]]:
 
 
 def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: ShardOptions) -> str:
-    """Of all that was done to the sources, wherever they lie: stages, tokenizer, packing and seed."""
+    """A digest of all that was done to the sources, wherever they lie: stages, tokenizer, packing and seed."""
     tokenizer = recipe.tokenizer.model_dump(mode="json") if recipe.tokenizer else None
     return digest_of([specs(stages), tokenizer, options.model_dump(mode="json"), recipe.seed])
 
@@ -47,7 +49,7 @@ def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: 
 def published(
     store: Store, folder: str, meta: ShardMeta, entries: list[PackedEntry], documents: int
 ) -> Result[ShardsSummary]:
-    """Writes the index of the shards in `folder`, which hold `documents` documents; RuntimeError if they do not."""
+    """Writes the index of the shards in `folder`; BooksError if they do not hold `documents` documents."""
     from eyas.shards.format import HELD_OUT
     from eyas.shards.packing_report import added
     from eyas.shards.packing_tasks import index_of
@@ -61,8 +63,10 @@ def published(
     index = index_of(meta, entries, folder)
     files.append(store.write_json(f"{folder}/index.json", index.to_json()))
     if held_out:
-        apart = f"{folder}/{HELD_OUT}"
-        files.append(store.write_json(f"{apart}/index.json", index_of(meta, held_out, apart).to_json()))
+        held_out_folder = f"{folder}/{HELD_OUT}"
+        files.append(
+            store.write_json(f"{held_out_folder}/index.json", index_of(meta, held_out, held_out_folder).to_json())
+        )
     slots = index.rows * index.sequence_length
     padding = sum(entry["padding"] for entry in entries)
     ways, lengths = added(entries)

@@ -1,10 +1,10 @@
-"""Document stages one after another, over the batches of one part; it writes what they leave.
+"""Applies document stages one after another to the batches of one part, and writes what they leave.
 
-Cheap filters in a row are a *stretch*: what they count in the text is counted once for all of them, each is asked about
-every document that enters, dropped ones too, and the documents are only cut at the end. So a stretch costs one walk over
-the text, and leaves the scores of all its rules for all its documents: thresholds can then be moved, either way, without
-the text (`eyas.pipelines.analysis.what_if`). The trade: a document that the first filter dropped is still scored by the
-others; the counts that this takes were made in the same walk.
+Consecutive filters with `scores_all` are *fused*: shared statistics of the text are computed once for all of them, each
+filter judges every document that enters, even one that another filter dropped, and documents are only removed at the end. So
+fused filters cost one walk over the text, and leave the scores of all their rules for all documents: thresholds can then be
+moved, either way, without the text (`eyas.pipelines.analysis.what_if`). The trade: a document that the first filter dropped
+is still scored by the others, from counts that were made in the same walk.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from eyas.pipelines.engine.passes.base import Samples
 from eyas.pipelines.engine.passes.figures import figures_of
 from eyas.pipelines.engine.passes.records import DocumentsEntry
 from eyas.pipelines.engine.passes.scores import ScoreFile, Scores
-from eyas.pipelines.engine.quarantine import apply_mapper, as_json, ask
+from eyas.pipelines.engine.quarantine import apply_filter, apply_mapper, as_json
 from eyas.pipelines.recipe.recipe import NamedStage
 
 Mask = npt.NDArray[np.bool_]
 
 
-def stretches(stages: Sequence[NamedStage]) -> list[list[NamedStage]]:
-    """The stages in groups: cheap filters in a row are one, any other stage is one of its own."""
+def fused(stages: Sequence[NamedStage]) -> list[list[NamedStage]]:
+    """The stages in groups: consecutive filters with `scores_all` are one group, any other stage is a group of its own."""
     groups: list[list[NamedStage]] = []
     for named in stages:
         if groups and _scores_all(named) and _scores_all(groups[-1][-1]):
@@ -54,19 +54,19 @@ def _scores_all(named: NamedStage) -> bool:
 
 
 def _later(stages: Sequence[NamedStage], docs: pa.Table) -> Iterator[Measure]:
-    """What later filters want counted, as far as the columns that it takes are there already."""
+    """The measures of later filters, if the columns that they need are there already."""
     for named in stages:
-        wanted = named.stage.measure() if isinstance(named.stage, Filter) else None
-        if wanted is not None and set(wanted.needs) <= set(docs.column_names):
-            yield wanted
+        measure = named.stage.measure() if isinstance(named.stage, Filter) else None
+        if measure is not None and set(measure.needs) <= set(docs.column_names):
+            yield measure
 
 
 class StageLine:
-    """The stages of one pass at work on one part, with their books, ledger rows, scores and samples."""
+    """Applies the stages of one pass to one part; collects their books, ledger rows, scores and samples."""
 
     def __init__(self, stages: Sequence[NamedStage], context: TaskContext, reads: bool = False) -> None:
         self._stages = stages
-        self._groups = stretches(stages)
+        self._groups = fused(stages)
         self._labels = [*([READ] if reads else []), *(named.label for named in stages)]
         self.books: dict[str, Books] = {}
         self.samples = Samples()
@@ -77,7 +77,7 @@ class StageLine:
             named.stage.prepare()
 
     def record(self, label: str, rows: pa.Table, documents: int, bytes_in: int, bytes_kept: int) -> None:
-        """Books ledger rows of one stage that got `documents` documents."""
+        """Records the ledger rows of one stage, which got `documents` documents."""
         books = Books.of(rows, documents)
         books.bytes_in, books.bytes_kept = bytes_in, bytes_kept
         books.check(label, "in a document pass")
@@ -85,7 +85,7 @@ class StageLine:
         self._ledger.append(rows)
 
     def apply(self, docs: pa.Table) -> pa.Table:
-        """The documents that survive all stages."""
+        """The documents that all stages keep."""
         for number, group in enumerate(self._groups):
             stage = group[0].stage
             docs = self._map(group[0], stage, docs) if isinstance(stage, Mapper) else self._judge(number, group, docs)
@@ -100,50 +100,49 @@ class StageLine:
         return out
 
     def _judge(self, number: int, group: Sequence[NamedStage], docs: pa.Table) -> pa.Table:
-        """Asks filters in turn about all documents, and cuts at the end."""
+        """Applies each filter of a group to all documents, and removes the dropped ones at the end."""
         started = time.perf_counter()
-        alive = np.ones(docs.num_rows, np.bool_)
+        kept = np.ones(docs.num_rows, np.bool_)
         scores = Scores(docs)
         attached: Measure | None = None
         for position, named in enumerate(group):
             assert isinstance(named.stage, Filter)
-            wanted = named.stage.measure()
-            if wanted is not None and (attached is None or attached.joined(wanted) != attached):
-                attached = join([wanted, *_later(group[position + 1 :], docs)])
+            measure = named.stage.measure()
+            if measure is not None and (attached is None or attached.joined(measure) != attached):
+                attached = join([measure, *_later(group[position + 1 :], docs)])
                 docs = attached.attach(docs) if attached is not None else docs
-            docs, alive, verdict = self._ask(named, named.stage, docs, alive)
+            docs, kept, verdict = self._filter(named, named.stage, docs, kept)
             scores.add(named.label, docs, verdict)
             self.books[named.label].seconds += time.perf_counter() - started
             started = time.perf_counter()
         if _scores_all(group[0]):
             self._scores[number] = scores.table()
-        return docs if alive.all() else docs.filter(pa.array(alive))
+        return docs if kept.all() else docs.filter(pa.array(kept))
 
-    def _ask(self, named: NamedStage, stage: Filter, docs: pa.Table, alive: Mask) -> tuple[pa.Table, Mask, Verdict]:
-        """The documents that could be judged, which of them are still alive, and the verdict on all of them."""
-        judged, verdict, refusals = ask(named.label, stage, docs)
+    def _filter(self, named: NamedStage, stage: Filter, docs: pa.Table, kept: Mask) -> tuple[pa.Table, Mask, Verdict]:
+        """The documents that could be judged, which of them are still kept, and the verdict on all of them."""
+        judged, verdict, refusals = apply_filter(named.label, stage, docs)
+        entered_bytes = int(table.text_lengths(docs)[kept].sum())
         if refusals:
-            there = np.isin(docs.column("id").to_numpy(), [refusal.id for refusal in refusals])
-            ids = set(docs.column("id").to_numpy()[there & alive].tolist())
-            refusals = [refusal for refusal in refusals if refusal.id in ids]
-            entered = int(table.text_lengths(docs)[alive].sum())
-            alive = alive[~there]
-        else:
-            entered = int(table.text_lengths(docs)[alive].sum())
-        living = pc.filter(judged.column("id"), pa.array(alive)).combine_chunks()
+            raised = np.isin(docs.column("id").to_numpy(), [refusal.id for refusal in refusals])
+            # A document that an earlier filter dropped has its decision already.
+            entered = set(docs.column("id").to_numpy()[raised & kept].tolist())
+            refusals = [refusal for refusal in refusals if refusal.id in entered]
+            kept = kept[~raised]
+        ids = pc.filter(judged.column("id"), pa.array(kept)).combine_chunks()
         rows = pa.concat_tables(
-            [ledger.decisions(named.label, living, verdict.filter(alive)), ledger.refused(named.label, refusals)]
+            [ledger.decisions(named.label, ids, verdict.filter(kept)), ledger.refused(named.label, refusals)]
         )
-        documents = int(alive.sum()) + len(refusals)
-        alive = alive & verdict.kept.to_numpy(zero_copy_only=False)
+        documents = int(kept.sum()) + len(refusals)
+        kept = kept & verdict.kept.to_numpy(zero_copy_only=False)
         self.samples.add(judged, rows)
-        self.record(named.label, rows, documents, entered, int(table.text_lengths(judged)[alive].sum()))
-        return judged, alive, verdict
+        self.record(named.label, rows, documents, entered_bytes, int(table.text_lengths(judged)[kept].sum()))
+        return judged, kept, verdict
 
     def publish(
         self, number: int, source: str, batches: Iterator[pa.Table], schema: pa.Schema, context: TaskContext
     ) -> DocumentsEntry:
-        """Runs all batches through the line and writes documents, ledger, scores and samples of one part."""
+        """Applies the stages to all batches, and writes documents, ledger, scores and samples of one part."""
         key = f"part-{number:05d}"
         paths = {name: f"{context.folder}/{name}/{key}.parquet" for name in ("documents", "ledger", "samples")}
         rows = size = 0

@@ -1,4 +1,6 @@
-"""The tokenizer pass: counts pretokens and learns BPE from them, writes one folder per size, measures fertility."""
+"""The tokenizer pass: counts pretokens, learns BPE from them, writes one folder per size and measures fertility."""
+
+# Tested in tests/end_to_end/test_tokenizer_cli.py.
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ from eyas.tokenizer_train.training.counting import bucket_number, choose_min_cou
 from eyas.tokenizer_train.training.pruning import pruning_message
 
 CELL_BYTES = 28
-"""Of memory for each cell of the merge loop, about (`eyas.tokenizer_train.training.merge_state`)."""
+"""Memory of each cell of the merge loop, about (`eyas.tokenizer_train.training.merge_state`)."""
 
 MEASURED_BYTES = 20_000_000
 """How much curated text fertility is measured on."""
 
 
 def work(state: PassState) -> Steps[Result[TokenizerSummary]]:
-    """Counts pretokens by part, adds them up by ranges of hashes, then one task learns and writes."""
+    """Counts pretokens by part, adds them up by ranges of hashes, and lets one task learn and write."""
     options = state.plan.recipe.options.tokenizer
     assert options is not None
     curated = state.curated.parts
@@ -53,7 +55,7 @@ def work(state: PassState) -> Steps[Result[TokenizerSummary]]:
 
 
 def _mixture(counted: Sequence[CountEntry]) -> dict[str, dict[str, float]]:
-    """Bytes that were counted by source and language, and with their weights."""
+    """Bytes by source and by language, as they are and with their weights."""
     sums: dict[str, dict[str, float]] = {}
     for entry in counted:
         for name, total in entry["mixture"].items():
@@ -69,9 +71,11 @@ def _check_weights(options: TokenizerOptions, mixture: dict[str, dict[str, float
         known = sorted(name.partition(": ")[2] for name in mixture if name.startswith(f"{kind}: "))
         for name in weights:
             if name not in known:
-                there = ", ".join(known[:30]) or "none: no document has this column (the stage `language` adds `lang`)"
+                available = (
+                    ", ".join(known[:30]) or "none: no document has this column (the stage `language` adds `lang`)"
+                )
                 raise InputError(
-                    f"tokenizer: weights: {kind}: no curated document has the {kind} {name!r}; there are {there}"
+                    f"tokenizer: weights: {kind}: no curated document has the {kind} {name!r}; there are {available}"
                 )
 
 
@@ -124,7 +128,7 @@ def _fertility(encoder: object, curated: Sequence[Part], context: TaskContext) -
 
     assert isinstance(encoder, Encoder)
     sums: dict[str, Fertility] = {}
-    # The same amount from each part, so that the first source does not speak for all.
+    # The same amount from each part, so that the first source does not stand for all.
     quota = max(MEASURED_BYTES // max(len(curated), 1), 1)
     for part in curated:
         seen = 0

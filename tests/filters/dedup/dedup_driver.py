@@ -16,7 +16,7 @@ from eyas.corpus.documents import document_id, documents, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import Store
-from eyas.corpus.task import Entry, TaskContext, in_turn, next_step
+from eyas.corpus.task import Entry, TaskContext, as_generator, next_step
 from eyas.text_kernels.splice import splice
 
 LAST_NUMBER = re.compile(r"\d+$")
@@ -66,7 +66,7 @@ def run(
         rest = table.filter(pa.array(kept))
         parts.append(Part(part_number, "s", path, last - first, rest.num_rows, text_bytes(rest), (mask,)))
     context = TaskContext(store, "pass", seed=0)
-    plan = in_turn(stage.plan(parts))
+    plan = as_generator(stage.plan(parts))
     entries: list[Entry] | None = None
     while (step := next_step(plan, entries)) is not None:
         done = {task.key: task.run(context) for task in reversed(step.tasks)}  # any order must do

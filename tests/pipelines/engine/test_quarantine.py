@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from eyas.corpus import Filter, StageUnavailable, Verdict
 from eyas.corpus.documents import documents
-from eyas.pipelines.engine.quarantine import StageBroken, ask, guarded
+from eyas.pipelines.engine.quarantine import StageBroken, apply_filter, guarded
 
 
 class Picky(Filter):
@@ -33,7 +33,7 @@ def docs(count: int) -> pa.Table:
 @given(st.integers(0, 60), st.sets(st.integers(0, 59), max_size=20), st.sets(st.integers(0, 59)))
 def test_only_the_guilty_are_set_aside(count: int, bad: set[int], unwanted: set[int]) -> None:
     stage = Picky(bad=[str(i) for i in bad], unwanted=[str(i) for i in unwanted])
-    judged, verdict, refusals = ask("picky", stage, docs(count))
+    judged, verdict, refusals = apply_filter("picky", stage, docs(count))
     everything = set(range(count))
     assert judged.column("id").to_pylist() == sorted(everything - bad)
     assert judged.filter(verdict.kept).column("id").to_pylist() == sorted(everything - bad - unwanted)
@@ -42,7 +42,7 @@ def test_only_the_guilty_are_set_aside(count: int, bad: set[int], unwanted: set[
 
 def test_a_stage_that_raises_right_and_left_is_broken() -> None:
     with pytest.raises(StageBroken, match="cannot"):
-        ask("picky", Picky(bad=[str(i) for i in range(200)]), docs(200))
+        apply_filter("picky", Picky(bad=[str(i) for i in range(200)]), docs(200))
 
 
 def test_what_makes_a_stage_unusable_is_blamed_on_no_document() -> None:
