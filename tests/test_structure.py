@@ -165,12 +165,23 @@ def test_each_module_has_a_test_of_its_name_or_says_where_it_is_tested() -> None
     assert problems == []
 
 
+@cache
+def helpers() -> dict[str, Path]:
+    """Modules of the tests' own, by name."""
+    return {
+        path.stem: path for path in (ROOT / "tests").rglob("*.py") if not path.stem.startswith(("test_", "conftest"))
+    }
+
+
 def _exercises(test: Path, module: str) -> bool:
     """Whether a test imports a module, or one that imports it, at any distance."""
     reached: set[str] = set()
-    todo = [name for name in imported(test) if name.startswith("eyas")]
-    # A plugin's or a registry's module is named as text.
-    todo += re.findall(r"eyas(?:\.[a-z_0-9]+)+", test.read_text())
+    todo: list[str] = []
+    # The test itself, and the helpers that lie beside tests.
+    for file in (test, *(helper for name in imported(test) if (helper := helpers().get(name.partition(".")[0])))):
+        todo += [name for name in imported(file) if name.startswith("eyas")]
+        # A plugin's or a registry's module is named as text.
+        todo += re.findall(r"eyas(?:\.[a-z_0-9]+)+", file.read_text(encoding="utf-8"))
     while todo:
         name = todo.pop()
         while name and name not in modules():

@@ -5,6 +5,8 @@ only where the text comes from, and what does it get wrong. Scraped text is esca
 time, so the same model gives the same bytes. With 40 groups it takes about 150 KB.
 """
 
+# Tested in tests/end_to_end/test_classifier.py.
+
 from __future__ import annotations
 
 from typing import Any
