@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_model import LENGTH, lively, segments
+from small_models import LENGTH, lively, segments
 from torch import Tensor
 
 from eyas.trainer import kernels
