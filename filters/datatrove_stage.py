@@ -8,10 +8,9 @@ earlier documents are refused, or begin anew with each document, because results
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache
 from importlib import import_module, metadata
 from pathlib import Path
@@ -23,7 +22,7 @@ from pydantic import model_validator
 from eyas.corpus.documents import HIDDEN, NOTE
 from eyas.corpus.stage import Filter, Mapper, Stage, StageUnavailable
 from eyas.corpus.verdict import Verdict
-from eyas.errors import InputError
+from eyas.errors import InputError, nearest
 from eyas.filters.heuristics.symbols import TERMINALS
 from eyas.text_kernels.utf8 import buffers
 from eyas.text_kernels.words.sentences import sentences
@@ -70,7 +69,7 @@ class _Datatrove(Stage):
                 if option not in known:
                     names = [name for name in known if name != "exclusion_writer"]
                     raise InputError(
-                        f"{self.name} has no option {option!r}{_nearest(option, names)}; "
+                        f"{self.name} has no option {option!r}{nearest(option, names)}; "
                         f"it has {', '.join(names) or 'none'}"
                     )
         for option, parameter in known.items():
@@ -108,7 +107,7 @@ class _Datatrove(Stage):
         names = [name for name, value in vars(classes).items() if inspect.isclass(value) and name not in _REFUSED]
         if cls is None:
             raise InputError(
-                f"datatrove has no {package[:-1]} {self.name!r}{_nearest(self.name, names)}; it has {', '.join(names)}"
+                f"datatrove has no {package[:-1]} {self.name!r}{nearest(self.name, names)}; it has {', '.join(names)}"
             )
         if not (inspect.isclass(cls) and issubclass(cls, base)):
             raise InputError(f"{self.name} is no {self._base()} of datatrove's")
@@ -238,11 +237,6 @@ def _documents(docs: pa.Table) -> Iterator[Any]:
 def _tuples(value: Any) -> Any:
     """The value with tuples for lists: YAML has lists only, and `str.endswith`, for one, takes tuples only."""
     return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
-
-
-def _nearest(word: str, known: list[str] | Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 @lru_cache(maxsize=1)

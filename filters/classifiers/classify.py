@@ -7,7 +7,6 @@ transformer about 10.
 
 from __future__ import annotations
 
-import difflib
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -24,7 +23,7 @@ from eyas.corpus.sources.listing import list_files
 from eyas.corpus.stage import Mapper, StageUnavailable
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
-from eyas.errors import InputError
+from eyas.errors import InputError, nearest
 from eyas.filters.classifiers.evaluation import Scorer
 from eyas.filters.classifiers.models import fingerprint, load
 
@@ -61,10 +60,10 @@ class Classify(Mapper):
             raise InputError(f"{self.score_column!r} is a column of every document; choose another `column:`")
         if self.model in made or _exists(self.model):
             return
-        close = difflib.get_close_matches(self.model, made, n=1, cutoff=0.5)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         known = f"the classifiers trained before this stage: {', '.join(made)}" if made else "none is trained before it"
-        raise InputError(f"no classifier {self.model!r}, neither a name nor a path that exists{hint} ({known})")
+        raise InputError(
+            f"no classifier {self.model!r}, neither a name nor a path that exists{nearest(self.model, made)} ({known})"
+        )
 
     def fingerprint(self) -> Any:
         if Path(self.model).exists():

@@ -132,8 +132,8 @@ def recount(plan: Plan, store: Store, results: Mapping[str, Result], moved: Move
         label, option = sorted(unmoved)[0]
         names = sorted(f"{a}.{b}" for a, b in movable)
         raise InputError(
-            f"{label}.{option} is no threshold that can be moved{nearest(f'{label}.{option}', names)}. A rule that was off "
-            f"has no scores: turn it on and run again. These can: {', '.join(names) or 'none'}"
+            f"{label}.{option} is no threshold that can be moved{nearest(f'{label}.{option}', names) or '.'} A rule that was "
+            f"off has no scores: turn it on and run again. These can: {', '.join(names) or 'none'}"
         )
     return counted
 
