@@ -188,7 +188,8 @@ class Index:
         try:
             if data["format"] != FORMAT:
                 raise InputError(
-                    f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}; make the shards again"
+                    f"{store.url}/index.json: format {data['format']!r}, this version reads {FORMAT!r}; `eyas run` the "
+                    f"recipe again, or `eyas pack RUN`"
                 )
             meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
             index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))

@@ -161,8 +161,8 @@ def test_each_module_has_a_test_of_its_name_or_says_where_it_is_tested() -> None
         if not test.is_file():
             problems.append(f"{place}: {test.relative_to(ROOT)} is not there; add it, or `# Tested in tests/….py.`")
         elif not test.is_relative_to(ROOT / "tests/end_to_end") and not _exercises(test, module):
-            problems.append(f"{place}: {test.relative_to(ROOT)} does not import it, nor what imports it")
-    assert problems == []
+            problems.append(f"{place}: {test.relative_to(ROOT)} does not import it, nor run its command")
+    assert not problems, "\n".join(problems)
 
 
 @cache
@@ -181,12 +181,15 @@ def _exercises(test: Path, module: str) -> bool:
     for file in (test, *(helper for name in imported(test) if (helper := helpers().get(name.partition(".")[0])))):
         todo += [name for name in imported(file) if name.startswith("eyas")]
         # A plugin's or a registry's module is named as text.
-        todo += re.findall(r"eyas(?:\.[a-z_0-9]+)+", file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        todo += re.findall(r"eyas(?:\.[a-z_0-9]+)+", text)
+        # A command is run by its name: `eyas("what-if", …)`.
+        todo += [f"eyas.pipelines.cli.{verb.replace('-', '_')}" for verb in re.findall(r'"([a-z][a-z-]*)"', text)]
     while todo:
         name = todo.pop()
         while name and name not in modules():
             name = name.rpartition(".")[0]
-        if name and name not in reached:
+        if name.partition(".")[0] == "eyas" and name not in reached:
             reached.add(name)
             todo += imports().get(name, ())
     return module in reached

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import typer
@@ -25,6 +26,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": _WIDEST}
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+_NAMED = re.compile(r"\{(eyas(?:\.\w+)+)\.(\w+)\}")
+
+
+def _value(name: re.Match[str]) -> str:
+    """A constant that a help text names in braces: its module is imported only when the page is shown."""
+    return str(getattr(import_module(name.group(1)), name.group(2)))
+
+
 class _Page:
     """The parts of a help page that commands and groups share."""
 
@@ -36,7 +45,7 @@ class _Page:
         rows: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for param in self.get_params(ctx):
             if (record := param.get_help_record(ctx)) is not None:
-                name, text = record
+                name, text = record[0], _NAMED.sub(_value, record[1])
                 argument = param.param_type_name == "argument"
                 rows["Arguments" if argument else "Options"].append((_TYPE.sub("", name) if argument else name, text))
         for heading, some in rows.items():

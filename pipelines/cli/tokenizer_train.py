@@ -34,8 +34,8 @@ VocabSize = Annotated[
 Pretokenizer = Annotated[
     str | None,
     typer.Option(
-        help="Cut text as a published model does: falcon-h1, llama-3, qwen, cl100k or gpt-2. Default: as the --split "
-        "options say.",
+        help="Cut text as a published model does: {eyas.tokenizer_train.patterns.CHOICES_IN_WORDS}. Default: as the "
+        "--split options say.",
         metavar="NAME",
     ),
 ]

@@ -19,6 +19,7 @@ from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_b
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
+from eyas.shards.format import FORMAT as SHARD_FORMAT
 
 FORMAT = 1
 """Raised when the files that passes leave change, so that older ones are made again."""
@@ -234,7 +235,9 @@ def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
     products.append(Pass("tokenizer", "tokenizer", tokenizer))
     if options.shards is None:
         return products
-    shards = digest_of([tokenizer, "shards", options.shards.model_dump(mode="json")])
+    # The first edition's digests have no format in them: it was this one.
+    version = [] if SHARD_FORMAT == "eyas-shard-2" else [SHARD_FORMAT]
+    shards = digest_of([tokenizer, "shards", options.shards.model_dump(mode="json"), *version])
     products.append(Pass("shards", "shards", shards))
     if options.train is not None:
         model = digest_of([shards, "model", options.train.model_dump(mode="json"), options.seed])

@@ -89,7 +89,7 @@ def test_an_edited_index_is_refused(tmp_path: Path, edit: str) -> None:
         (None, "no index.json, so this is not a folder of shards"),
         (
             '{"format": "eyas-shard-0"}',
-            "format 'eyas-shard-0', this version reads 'eyas-shard-2'; make the shards again",
+            "format 'eyas-shard-0', this version reads 'eyas-shard-2'; `eyas run` the recipe again",
         ),
         ('{"format": "eyas', "not valid JSON"),
         ("[1]", "not an index of shards"),
