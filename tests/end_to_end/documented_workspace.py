@@ -25,22 +25,27 @@ _QUICKSTART = (
     (r"partition_bytes: 8MB", "partition_bytes: 200KB"),
     (r"  - rewrite: .*\n", ""),
     (r"vocab_sizes: \[4096, 8192\]", "vocab_sizes: [600]"),
-    (r"sequence_length: 1024, held_out: 0.02", "sequence_length: 64, held_out: 0.1"),
+    (r"sequence_length: 1024, held_out: 0.02", "sequence_length: 256, held_out: 0.03"),
     (r"steps: 50, batch_size: 8, checkpoint_every: 20", f"steps: 12, batch_size: 2, model: {MODEL}"),
 )
 _MY_CORPUS = (
     (r"path: \"\$\{python_env\}\"", "path: web"),
     (r"vocab_sizes: \[2048\]", "vocab_sizes: [600]"),
-    (r"sequence_length: 512", "sequence_length: 64"),
+    (r"sequence_length: 512", "sequence_length: 256"),
     (r"steps: 20", f"steps: 2, model: {MODEL}"),
 )
 """What makes a recipe of the documentation small: patterns, and what stands in their place."""
 
 
-def build(place: Path) -> None:
-    """Fills the folder, which must be the current one: inputs, recipes, runs, then copies of what the runs made."""
+def prepare(place: Path) -> None:
+    """Fills a folder, which must be the current one, with what commands read before there is a run."""
     _inputs(place)
     _recipes(place)
+    shutil.copytree(ROOT / "synthetic/prompts/distill", "my/prompts/letters")
+
+
+def run_recipes(place: Path) -> None:
+    """Adds runs to a prepared folder, the current one, and copies of what they made."""
     for recipe in ("pipelines/recipes/quickstart.yaml", "my_corpus.yaml", "recipe.yaml"):
         call("run", recipe, "--workers", "0")
     runs = place / "runs"
@@ -55,7 +60,6 @@ def build(place: Path) -> None:
     for name in ("papers", "more"):
         shutil.copy(runs / "quickstart/curated/part-00000.parquet", f"{name}.parquet")
     _tokenizers(place)
-    shutil.copytree(ROOT / "synthetic/prompts/distill", "my/prompts/letters")
 
 
 def call(*words: str) -> None:
@@ -127,10 +131,11 @@ def _smaller(text: str, changes: tuple[tuple[str, str], ...]) -> str:
 def _tokenizers(place: Path) -> None:
     """Tokenizers of 600 tokens and some of other sizes and patterns, under the names of the documentation."""
     ours = place / "runs/quickstart/tokenizer"
-    for name in ("tok", "tok/8192", "tok/16384", "a", "b", "ours", "tok-32k"):
+    for name in ("tok", "tok/8192", "tok/16384", "a", "b", "ours"):
         shutil.copytree(ours, name, dirs_exist_ok=True)
     train = ("tokenizer", "train", "code", "--workers", "0", "--min-frequency", "1")
-    call(*train, "--vocab-size", "700", "--out", "tok-64k")
+    call(*train, "--vocab-size", "600", "--vocab-size", "700", "--out", "tok-64k")
+    shutil.copytree("tok-64k/600", "tok-32k")
     call(*train, "--vocab-size", "8200", "--out", "large")
     shutil.copy("large/tokenizer.json", "tokenizer.json")
     for name in ("llama-3", "cl100k"):

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,48 +24,67 @@ from test_exercises import blocks
 LINES = documented_lines()
 SKIPPED = (("--ray-address", "wants a Ray cluster; tests/end_to_end/test_storage.py starts one"),)
 """What a line that cannot run here holds, and why it cannot."""
+BEFORE_RUNS = ("plan", "stages", "sources", "prompts", "schema", "migrate")
+"""Commands that need no finished run."""
+READING = (*BEFORE_RUNS, "explain", "what-if", "generate")
+"""Commands that leave the workspace as it is, or change what no other line reads (`migrate`)."""
 MORE = (
     ("run .*/long_context.yaml", "--workers 0 --var python_env=code"),
     ("run ", "--workers 0 --runs runs"),
     ("pack ", "--workers 0"),
-    ("tokenizer train .*", "--workers 0"),
+    ("tokenizer train .*--vocab-size", "--workers 0"),
+    ("tokenizer train ", "--workers 0 --vocab-size 600"),
     ("tokenizer surgery ", "--fuzz 200"),
+    ("fit ", "--min-documents 5"),
     ("train .*weights=", "--steps 1 --batch-size 1"),
     ("train .*--start-from", "--steps 1 --batch-size 2"),
+    ("train .*batch_ramp=", f"--steps 1 --batch-size 8 --set 'model={MODEL}'"),
     ("train ", f"--steps 1 --batch-size 2 --preset tiny --set 'model={MODEL}'"),
-    ("ablate ", f"--steps 1 --seeds 1 --batch-size 2 --sequence-length 64 --set 'model={MODEL}'"),
+    ("ablate ", f"--steps 1 --seeds 1 --batch-size 2 --sequence-length 256 --set 'model={MODEL}'"),
     ("generate ", "--max-tokens 5"),
 )
 """What is added to a line that would take long: the first pattern that matches. The last occurrence of an option counts."""
-SMALLER = {"8192": "600", "16384": "700", "32768": "600", "65536": "600", "261120": "700"}
-"""Vocabulary sizes, which add up if given twice, and what stands in their place."""
+SMALLER = {
+    "--vocab-size": {"8192": "1700", "16384": "1800", "32768": "1700", "65536": "1700", "261120": "1800"},
+    "--size": {"32896": "700", "49152": "750"},
+}
+"""Options that may be given twice or take seconds for each thousand, and what stands in place of their values."""
 
 
 @pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a workspace; its content is copied from `pristine` before each line."""
-    place = tmp_path_factory.mktemp("documented")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with inputs, recipes and plugins, before any run. Plugins of other tests may have the same names."""
+    place = tmp_path_factory.mktemp("documented") / "work"
     path = list(sys.path)
     workspace.forget_plugins()
     with pytest.MonkeyPatch.context() as patch:
-        (place / "work").mkdir()
-        patch.chdir(place / "work")
-        workspace.build(place / "work")
-    # Passes are known by the paths and times of their inputs: each line runs in the same folder.
-    (place / "work").rename(place / "pristine")
-    yield place / "pristine"
+        place.mkdir()
+        patch.chdir(place)
+        workspace.prepare(place)
+    yield place
     workspace.forget_plugins()
     sys.path[:] = path
 
 
+@pytest.fixture(scope="module")
+def pristine(prepared: Path) -> Path:
+    """A copy of the whole workspace. Passes are known by the paths of their inputs, so lines run where it was built."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(prepared)
+        workspace.run_recipes(prepared)
+    copy = prepared.parent / "pristine"
+    shutil.copytree(prepared, copy, symlinks=True)
+    return copy
+
+
 @pytest.fixture
-def here(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The workspace as it was built, as the current folder."""
-    work = pristine.parent / "work"
-    shutil.copytree(pristine, work, symlinks=True)
-    monkeypatch.chdir(work)
-    yield work
-    shutil.rmtree(work)
+def whole(prepared: Path, pristine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace with its runs, as it was built, as the current folder."""
+    if (prepared / "changed").exists():
+        shutil.rmtree(prepared)
+        shutil.copytree(pristine, prepared, symlinks=True)
+    monkeypatch.chdir(prepared)
+    return prepared
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +115,12 @@ def pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = eval("{" + blocks("extend/tokenizer_pattern.md", "python")[0] + "}", vars(patterns))
     for name, published in entry.items():
         monkeypatch.setitem(patterns.PUBLISHED, name, published)
-
-
-def reason_to_skip(line: str) -> str | None:
-    return next((reason for part, reason in SKIPPED if part in line), None)
+    monkeypatch.setattr(patterns, "CHOICES", (*patterns.CHOICES, *entry))
 
 
 def smaller(words: list[str]) -> list[str]:
     """The words of a command with other vocabulary sizes, and with the options that make it short."""
-    sizes = [number + 1 for number, word in enumerate(words) if word == "--vocab-size"]
-    words = [SMALLER.get(word, word) if number in sizes else word for number, word in enumerate(words)]
+    words = [SMALLER.get(before, {}).get(word, word) for before, word in pairwise(["", *words])]
     more = next((more for start, more in MORE if re.match(start, " ".join(words))), "")
     (added,) = commands_of(more)
     return words + added.words
@@ -128,6 +144,8 @@ def run(eyas: Callable[..., Ran], command: Simple) -> None:
     for option, target in zip(words, words[1:], strict=False):
         if option in ("--out", "--json-out") and Path(target).is_dir():
             shutil.rmtree(target)
+    if words[0] not in READING:
+        Path("changed").touch()
     ran = eyas(*smaller(words))
     assert ran.code == 0, ran.err
     if "--json" in words or (command.output or "").endswith(".json"):
@@ -137,10 +155,26 @@ def run(eyas: Callable[..., Ran], command: Simple) -> None:
             assert program == "jq" and selected(path, shown)
 
 
-@pytest.mark.parametrize("line", sorted(LINES))
-@pytest.mark.usefixtures("here", "pattern")
-def test_a_documented_line_runs(eyas: Callable[..., Ran], request: pytest.FixtureRequest, line: str) -> None:
-    if reason := reason_to_skip(line):
+def needs_a_run(line: str) -> bool:
+    """Whether a line wants more than the recipes and inputs of the workspace."""
+    commands = [command.eyas for command in commands_of(line)]
+    return any(words is None or words[0] not in BEFORE_RUNS for words in commands) or "runs/" in line
+
+
+@pytest.mark.parametrize("line", sorted(line for line in LINES if not needs_a_run(line)))
+def test_a_documented_line_that_needs_no_run(
+    eyas: Callable[..., Ran], prepared: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(prepared)
+    for command in commands_of(line):
+        run(eyas, command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", sorted(line for line in LINES if needs_a_run(line)))
+@pytest.mark.usefixtures("whole", "pattern")
+def test_a_documented_line(eyas: Callable[..., Ran], request: pytest.FixtureRequest, line: str) -> None:
+    if reason := next((reason for part, reason in SKIPPED if part in line), None):
         pytest.skip(reason)
     if "s3://" in line:
         request.getfixturevalue("bucket")
