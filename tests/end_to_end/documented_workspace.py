@@ -98,6 +98,8 @@ def _inputs(place: Path) -> None:
     shutil.copy(readable[60], place / "code/numpy/conftest.py")
     (place / "notes/quiet.txt").write_text("A quiet sentence about numbers such as 12345.\n" * 20)
     (place / "notes/loud.txt").write_text("THIS IS SHOUTED\n")
+    for page in pages[:6]:
+        shutil.copy(page, place / "notes" / f"{page.stem}.txt")
     with gzip.open("web.jsonl.gz", "wt", encoding="utf-8") as lines:
         for page in pages:
             lines.write(json.dumps({"text": page.read_text(encoding="utf-8")}) + "\n")

@@ -36,7 +36,7 @@ MORE = (
     ("tokenizer train ", "--workers 0 --vocab-size 600"),
     ("tokenizer surgery ", "--fuzz 200"),
     ("fit ", "--min-documents 5"),
-    ("train .*weights=", "--steps 1 --batch-size 1"),
+    ("train .*weights=", "--steps 1 --batch-size 1 --set weights=300000"),
     ("train .*--start-from", "--steps 1 --batch-size 2"),
     ("train .*batch_ramp=", f"--steps 1 --batch-size 8 --set 'model={MODEL}'"),
     ("train ", f"--steps 1 --batch-size 2 --preset tiny --set 'model={MODEL}'"),
@@ -49,6 +49,16 @@ SMALLER = {
     "--size": {"32896": "700", "49152": "750"},
 }
 """Options that may be given twice or take seconds for each thousand, and what stands in place of their values."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_core() -> Iterator[None]:
+    """One thread: the models here are so small that a second one would only be waited for."""
+    from eyas.pipelines.engine import executors
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(executors, "cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +171,7 @@ def needs_a_run(line: str) -> bool:
     return any(words is None or words[0] not in BEFORE_RUNS for words in commands) or "runs/" in line
 
 
-@pytest.mark.parametrize("line", sorted(line for line in LINES if not needs_a_run(line)))
+@pytest.mark.parametrize("line", sorted(line for line in LINES if not needs_a_run(line)), ids=str)
 def test_a_documented_line_that_needs_no_run(
     eyas: Callable[..., Ran], prepared: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
@@ -171,7 +181,7 @@ def test_a_documented_line_that_needs_no_run(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", sorted(line for line in LINES if needs_a_run(line)))
+@pytest.mark.parametrize("line", sorted(line for line in LINES if needs_a_run(line)), ids=str)
 @pytest.mark.usefixtures("whole", "pattern")
 def test_a_documented_line(eyas: Callable[..., Ran], request: pytest.FixtureRequest, line: str) -> None:
     if reason := next((reason for part, reason in SKIPPED if part in line), None):
