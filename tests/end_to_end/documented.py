@@ -28,6 +28,11 @@ def command_blocks(page: Path) -> list[str]:
     return [_CONTINUED.sub(" ", block) for language, block in blocks if language in ("", "console", "bash", "sh")]
 
 
+def code_blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a language in a page of docs/."""
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
 @cache
 def click_commands() -> dict[tuple[str, ...], Any]:
     """Each command of the command line, by its words after `eyas`."""

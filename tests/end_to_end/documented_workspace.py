@@ -14,7 +14,7 @@ import tarfile
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from documented import ROOT
+from documented import ROOT, code_blocks
 
 MODEL = "{d_model: 16, d_ff: 16, layers: 1, head_dim: 8, ssm_heads: 2, ssm_head_dim: 8, ssm_state: 4, chunk_size: 8}"
 """A shape of some 20,000 parameters."""
@@ -112,15 +112,10 @@ def _recipes(place: Path) -> None:
         shutil.copy(path, folder)
     quickstart = (folder / "quickstart.yaml").read_text(encoding="utf-8")
     (folder / "quickstart.yaml").write_text(_smaller(quickstart, _QUICKSTART))
-    Path("my_corpus.yaml").write_text(_smaller(_block("first_recipe.md", "yaml", -1), _MY_CORPUS))
-    Path("recipe.yaml").write_text(_block("extend/filter.md", "yaml"))
+    Path("my_corpus.yaml").write_text(_smaller(code_blocks("first_recipe.md", "yaml")[-1], _MY_CORPUS))
+    Path("recipe.yaml").write_text(code_blocks("extend/filter.md", "yaml")[0])
     for page, name in (("extend/filter.md", "my_stages"), ("extend/source.md", "my_sources")):
-        Path(f"{name}.py").write_text(_block(page, "python"))
-
-
-def _block(page: str, language: str, number: int = 0) -> str:
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)[number]
+        Path(f"{name}.py").write_text(code_blocks(page, "python")[0])
 
 
 def _smaller(text: str, changes: tuple[tuple[str, str], ...]) -> str:

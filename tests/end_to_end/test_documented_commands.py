@@ -15,11 +15,10 @@ from typing import Any
 import boto3
 import documented_workspace as workspace
 import pytest
-from documented import Simple, commands_of, documented_lines
+from documented import Simple, code_blocks, commands_of, documented_lines
 from documented_workspace import MODEL
 from harness import Ran
 from moto.server import ThreadedMotoServer
-from test_exercises import blocks
 
 LINES = documented_lines()
 SKIPPED = (("--ray-address", "wants a Ray cluster; tests/end_to_end/test_storage.py starts one"),)
@@ -122,7 +121,7 @@ def pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pattern of the exercise, as an entry of the table."""
     from eyas.tokenizer_train import patterns
 
-    entry = eval("{" + blocks("extend/tokenizer_pattern.md", "python")[0] + "}", vars(patterns))
+    entry = eval("{" + code_blocks("extend/tokenizer_pattern.md", "python")[0] + "}", vars(patterns))
     for name, published in entry.items():
         monkeypatch.setitem(patterns.PUBLISHED, name, published)
     monkeypatch.setattr(patterns, "CHOICES", (*patterns.CHOICES, *entry))
