@@ -12,13 +12,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from documented import PAGES, ROOT, click_commands, command_blocks
 
-ROOT = Path(__file__).parents[1]
 ROOMS = ("text_kernels", "corpus", "filters", "synthetic", "tokenizer_train", "shards", "trainer", "pipelines")
-PAGES = sorted(
-    path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")] if path.name not in ("log.md", "changelog.md")
-)
-"""The log and the changelog speak of what was."""
 SOURCES = sorted(
     path
     for folder in (*ROOMS, "benchmarks", "src/eyas")
@@ -146,22 +142,12 @@ def commands() -> list[tuple[str, str]]:
 
 
 @cache
-def click_commands() -> dict[tuple[str, ...], list[str]]:
+def options_of_commands() -> dict[tuple[str, ...], list[str]]:
     """Each command of the command line with its options."""
-    import typer.main
-
-    from eyas.pipelines.cli.app import app
-
-    tree: dict[tuple[str, ...], list[str]] = {}
-
-    def visit(command: object, path: tuple[str, ...]) -> None:
-        options = [name for param in command.params for name in (*param.opts, *param.secondary_opts)]  # type: ignore[attr-defined]
-        tree[path] = [*options, "--help", "-h"]
-        for name, inner in getattr(command, "commands", {}).items():
-            visit(inner, (*path, name))
-
-    visit(typer.main.get_command(app), ())
-    return tree
+    return {
+        path: [name for param in command.params for name in (*param.opts, *param.secondary_opts)] + ["--help", "-h"]
+        for path, command in click_commands().items()
+    }
 
 
 def problem_with(line: str) -> str | None:
@@ -176,7 +162,7 @@ def problem_with(line: str) -> str | None:
     if not path:
         return f"no command {words[0] if words else ''!r}"
     options = [word.split("=")[0] for word in words if re.fullmatch(r"--?[a-z][\w-]*(=.*)?", word)]
-    unknown = [option for option in options if option not in click_commands()[path]]
+    unknown = [option for option in options if option not in options_of_commands()[path]]
     return f"no option {', '.join(unknown)} of eyas {' '.join(path)}" if unknown else None
 
 
@@ -194,11 +180,7 @@ def test_commands_and_options_that_are_named_are_there() -> None:
 def test_commands_in_blocks_begin_with_a_command() -> None:
     problems = []
     for page in PAGES:
-        # Every fence is matched with its own end, whatever language it is of.
-        blocks = re.findall(r"^ *```(\w*)\n(.*?)^ *```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-        for line in "\n".join(
-            block for language, block in blocks if language in ("", "console", "bash", "sh")
-        ).splitlines():
+        for line in "\n".join(command_blocks(page)).splitlines():
             command = re.match(r"\s*(?:[\w-]*\$ )?(?:\.venv/bin/)?(eyas [^#|>&]*)", line)
             if command and (problem := problem_with(command.group(1))):
                 problems.append(f"{page.relative_to(ROOT)}: {line}: {problem}")
@@ -206,7 +188,7 @@ def test_commands_in_blocks_begin_with_a_command() -> None:
 
 
 def test_options_that_are_named_belong_to_a_command() -> None:
-    known = {option for options in click_commands().values() for option in options}
+    known = {option for options in options_of_commands().values() for option in options}
     named = {(place, name) for place, text in texts() for name in re.findall(r"`(--[a-z][\w-]+)", text)}
     elsewhere = {
         "--more", "--head", "--port", "--address", "--no-deps", "--var", "--nproc-per-node", "--no-python", "--corpus",

@@ -32,7 +32,7 @@ app = Verbs()
 
 @app.verb(
     "eyas explain runs/quickstart 4294967301",
-    "eyas explain runs/quickstart numpy/README.md",
+    "eyas explain runs/quickstart numpy/conftest.py",
     "eyas explain runs/quickstart --step 12",
     "eyas explain runs/quickstart --step 12 --json | jq '.documents[].origin'",
     panel=ASK,

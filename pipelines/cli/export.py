@@ -38,7 +38,10 @@ class Kind(StrEnum):
     Q4_0 = "q4_0"
 
 
-@app.verb("eyas export hf runs/quickstart exported/ && python -m transformers chat exported/")
+_TRY = "from transformers import pipeline; print(pipeline('text-generation', 'exported/')('The function'))"
+
+
+@app.verb(f'eyas export hf runs/quickstart exported/ && python -c "{_TRY}"')
 def hf(
     model: Model,
     out: Annotated[str, typer.Argument(help="Folder to write.", metavar="OUT")],

@@ -16,7 +16,7 @@ app = Verbs()
     "eyas stages",
     "eyas stages minhash_dedup",
     "eyas stages minhash_dedup --json",
-    "eyas stages min_bytes --plugin my_stages",
+    "eyas stages shouting --plugin my_stages",
     panel=LEARN,
 )
 def stages(

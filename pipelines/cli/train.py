@@ -19,7 +19,7 @@ app = Verbs()
 @app.verb(
     "eyas train runs/quickstart --steps 500 --out model-500",
     "eyas train shards/ --preset 90m --out model-90m --weight web=0.7 --weight code=0.3",
-    "eyas train runs/web --out model --set schedule=power --set batch_ramp='{start: 8, every: 500}'",
+    "eyas train runs/web --out model --batch-size 64 --set schedule=power --set batch_ramp='{start: 8, every: 500}'",
     "eyas train runs/math --start-from falcon-h1-0.5b/ --out model    # goes on from a released model",
     "torchrun --nproc-per-node 8 --no-python eyas train runs/web --preset 0.5b --set parallel=fsdp --out model",
     panel=BUILD,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -11,15 +10,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from documented import code_blocks as blocks
 from harness import Ran
 
-DOCS = Path(__file__).parents[2] / "docs"
 Eyas = Callable[..., Ran]
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The code blocks of a language in a page."""
-    return re.findall(rf"```{language}\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
 def test_the_first_recipe_is_what_its_steps_add_up_to(eyas: Eyas, tmp_path: Path) -> None:
