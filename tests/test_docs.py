@@ -42,7 +42,7 @@ def docstrings(path: Path) -> Iterator[str]:
 @cache
 def texts() -> list[tuple[str, str]]:
     """Every text that is read by people: where it stands, and what it says."""
-    pages = [(str(page.relative_to(ROOT)), page.read_text(encoding="utf-8")) for page in PAGES]
+    pages = [(str(page.relative_to(ROOT)), _without_exercises(page)) for page in PAGES]
     code = [(str(path.relative_to(ROOT)), "\n\n".join(docstrings(path))) for path in SOURCES]
     comments = [
         (
@@ -52,6 +52,12 @@ def texts() -> list[tuple[str, str]]:
         for path in SOURCES
     ]
     return [*pages, *code, *comments]
+
+
+def _without_exercises(page: Path) -> str:
+    """A page without the files that its exercises make: they name what the reader is to write."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL) if page.parent.name == "extend" else text
 
 
 def exists(name: str) -> bool:
