@@ -56,7 +56,10 @@ def check(result: dict[str, Any]) -> None:
             assert claim["holds"] in (True, False)
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+# The trainer's compares with transformers, which takes half a minute to import and step.
+@pytest.mark.parametrize(
+    "script", [pytest.param(name, marks=pytest.mark.slow) if name == "trainer" else name for name in SCRIPTS]
+)
 def test_a_script_writes_its_claims(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("benchmarks.trainer"), "SHAPE", {"layers": 1})
     megabytes = "0.004" if script == "trainer" else "0.02"

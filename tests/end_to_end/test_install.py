@@ -83,6 +83,7 @@ def test_a_wheel_holds_eyas_only_and_one_from_the_source_distribution_is_the_sam
     assert [file for file in tracked if f"eyas/{file}" not in contents[0]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["wheel", "editable"])
 def test_an_installed_eyas_runs_from_an_empty_folder(
     how: str, wheels: tuple[Path, Path], environment: Path, recipe: Callable[..., Path], tmp_path: Path
@@ -122,6 +123,7 @@ def test_another_package_called_trainer_is_left_alone(wheels: tuple[Path, Path],
     assert files_below(theirs) == before
 
 
+@pytest.mark.slow
 def test_files_of_the_users_own_do_not_stand_in_for_ours(
     start: Callable[..., subprocess.Popen[str]],
     recipe: Callable[..., Path],

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from budget_processes import TERMS, buy, reserve_and_die, spend_all, terms
 
 from eyas.synthetic.budget import Answer, Budget, BudgetLedger, Charge, Exhausted, Grant, Price, Terms, Wait
-
-TERMS = Terms("a")
-
-
-def terms(**budget: float) -> Terms:
-    """Terms with the caps given."""
-    return Terms("a", Budget(**budget), Price(input=1.0, output=2.0))  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> BudgetLedger:
     return BudgetLedger(str(tmp_path / "budget.sqlite"))
-
-
-def buy(ledger: BudgetLedger, capped: Terms, key: str, read: int = 100, written: int = 50) -> object:
-    """Reserves and settles at half of what was reserved."""
-    decision = ledger.reserve(capped, Charge(key, read, written))
-    if isinstance(decision, Grant):
-        ledger.settle(capped, decision, Answer(f"said {key}", "stop", read // 2, written // 2))
-    return decision
 
 
 def test_an_answer_is_bought_once(ledger: BudgetLedger) -> None:
@@ -102,14 +87,9 @@ def test_rates_and_pauses_hold_for_all_workers(ledger: BudgetLedger) -> None:
     assert isinstance(decision, Wait) and decision.seconds > 4
 
 
-def _reserve_and_die(path: str, key: str) -> None:
-    assert isinstance(BudgetLedger(path).reserve(TERMS, Charge(key, 100, 50)), Grant)
-    os._exit(9)
-
-
 def test_a_dead_process_has_spent_its_reservation_and_its_answer_is_bought_again(tmp_path: Path) -> None:
     path = str(tmp_path / "budget.sqlite")
-    process = multiprocessing.get_context("spawn").Process(target=_reserve_and_die, args=(path, "k"))
+    process = multiprocessing.get_context("spawn").Process(target=reserve_and_die, args=(path, "k"))
     process.start()
     process.join()
     ledger = BudgetLedger(path)
@@ -126,21 +106,12 @@ def test_two_requests_for_the_same_answer_are_not_sent_at_once(ledger: BudgetLed
     assert other.reserve(TERMS, Charge("k", 1, 1)) == Answer("x")
 
 
-def _spend_all(path: str, number: int, granted: multiprocessing.Queue[int]) -> None:
-    ledger, capped, count = BudgetLedger(path), terms(requests=500, tokens=40_000), 0
-    for i in range(400):
-        while isinstance(decision := buy(ledger, capped, f"{number}-{i}"), Wait):
-            time.sleep(0.001)
-        count += isinstance(decision, Grant)
-    granted.put(count)
-
-
 @pytest.mark.parametrize("workers", [3])
 def test_processes_share_one_ledger(tmp_path: Path, workers: int) -> None:
     path, context = str(tmp_path / "budget.sqlite"), multiprocessing.get_context("spawn")
     BudgetLedger(path).close()
     granted = context.Queue()
-    processes = [context.Process(target=_spend_all, args=(path, i, granted)) for i in range(workers)]
+    processes = [context.Process(target=spend_all, args=(path, i, granted)) for i in range(workers)]
     for process in processes:
         process.start()
     total = sum(granted.get(timeout=60) for _ in processes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 JSON: Any = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(st.characters(exclude_categories=["Cs", "Cc"])),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Zl", "Zp"], exclude_characters="\ufeff")),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.from_regex("[a-z]{1,4}", fullmatch=True), inner),
     max_leaves=8,
 )
@@ -96,10 +100,8 @@ JSON: Any = st.recursive(
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.from_regex("[a-z]{1,4}", fullmatch=True), JSON, min_size=1))
-def test_what_ruamel_writes_is_read_as_it_was(tmp_path: Path, data: dict[str, Any]) -> None:
-    from ruamel.yaml import YAML
-
+def test_json_is_read_as_the_yaml_that_it_is(tmp_path: Path, data: dict[str, Any]) -> None:
+    # Not what ruamel writes: its flow style leaves `?0` without quotes, which is a key.
     path = tmp_path / "r.yaml"
-    with path.open("w", encoding="utf-8") as out:
-        YAML(typ="safe").dump(data, out)
+    path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     assert YamlFile(str(path)).data == data
