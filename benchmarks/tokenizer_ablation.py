@@ -134,6 +134,7 @@ def learn(job: Job) -> dict[str, list[float]]:
 
     from eyas.trainer.model import HybridLM
     from eyas.trainer.options import TrainOptions
+    from eyas.trainer.schedule import plan_of
     from eyas.trainer.training import make_optimizer, pick_dtype
 
     if time.time() > job.deadline:
@@ -147,7 +148,7 @@ def learn(job: Job) -> dict[str, list[float]]:
     narrow = pick_dtype("auto", torch.device("cpu")) == torch.bfloat16
     for number, step in enumerate(job.steps, 1):
         for group in optimizer.param_groups:
-            group["lr"] = options.rate(number) * group["factor"]
+            group["lr"] = plan_of(options, number).rate * group["factor"]
         ids_bl = torch.from_numpy(np.concatenate(step))[None]
         segments_bl = torch.from_numpy(np.repeat(np.arange(len(step)), [len(one) for one in step]))[None]
         with torch.autocast("cpu", torch.bfloat16, enabled=narrow):
