@@ -221,3 +221,16 @@ def test_every_command_has_a_help_page_with_examples(path: tuple[str, ...]) -> N
     assert page.exit_code == 0 and "…" not in page.output.replace("PATH…", "")
     for line in re.findall(r"^\s+(eyas .*)$", page.output, re.MULTILINE):
         assert problem_with(re.split(r" \| | > | && ", line)[0]) is None, line
+
+
+def test_exit_codes_are_documented_as_they_are() -> None:
+    from eyas import errors
+
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE)
+    assert [(int(code), name) for code, name in rows] == sorted(
+        (cls.exit_code, name)
+        for name, cls in vars(errors).items()
+        if isinstance(cls, type) and issubclass(cls, errors.EyasError) and cls is not errors.EyasError
+    )
+    assert f"| {errors.DEFECT} | any other |" in page and f"| {errors.INTERRUPTED} | " in page
