@@ -10,16 +10,17 @@ from eyas.corpus.sources import REGISTRY
 from eyas.corpus.sources.base import ColumnSource, Source
 from eyas.errors import InputError
 
-WANTED = (
-    "a run's folder, a Parquet file, JSON lines (.jsonl, .jsonl.gz, .jsonl.zst …), an Arrow file, a text file (.txt, .md, "
-    ".py …), or a folder of those"
-)
-
 
 def classes_by_ending() -> list[type[Source]]:
     """The formats that file names tell; those that are read only where there is nothing else come last."""
     loaded = [REGISTRY.load(name) for name in REGISTRY.targets()]
     return sorted((cls for cls in loaded if cls.endings), key=lambda cls: cls.fallback)
+
+
+def _expected() -> str:
+    """What a path may be, for messages: the endings are those of the registered sources."""
+    endings = " ".join(ending for cls in classes_by_ending() for ending in cls.endings)
+    return f"a run's folder, a file that ends in one of {endings}, or a folder of those"
 
 
 def class_of(path: str) -> type[Source] | None:
@@ -39,7 +40,7 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
         raise InputError(f"{option} {path}: cannot open it: {error}") from error
     root = root.rstrip("/")
     if not fs.exists(root):
-        raise InputError(f"{option} {path}: no such file or folder; expected {WANTED}")
+        raise InputError(f"{option} {path}: no such file or folder; expected {_expected()}")
     if fs.isdir(f"{root}/passes") or fs.isdir(f"{root}/curated"):
         if not fs.isdir(f"{root}/curated"):
             raise InputError(f"{option} {path}: this run has no curated documents yet; let `eyas run` finish it")
@@ -47,11 +48,11 @@ def sources_of(path: str, option: str, carry: Sequence[str] = ()) -> list[Source
     if fs.isfile(root):
         cls = class_of(root)
         if cls is None:
-            raise InputError(f"{option} {path}: cannot tell the format from its name; expected {WANTED}")
+            raise InputError(f"{option} {path}: cannot tell the format from its name; expected {_expected()}")
         return [_source(cls, path, carry)]
     sources = [source for cls in classes_by_ending() if _has_files(source := _source(cls, path, carry))]
     if not sources:
-        raise InputError(f"{option} {path}: no file there to read; expected {WANTED}")
+        raise InputError(f"{option} {path}: no file there to read; expected {_expected()}")
     return [source for source in sources if not source.fallback] or sources
 
 
