@@ -92,6 +92,13 @@ def documents(
     return pa.table(columns)
 
 
+def renamed(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    """`table` with new names for some of its columns; names of columns that it has not are ignored."""
+    if not any(name in table.column_names for name in names):
+        return table
+    return table.rename_columns([names.get(name, name) for name in table.column_names])
+
+
 def conform(table: pa.Table, target: pa.Schema) -> pa.Table:
     """`table` with exactly the columns of `target`, absent ones filled with nulls.
 
@@ -100,7 +107,9 @@ def conform(table: pa.Table, target: pa.Schema) -> pa.Table:
     columns = []
     for field in target:
         if field.name in table.column_names:
-            columns.append(table.column(field.name).cast(field.type))
+            column = table.column(field.name)
+            # Arrow has no cast of some types (maps, extensions) to themselves.
+            columns.append(column if column.type == field.type else column.cast(field.type))
         else:
             columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
     return pa.table(columns, schema=target)

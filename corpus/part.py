@@ -7,15 +7,15 @@ Nor does cutting spans out of a text: the mask's column `#cut` lists them, and t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from eyas.corpus.documents import CUT
+from eyas.corpus.documents import CUT, renamed
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 
@@ -37,22 +37,35 @@ class Part:
     text_bytes: int
     """UTF-8 bytes of the kept documents' text."""
     masks: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    """Columns of the file that have another name by now: (name in the file, name of the column)."""
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object."""
-        return {**asdict(self), "masks": list(self.masks)}
+        data = {**asdict(self), "masks": list(self.masks), "moved": [list(pair) for pair in self.moved]}
+        return data if self.moved else {name: value for name, value in data.items() if name != "moved"}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Part:
         """The part that `to_json` wrote; the first edition called `kept` `alive`."""
         kept = data["kept"] if "kept" in data else data["alive"]
         others = {name: value for name, value in data.items() if name != "alive"}
-        return cls(**{**others, "kept": kept, "masks": tuple(data["masks"])})
+        moved = tuple((old, new) for old, new in data.get("moved", []))
+        return cls(**{**others, "kept": kept, "masks": tuple(data["masks"]), "moved": moved})
 
     @property
     def key(self) -> str:
         """The name of this part in the keys of tasks and the names of files."""
         return f"part-{self.number:05d}"
+
+    def with_moved(self, names: Mapping[str, str]) -> Part:
+        """This part after columns got new names: `names` are their names before and after."""
+        if not names:
+            return self
+        moved = {old: names.get(new, new) for old, new in self.moved}
+        return replace(
+            self, moved=tuple({**{old: new for old, new in names.items() if old not in moved}, **moved}.items())
+        )
 
     def tables(self, store: Store, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The kept documents, a few thousand at a time, in order. `columns` may name mask columns."""
@@ -61,11 +74,11 @@ class Part:
         mask = self.mask(store)
         with store.open(self.documents) as file:
             parquet = pq.ParquetFile(file)
-            wanted = [name for name in columns or parquet.schema_arrow.names if name in parquet.schema_arrow.names]
+            wanted = self._in_file(parquet.schema_arrow.names, columns)
             start = 0
             rows = min(max(BATCH_BYTES * self.kept // max(self.text_bytes, 1), 1), BATCH_ROWS)
             for batch in parquet.iter_batches(batch_size=rows, columns=wanted):
-                table = pa.Table.from_batches([batch])
+                table = self._renamed(pa.Table.from_batches([batch]))
                 if mask is not None:
                     table = _apply(table, mask.slice(start, table.num_rows), columns)
                 start += batch.num_rows
@@ -81,20 +94,34 @@ class Part:
         wanted = pa.array(ids, pa.uint64())
         with store.open(self.documents) as file:
             parquet = pq.ParquetFile(file)
-            names = [name for name in columns if name in parquet.schema_arrow.names]
+            names = self._in_file(parquet.schema_arrow.names, columns)
             id_column = parquet.schema_arrow.names.index("id")
             start = 0
             for number in range(parquet.num_row_groups):
                 group = parquet.metadata.row_group(number)
                 bounds = group.column(id_column).statistics
                 if bounds is None or any(bounds.min <= document <= bounds.max for document in ids):
-                    table = parquet.read_row_group(number, columns=names)
+                    table = self._renamed(parquet.read_row_group(number, columns=names))
                     is_wanted = pc.is_in(table.column("id"), wanted)
                     table = table.filter(is_wanted)
                     if mask is not None:
                         table = _apply(table, mask.slice(start, group.num_rows).filter(is_wanted), columns)
                     yield table
                 start += group.num_rows
+
+    def _in_file(self, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
+        """The names in the file of the columns to read; of those it has, all if `columns` is None.
+
+        A dotted name of no column leads into one: `metadata.url` reads `metadata`.
+        """
+        if columns is None:
+            return list(names)
+        now = {dict(self.moved).get(name, name): name for name in names}
+        roots = [name if name in now else name.partition(".")[0] for name in columns]
+        return [now[name] for name in dict.fromkeys(roots) if name in now]
+
+    def _renamed(self, table: pa.Table) -> pa.Table:
+        return renamed(table, dict(self.moved))
 
     def mask(self, store: Store) -> pa.Table | None:
         """One row per document: `kept`, and the columns that corpus stages added; None without masks.

@@ -83,6 +83,12 @@ class Stage(BaseModel):
         """`requires`; a stage whose options decide which columns it needs overrides this."""
         return self.requires
 
+    def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
+        """Raises InputError if one of `columns`, those of its documents, has a type that it cannot work with.
+
+        Called before the run, when the columns of the input are known. That those it needs are there has been checked.
+        """
+
     def columns_added(self) -> Mapping[str, pa.DataType]:
         """`adds`; a stage whose options decide which columns it adds overrides this."""
         return self.adds

@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import fsspec
 import pyarrow as pa
-from pydantic import ByteSize, Field, field_validator
+from pydantic import ByteSize, Field, PrivateAttr, field_validator, model_validator
 
-from eyas.corpus.documents import COLUMNS, PARENT
 from eyas.corpus.options import Options
+from eyas.corpus.sources.columns import RESERVED, Choice, ColumnsOption, PlannedColumn, Surveyed, choices_of
 from eyas.corpus.sources.listing import InputFile, Split, list_files
+from eyas.corpus.sources.shapes import Shape
+from eyas.corpus.sources.values import to_array
 from eyas.errors import InputError
 
 BATCH_BYTES = 16_000_000
@@ -55,17 +57,19 @@ class Batch:
 class BatchBuilder:
     """Collects records one at a time and hands out full batches."""
 
-    def __init__(self, first_row: int, carry: Sequence[str] = ()) -> None:
+    def __init__(self, first_row: int, carry: Sequence[str] = (), planned: Sequence[PlannedColumn] = ()) -> None:
+        """carry: columns of strings. planned: columns with types of their own."""
         self.row = first_row
-        self._carry = carry
+        self._planned = planned
+        self._carry = [*carry, *(column.name for column in planned)]
         self._new()
 
     def _new(self) -> None:
         self._batch = Batch(extra={name: [] for name in self._carry})
         self._bytes = 0
 
-    def add(self, text: str, origin: str, carried: Mapping[str, str | None] | None = None) -> None:
-        """Adds a document."""
+    def add(self, text: str, origin: str, carried: Mapping[str, Any] | None = None) -> None:
+        """Adds a document. carried: the values of its columns, by name."""
         self._batch.rows.append(self.row)
         self._batch.texts.append(text)
         self._batch.origins.append(printable(origin))
@@ -86,6 +90,8 @@ class BatchBuilder:
     def take(self) -> Batch:
         """The batch so far; the builder starts anew, row numbers going on."""
         batch = self._batch
+        for column in self._planned:
+            batch.extra[column.name] = to_array(batch.extra[column.name], column.kind)
         self._new()
         return batch
 
@@ -121,9 +127,24 @@ class Source(Options):
         return list_files(self.path, self.glob, self.exclude, source)
 
     @property
-    def columns(self) -> dict[str, pa.DataType]:
-        """Columns carried along besides text."""
+    def carried(self) -> dict[str, pa.DataType]:
+        """Columns besides text that are known before any file is read."""
         return {}
+
+    def surveyed(self, name: str, shapes: Mapping[str, Shape]) -> Surveyed | None:
+        """What is known of the source `name` once its pieces were surveyed; None if its records have no fields.
+
+        shapes: by field, those of all pieces joined.
+        """
+        return None
+
+    def survey(self, split: Split) -> dict[str, Shape] | None:
+        """The shapes of the fields of one piece, by name; None if there is nothing to find out."""
+        return None
+
+    def planned(self, columns: Sequence[PlannedColumn]) -> Self:
+        """This source with the columns that its records are to give."""
+        return self
 
     @abstractmethod
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
@@ -145,19 +166,85 @@ class ColumnSource(Source):
     """The field that holds the document."""
     origin_column: str | None = None
     """The field with the origin of the document (`url`). Null: the origin is the file's path and the record's number."""
+    columns: ColumnsOption | None = None
+    """The columns that documents get: `[url, metadata.url]`, `{score: float64}`, `{address: {from: metadata.url}}`.
+    Null: all fields, with their types; a field `id` is called `source_id`."""
+    drop: list[str] = []
+    """Fields to leave out; a dot leads into a nest."""
     carry: list[str] = []
-    """Fields to keep as columns (as text)."""
+    """Fields to keep as columns, as text, and no others: the first edition's `columns`, which keeps their types."""
+
+    _columns: tuple[PlannedColumn, ...] | None = PrivateAttr(default=None)
 
     @field_validator("carry")
     @classmethod
     def _not_reserved(cls, value: list[str]) -> list[str]:
-        taken = sorted({*COLUMNS, PARENT.name} & set(value))
+        taken = sorted(set(RESERVED) & set(value))
         if taken:
             raise InputError(
                 f"{', '.join(taken)}: every document table has a column of this name; it cannot be carried"
             )
         return value
 
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        choices_of(self.columns)
+        if self.carry and (self.columns is not None or self.drop):
+            raise InputError("`carry` keeps nothing but the fields that it names: use `columns` and `drop` without it")
+        if self.columns is not None and self.drop:
+            raise InputError("`columns` names all that is kept, so there is nothing to `drop`")
+        if not self._surveys and (self.columns is not None or self.drop):
+            raise InputError(f"{type(self).__name__} does not say what its fields hold: use `carry`")
+        return self
+
     @property
-    def columns(self) -> dict[str, pa.DataType]:
+    def _surveys(self) -> bool:
+        """Whether this format can say what its fields hold; a plugin of the first edition cannot."""
+        return type(self).survey is not ColumnSource.survey
+
+    @property
+    def carried(self) -> dict[str, pa.DataType]:
         return {name: pa.string() for name in self.carry}
+
+    def choices(self) -> list[Choice] | None:
+        """The columns that the options name; None: all fields."""
+        if self.carry or not self._surveys:
+            return [Choice(name, name, "text", pa.string()) for name in self.carry]
+        return choices_of(self.columns)
+
+    @property
+    def named(self) -> list[str]:
+        """The fields that the options name: each must occur."""
+        if not self._surveys:
+            return []
+        wanted = [self.text_column, *([self.origin_column] if self.origin_column else [])]
+        return list(dict.fromkeys([*wanted, *(choice.path for choice in self.choices() or ()), *self.drop]))
+
+    @property
+    def complete(self) -> bool:
+        """Whether a survey must see every record: types of fields are to be found out."""
+        choices = self.choices()
+        return choices is None or any(choice.kind is None for choice in choices)
+
+    def surveyed(self, name: str, shapes: Mapping[str, Shape]) -> Surveyed:
+        nested = [path for path in self.named if path in shapes and _nested(path, shapes)]
+        fields = {path: shape for path, shape in shapes.items() if path not in nested or self.choices() is not None}
+        return Surveyed(name, fields, self.choices(), [*self.drop, self.text_column], nested, self.named)
+
+    def planned(self, columns: Sequence[PlannedColumn]) -> Self:
+        bound = self.model_copy()
+        bound._columns = tuple(columns)
+        return bound
+
+    @property
+    def planned_columns(self) -> tuple[PlannedColumn, ...]:
+        """The columns that records are to give: those that a run planned, otherwise those of `carry`."""
+        if self._columns is not None:
+            return self._columns
+        return tuple(PlannedColumn(name, name, pa.string(), "text") for name in self.carry)
+
+
+def _nested(path: str, shapes: Mapping[str, Shape]) -> bool:
+    """Whether a named field lies in a nest, and is no field with a dot in its name."""
+    steps = path.split(".")
+    return any(".".join(steps[:end]) in shapes for end in range(1, len(steps)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,8 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from eyas.corpus.sources.arrow_fields import converted, root_of, type_at, values_at, whole_number_bounds
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
+from eyas.corpus.sources.columns import PlannedColumn
 from eyas.corpus.sources.listing import InputFile, Split
+from eyas.corpus.sources.shapes import Shape
 from eyas.corpus.sources.text_files import too_large
 
 
@@ -34,7 +37,7 @@ class ParquetFiles(ColumnSource):
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
         with self.filesystem().open(split.path, "rb") as raw:
             parquet = _open(lambda: pq.ParquetFile(raw), split.path)
-            columns = self._present(parquet.schema_arrow, split.path)
+            columns = self._needed(parquet.schema_arrow, split.path)
             before = sum(parquet.metadata.row_group(i).num_rows for i in range(split.start))
             groups = list(range(split.start, split.end))
             sizes = [parquet.metadata.row_group(i) for i in groups]
@@ -42,13 +45,35 @@ class ParquetFiles(ColumnSource):
             batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=columns)
             yield from self._batches(batches, printable(split.path), before, first_row)
 
-    def _present(self, schema: pa.Schema, path: str) -> list[str]:
-        if self.text_column not in schema.names:
+    def survey(self, split: Split) -> dict[str, Shape] | None:
+        """From the first piece of each file: all pieces have the schema of the file."""
+        if split.start > 0:
+            return {}
+        with self.filesystem().open(split.path, "rb") as raw:
+            parquet = _open(lambda: pq.ParquetFile(raw), split.path)
+            bounds = whole_number_bounds(parquet)
+            return self._shapes(parquet.schema_arrow, bounds)
+
+    def _shapes(self, schema: pa.Schema, bounds: Mapping[str, tuple[int, int]]) -> dict[str, Shape]:
+        shapes = {
+            field.name: Shape.of_type(field.type, *bounds.get(field.name, (None, None)))
+            for field in schema
+            if self.choices() is None
+        }
+        for path in self.named:
+            if (found := type_at(schema, path)) is not None:
+                shapes.setdefault(path, Shape.of_type(found, *bounds.get(path, (None, None))))
+        return shapes
+
+    def _needed(self, schema: pa.Schema, path: str) -> list[str]:
+        """The columns of a file that must be read."""
+        if type_at(schema, self.text_column) is None:
             raise UnreadableInput(
                 f"{path}: no column {self.text_column!r}; it has {', '.join(schema.names)}. Set `text_column`."
             )
-        wanted = [self.text_column, *([self.origin_column] if self.origin_column else []), *self.carry]
-        return [name for name in dict.fromkeys(wanted) if name in schema.names]
+        fields = [self.text_column, self.origin_column or "", *(column.path for column in self.planned_columns)]
+        roots = [root_of(schema, field) for field in fields]
+        return [name for name in dict.fromkeys(roots) if name is not None]
 
     def _batches(self, batches: Iterator[pa.RecordBatch], path: str, before: int, row: int) -> Iterator[Batch]:
         while True:
@@ -60,7 +85,7 @@ class ParquetFiles(ColumnSource):
             row += batch.num_rows
 
     def _convert(self, batch: pa.RecordBatch, path: str, before: int, first_row: int) -> Batch:
-        text = _open(lambda: _validated(batch.column(self.text_column)), path)
+        text = self._column(batch, self.text_column, path)
         if pa.types.is_dictionary(text.type):
             text = text.dictionary_decode()
         if not (pa.types.is_string(text.type) or pa.types.is_large_string(text.type)):
@@ -70,7 +95,7 @@ class ParquetFiles(ColumnSource):
         numbers = np.arange(batch.num_rows) + before
         good = (size > 0) & (size <= self.max_document_bytes)
         rejects = []
-        for i in np.flatnonzero(~good):
+        for i in np.flatnonzero(~good).tolist():
             origin = f"{path}#{numbers[i]}"
             if size[i] < 0:
                 message = f"{path}, row {numbers[i]}: {self.text_column!r} is null"
@@ -81,17 +106,32 @@ class ParquetFiles(ColumnSource):
             else:
                 message = f"{path}, row {numbers[i]}: " + too_large(int(size[i]), self.max_document_bytes)
                 rejects.append(Reject(first_row + int(i), origin, "too_large", message))
+        extra = {}
+        for column in self.planned_columns:
+            values, broken = converted(self._column(batch, column.path, path), column, path)
+            extra[column.name] = values
+            for i, message in broken.items():
+                if good[i]:
+                    good[i] = False
+                    where = f"{path}, row {numbers[i]}: {message}"
+                    rejects.append(Reject(first_row + i, f"{path}#{numbers[i]}", "broken_column", where))
+        rejects.sort(key=lambda reject: reject.row)
         keep = np.flatnonzero(good)
         origins = self._origins(batch, path, numbers).take(pa.array(keep))
-        extra = {name: _as_text(batch, name, path).take(pa.array(keep)) for name in self.carry}
+        extra = {name: values.take(pa.array(keep)) for name, values in extra.items()}
         rows = [first_row + int(i) for i in keep]
         return Batch(rows, text.take(pa.array(keep)), origins, extra, rejects)
 
+    def _column(self, batch: pa.RecordBatch, field: str, path: str) -> pa.Array:
+        """The values of a field, which may lie in a nest; nulls if the file has no such field."""
+        return _open(lambda: _validated(values_at(batch, field)), path)
+
     def _origins(self, batch: pa.RecordBatch, path: str, numbers: Any) -> pa.Array:
         numbered = pa.array([f"{path}#{number}" for number in numbers], pa.string())
-        if self.origin_column is None or self.origin_column not in batch.schema.names:
+        if self.origin_column is None or root_of(batch.schema, self.origin_column) is None:
             return numbered
-        return pc.coalesce(_as_text(batch, self.origin_column, path), numbered)
+        own = PlannedColumn("origin", self.origin_column, pa.string(), "text")
+        return pc.coalesce(converted(self._column(batch, self.origin_column, path), own, path)[0], numbered)
 
 
 class ArrowFiles(ParquetFiles):
@@ -110,10 +150,16 @@ class ArrowFiles(ParquetFiles):
             splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
         return splits
 
+    def survey(self, split: Split) -> dict[str, Shape] | None:
+        if split.start > 0:
+            return {}
+        with self.filesystem().open(split.path, "rb") as raw:
+            return self._shapes(_open(lambda: pa.ipc.open_file(raw), split.path).schema, {})
+
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
         with self.filesystem().open(split.path, "rb") as raw:
             reader = _open(lambda: pa.ipc.open_file(raw), split.path)
-            columns = self._present(reader.schema, split.path)
+            columns = self._needed(reader.schema, split.path)
             before = sum(reader.get_batch(i).num_rows for i in range(split.start))
             for number in range(split.start, split.end):
                 batch = _open(lambda number=number: reader.get_batch(number), split.path).select(columns)
@@ -127,17 +173,6 @@ class ArrowFiles(ParquetFiles):
 def _batch_rows(size: int, rows: int) -> int:
     """Rows that hold about `BATCH_BYTES` if `rows` rows hold `size` bytes: 8,192 books at once would be gigabytes."""
     return min(max(BATCH_BYTES * rows // max(size, 1), 1), BATCH_ROWS)
-
-
-def _as_text(batch: pa.RecordBatch, name: str, path: str) -> pa.Array:
-    """A column as strings; nulls if there is no column of this name."""
-    if name not in batch.schema.names:
-        return pa.nulls(batch.num_rows, pa.string())
-    column = _open(lambda: _validated(batch.column(name)), path)
-    try:
-        return _open(lambda: column.cast(pa.string()), path)
-    except pa.ArrowNotImplementedError as error:
-        raise UnreadableInput(f"{path}: column {name!r} is {column.type}, which cannot be carried as text") from error
 
 
 def _validated(text: pa.Array) -> pa.Array:

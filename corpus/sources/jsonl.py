@@ -11,6 +11,7 @@ import bz2
 import codecs
 import gzip
 import io
+import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +21,12 @@ import orjson
 import pyarrow as pa
 
 from eyas.corpus.sources.base import Batch, BatchBuilder, ColumnSource, UnreadableInput
+from eyas.corpus.sources.columns import Choice, found_at, value_at
 from eyas.corpus.sources.listing import InputFile, Split
+from eyas.corpus.sources.shapes import MOST_FIELDS, Huge, Shape
 from eyas.corpus.sources.text_files import too_large
+from eyas.corpus.sources.values import BrokenValue, column_value, holds_huge
+from eyas.errors import InputError
 
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
@@ -66,7 +71,31 @@ class JsonLines(ColumnSource):
         return splits
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
-        builder = BatchBuilder(first_row, self.carry)
+        columns = self.planned_columns
+        builder = BatchBuilder(first_row, planned=columns)
+        for line, size, where in self._lines(split):
+            self._parse(line, size, split, where, builder)
+            if builder.full():
+                yield builder.take()
+        yield builder.take()
+
+    def survey(self, split: Split) -> dict[str, Shape] | None:
+        survey = RecordSurvey(self.choices(), self.named, self.complete)
+        for line, _, where in self._lines(split):
+            if line is None or (record := _record(line)) is None:
+                continue
+            try:
+                survey.add(record)
+            except Huge:
+                survey.add(json.loads(line), exact=True)
+            except InputError as error:
+                raise InputError(f"{split.path}, {where}: {error}") from None
+            if survey.done:
+                break
+        return survey.shapes
+
+    def _lines(self, split: Split) -> Iterator[tuple[bytes | None, int, str]]:
+        """The lines of a piece, their sizes in bytes, and where they are; None for a line above the limit."""
         with self.filesystem().open(split.path, "rb") as raw:
             opener = _opener(split.path)
             position = max(split.start - 1, 0)
@@ -86,10 +115,7 @@ class JsonLines(ColumnSource):
                 number += 1
                 where = f"line {number}" if split.start == 0 else f"byte {position}"
                 position += size
-                self._parse(line, size, split, where, builder)
-                if builder.full():
-                    yield builder.take()
-        yield builder.take()
+                yield line, size, where
 
     def _next_line(self, lines: IO[bytes], split: Split) -> tuple[bytes | None, int]:
         """The next line and its bytes; None for a line above the limit, which is skipped in pieces."""
@@ -118,15 +144,15 @@ class JsonLines(ColumnSource):
         except orjson.JSONDecodeError as error:
             builder.reject(origin, "broken_json", f"{split.path}, {where}: not valid JSON: {error}")
             return
-        self._take(record, split.path, where, origin, builder)
+        self._take(record, line, split.path, where, origin, builder)
 
-    def _take(self, record: Any, path: str, where: str, origin: str, builder: BatchBuilder) -> None:
+    def _take(self, record: Any, line: bytes, path: str, where: str, origin: str, builder: BatchBuilder) -> None:
         if not isinstance(record, dict):
             builder.reject(origin, "not_an_object", f"{path}, {where}: expected a JSON object, found {_kind(record)}")
             return
-        text = record.get(self.text_column)
+        found, text = found_at(record, self.text_column)
         if not isinstance(text, str):
-            state = f"is {_kind(text)}" if self.text_column in record else "is missing"
+            state = f"is {_kind(text)}" if found else "is missing"
             known = ", ".join(sorted(record)[:12])
             message = f"{path}, {where}: field {self.text_column!r} {state}, expected a string (fields: {known})"
             builder.reject(origin, "no_text", message)
@@ -139,9 +165,25 @@ class JsonLines(ColumnSource):
             if size > self.max_document_bytes:
                 builder.reject(origin, "too_large", f"{path}, {where}: " + too_large(size, self.max_document_bytes))
                 return
-        if self.origin_column and isinstance(record.get(self.origin_column), str):
-            origin = record[self.origin_column]
-        builder.add(text, origin, {name: _as_text(record.get(name)) for name in self.carry})
+        place = origin
+        if self.origin_column and isinstance(own := value_at(record, self.origin_column), str):
+            origin = own
+        try:
+            values = self._values(record, line)
+        except BrokenValue as error:
+            builder.reject(place, "broken_column", f"{path}, {where}: {error}")
+            return
+        builder.add(text, origin, values)
+
+    def _values(self, record: dict[str, Any], line: bytes) -> dict[str, Any]:
+        """The values of the columns, by name; `BrokenValue` if a declared type cannot hold one."""
+        values = {}
+        for column in self.planned_columns:
+            value = value_at(record, column.path)
+            if column.form in ("json", "text") and holds_huge(value):
+                value = value_at(json.loads(line), column.path)
+            values[column.name] = column_value(value, column)
+        return values
 
 
 def _opener(path: str) -> Callable[[IO[bytes]], IO[bytes]] | None:
@@ -166,7 +208,42 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "a string" if isinstance(value, str) else "a number")
 
 
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record of a line; None if it is none: reading says what is wrong with it."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+class RecordSurvey:
+    """Collects the shapes of the fields of records: all fields, or those that are chosen, and which of the named occur."""
+
+    def __init__(self, choices: Sequence[Choice] | None, named: Sequence[str], complete: bool) -> None:
+        self.shapes: dict[str, Shape] = {}
+        self._all = Shape(fields=self.shapes) if choices is None else None
+        untyped = [choice.path for choice in choices or () if choice.kind is None]
+        self._paths = [path for path in named if choices is not None or "." in path]
+        self._untyped = set(untyped)
+        self._complete = complete
+
+    def add(self, record: dict[str, Any], exact: bool = False) -> None:
+        """Adds a record; raises `Huge` as `Shape.observe` does. InputError if there are too many different fields."""
+        if self._all is not None:
+            self._all.observe(record, exact)
+            if "wide" in self._all.kinds:
+                raise InputError(f"records have more than {MOST_FIELDS} different fields; choose some by `columns:`")
+        for path in self._paths:
+            if path in self.shapes and path not in self._untyped:
+                continue
+            found, value = found_at(record, path)
+            if found:
+                shape = self.shapes.setdefault(path, Shape())
+                if path in self._untyped:
+                    shape.observe(value, exact)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is to be found out."""
+        return not self._complete and all(path in self.shapes for path in self._paths)

@@ -199,7 +199,7 @@ def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[
         else:
             groups[-1].append(named)
     passes: list[Pass] = []
-    columns = {name: kind for entry in recipe.options.sources for name, kind in entry.source.columns.items()}
+    columns = {name: kind for entry in recipe.options.sources for name, kind in entry.source.carried.items()}
     digest = start
     generators = 0
     for number, group in enumerate(groups):

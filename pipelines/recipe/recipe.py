@@ -59,6 +59,10 @@ class SourceEntry(Options):
     def digest_data(self) -> dict[str, Any]:
         """Its part of the digests of passes: as in the first edition, so that a new format changes no digest."""
         data = self.model_dump(mode="json")
+        options = data[self.format]
+        # The first edition took no columns but those of `carry`, and its runs that named some stay valid.
+        if options.get("carry") and options.get("columns") is None and not options.get("drop"):
+            data[self.format] = {name: value for name, value in options.items() if name not in ("columns", "drop")}
         return {name: value for name, value in data.items() if value is not None or name in _FIRST_FORMATS}
 
 
@@ -206,11 +210,16 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
 
 
 def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """Columns that stages need, as far as the recipe says what the sources have; the survey of the input knows the rest."""
     known = {"id", "text", "source", "origin"}
     sources = file.data.get("sources")
     for source in sources if isinstance(sources, list) else []:
-        for options in source.values() if isinstance(source, dict) else []:
-            carried = options.get("carry") if isinstance(options, dict) else None
+        for format_, options in source.items() if isinstance(source, dict) else []:
+            if not isinstance(options, dict):
+                continue
+            carried = options.get("carry")
+            if format_ != "files" and not carried:
+                return  # it has what its files have
             known |= {name for name in carried if isinstance(name, str)} if isinstance(carried, list) else set()
     for number, named in enumerate(stages):
         missing = sorted(set(named.stage.columns_needed()) - known)

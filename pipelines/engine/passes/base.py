@@ -13,9 +13,11 @@ from typing_extensions import TypeVar
 
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part
+from eyas.corpus.sources.columns import PlannedColumn, schema_of
 from eyas.corpus.stage import Stage
 from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Steps, TaskEntry
+from eyas.pipelines.engine.columns import Layout, Planned, layout_of
 from eyas.pipelines.engine.passes.records import CuratedSummary, DocumentsEntry, TokenizerSummary
 from eyas.pipelines.engine.planning import Kind, Pass, Plan
 
@@ -144,6 +146,27 @@ class PassState:
     def tokenizer(self) -> Result[TokenizerSummary]:
         """The tokenizer, with which shards are made."""
         return self._product("tokenizer")
+
+    @property
+    def inputs(self) -> Planned:
+        """The columns that each source gives, once the sources were surveyed."""
+        first = self.results.get(self.plan.passes[0].digest)
+        stored = first.summary.get("columns") if first is not None else None
+        if stored is None:  # a run of the first edition, or before reading
+            sources = self.plan.recipe.options.sources
+            return {
+                entry.name: [PlannedColumn(name, name, kind, "text") for name, kind in entry.source.carried.items()]
+                for entry in sources
+            }
+        return {source: [PlannedColumn.from_json(one) for one in columns] for source, columns in stored.items()}
+
+    def layout(self, inputs: Planned | None = None) -> Layout:
+        """The columns of the documents that the current pass leaves. inputs: those of the sources, if known already."""
+        before = [p for p in self.plan.passes if p.product is None]
+        if self.current.product is None:
+            before = before[: before.index(self.current) + 1]
+        stages = [named for p in before for named in p.stages]
+        return layout_of(schema_of(self.inputs if inputs is None else inputs), stages)
 
     def stage(self, kind: type[C]) -> tuple[str, C]:
         """The label and the stage of a pass that has only one, which is of the class `kind`."""

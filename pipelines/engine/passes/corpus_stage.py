@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -41,6 +42,8 @@ def work(state: PassState) -> Steps[Result[CorpusSummary]]:
     entries = yield from entries_of(Step.of("decide", tasks))
     result = Result(summary=summary)
     result.collect(entries)
+    moved = state.layout().moved.get(label, {})
+    result.parts = [part.with_moved(moved) for part in result.parts]
     # Artifacts for later stages must be there for as long as this pass counts as done.
     folders = tuple(f"{state.current.folder}/{folder}/" for folder in stage.makes().values())
     result.files += [file for file in published if file.path.startswith(folders)]
@@ -73,7 +76,7 @@ def _decide(part: Part, inputs: Sequence[Part], label: str, stage: CorpusStage, 
         context.store.write_table(f"{context.folder}/ledger/{part.key}.parquet", rows),
         context.store.write_table(f"{context.folder}/samples/{part.key}.parquet", samples),
     ]
-    masked = Part(part.number, part.source, part.documents, part.rows, books.kept, kept_bytes, (*part.masks, mask_path))
+    masked = replace(part, kept=books.kept, text_bytes=kept_bytes, masks=(*part.masks, mask_path))
     return {
         "files": [file.to_json() for file in files],
         "part": masked.to_json(),

@@ -9,7 +9,7 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eyas.corpus.documents import conform, schema, text_bytes
+from eyas.corpus.documents import conform, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import BooksError
@@ -19,7 +19,7 @@ from eyas.pipelines.engine.passes.records import CuratedEntry, CuratedSummary
 
 def work(state: PassState) -> Steps[Result[CuratedSummary]]:
     """One file per part."""
-    target = schema(state.current.columns)
+    target = state.layout().schema
     tasks = [Task(part.key, partial(_publish, part, target), part.text_bytes) for part in state.parts]
     entries = yield from entries_of(Step.of("curated", tasks))
     parts = sorted((Part.from_json(entry["curated"]) for entry in entries), key=lambda part: part.number)

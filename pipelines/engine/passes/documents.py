@@ -21,6 +21,7 @@ from eyas.corpus.part import Part
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from eyas.corpus.sources.listing import Partition
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
+from eyas.pipelines.engine.columns import Layout, survey
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.figures import gathered
 from eyas.pipelines.engine.passes.records import DocumentsEntry, DocumentsSummary
@@ -29,29 +30,34 @@ from eyas.pipelines.recipe.recipe import NamedStage
 
 
 def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
-    """One task per partition."""
+    """One task per partition; before the sources are read, another that surveys it."""
     stages = state.current.stages
-    schema = table.schema(state.current.columns)
+    summary: DocumentsSummary = {"figures": {}}
     if state.current.reads:
-        sources = {entry.name: entry.source for entry in state.plan.recipe.options.sources}
+        columns = yield from survey(state.plan.recipe, state.plan.partitions)
+        summary["columns"] = {source: [one.to_json() for one in planned] for source, planned in columns.items()}
+        sources = {entry.name: entry.source.planned(columns[entry.name]) for entry in state.plan.recipe.options.sources}
+        layout = state.layout(columns)
         tasks = [
-            Task(f"part-{p.number:05d}", partial(_read, p, sources[p.source], stages, schema), p.bytes)
+            Task(f"part-{p.number:05d}", partial(_read, p, sources[p.source], stages, layout), p.bytes)
             for p in state.plan.partitions
         ]
     else:
-        tasks = [Task(part.key, partial(_refine, part, stages, schema), part.text_bytes) for part in state.parts]
+        layout = state.layout()
+        tasks = [Task(part.key, partial(_refine, part, stages, layout), part.text_bytes) for part in state.parts]
     entries = yield from entries_of(Step.of("documents", tasks))
-    result = Result[DocumentsSummary](summary={"figures": gathered(entries)})
+    summary["figures"] = gathered(entries)
+    result = Result[DocumentsSummary](summary=summary)
     result.collect(entries)
     return result
 
 
 def _read(
-    partition: Partition, source: Source, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext
+    partition: Partition, source: Source, stages: Sequence[NamedStage], layout: Layout, context: TaskContext
 ) -> DocumentsEntry:
-    line = StageLine(stages, context, reads=True)
+    line = StageLine(stages, context, reads=True, moved=layout.moved)
     batches = _batches(partition, source, line)
-    return line.publish(partition.number, partition.source, batches, schema, context)
+    return line.publish(partition.number, partition.source, batches, layout.working_schema, context)
 
 
 def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[pa.Table]:
@@ -76,7 +82,8 @@ def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[
 
 
 def _recorded(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) -> pa.Table:
-    docs = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
+    # Without unifying dictionaries beforehand: Arrow cannot do that in nests, and combining chunks does it.
+    docs = pa.concat_tables(pieces).combine_chunks()
     ids, origins = docs.column("id").combine_chunks(), docs.column("origin").combine_chunks()
     rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
     size = table.text_bytes(docs)
@@ -89,9 +96,13 @@ def _documents(partition: Partition, batch: Batch) -> pa.Table:
     if batch.rows:
         table.document_id(partition.number, batch.rows[-1])
     ids = (np.uint64(partition.number) << np.uint64(table.ROW_BITS)) | np.array(batch.rows, np.uint64)
-    extra = {name: pa.array(values, pa.string()) for name, values in batch.extra.items()}
+    extra = {
+        name: values if isinstance(values, pa.Array) else pa.array(values, pa.string())
+        for name, values in batch.extra.items()
+    }
     return table.documents(ids, batch.texts, partition.source, batch.origins, extra)
 
 
-def _refine(part: Part, stages: Sequence[NamedStage], schema: pa.Schema, context: TaskContext) -> DocumentsEntry:
-    return StageLine(stages, context).publish(part.number, part.source, part.tables(context.store), schema, context)
+def _refine(part: Part, stages: Sequence[NamedStage], layout: Layout, context: TaskContext) -> DocumentsEntry:
+    line = StageLine(stages, context, moved=layout.moved)
+    return line.publish(part.number, part.source, part.tables(context.store), layout.working_schema, context)

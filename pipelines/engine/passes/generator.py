@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from eyas.corpus import ledger
-from eyas.corpus.documents import PARENT, conform, document_id, generated_partition, schema, text_bytes
+from eyas.corpus.documents import PARENT, conform, document_id, generated_partition, text_bytes
 from eyas.corpus.ledger import Books, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import hash_rank
@@ -40,7 +40,8 @@ def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
         for _, document in ranked[: stage.max_documents]:
             chosen.setdefault(f"part-{document >> 32:05d}", []).append(document)
     generator = state.current.generator
-    target = schema(state.current.columns)
+    layout = state.layout()
+    target = layout.working_schema
     tasks = []
     for part in state.parts:
         ids = None if chosen is None else sorted(chosen.get(part.key, []))
@@ -51,7 +52,8 @@ def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     result = Result[DocumentsSummary](summary={"figures": gathered(entries)})
     result.collect(entries)
     result.books.setdefault(label, {})
-    result.parts = sorted([*state.parts, *result.parts], key=lambda part: part.number)
+    earlier = [part.with_moved(layout.moved.get(label, {})) for part in state.parts]
+    result.parts = sorted([*earlier, *result.parts], key=lambda part: part.number)
     return result
 
 

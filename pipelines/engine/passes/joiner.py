@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from eyas.corpus.documents import CONTROL, PARENT, SPANS, generated_partition, schema, text_lengths
+from eyas.corpus.documents import CONTROL, PARENT, SPANS, generated_partition, text_lengths
 from eyas.corpus.part import BATCH_BYTES, Part
 from eyas.corpus.sampling import hash_rank, mix
 from eyas.corpus.shuffle import bucket_batches, bucket_count, bucket_of, read_bucket, write_buckets
@@ -37,11 +37,13 @@ _ELECTED = pa.schema([("id", pa.uint64()), ("key", pa.uint64()), ("size", pa.int
 
 def work(state: PassState) -> Steps[Result[JoinSummary]]:
     """Keys, election, shuffle, generation."""
-    target = schema(state.current.columns)
+    layout = state.layout()
+    target = layout.working_schema
     label, stage = state.stage(Joiner)
     parts = tuple(part for part in state.parts if part.kept)
     total = sum(part.text_bytes for part in parts)
-    result = Result[JoinSummary](books={label: {}}, parts=list(state.parts), summary={})
+    earlier = [part.with_moved(layout.moved.get(label, {})) for part in state.parts]
+    result = Result[JoinSummary](books={label: {}}, parts=earlier, summary={})
     if not parts:
         return result
     # A candidate takes 24 bytes, and documents have one key or some dozens.

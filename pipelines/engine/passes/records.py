@@ -28,10 +28,20 @@ class DocumentsEntry(TaskEntry):
     figures: NotRequired[dict[str, FiguresRecord]]
 
 
+class SurveyEntry(TaskEntry):
+    """What the fields of a partition hold."""
+
+    source: str
+    fields: list[tuple[str, Json]]
+    """Field and shape (`eyas.corpus.sources.shapes`)."""
+
+
 class DocumentsSummary(TypedDict):
     """The summary of document stages and generators."""
 
     figures: dict[str, FiguresRecord]
+    columns: NotRequired[dict[str, list[Json]]]
+    """The columns that each source gives (`PlannedColumn`), in the summary of the pass that reads."""
 
 
 class SelectEntry(TaskEntry):

@@ -10,7 +10,7 @@ is still scored by the others, from counts that were made in the same walk.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from eyas.corpus import documents as table
 from eyas.corpus import ledger
-from eyas.corpus.documents import HIDDEN
+from eyas.corpus.documents import HIDDEN, renamed
 from eyas.corpus.ledger import READ, Books
 from eyas.corpus.measure import Measure, join
 from eyas.corpus.part import Part
@@ -64,7 +64,15 @@ def _later(stages: Sequence[NamedStage], docs: pa.Table) -> Iterator[Measure]:
 class StageLine:
     """Applies the stages of one pass to one part; collects their books, ledger rows, scores and samples."""
 
-    def __init__(self, stages: Sequence[NamedStage], context: TaskContext, reads: bool = False) -> None:
+    def __init__(
+        self,
+        stages: Sequence[NamedStage],
+        context: TaskContext,
+        reads: bool = False,
+        moved: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """moved: by label, the input's columns that make way for those of a stage, with their new names."""
+        self._moved = moved or {}
         self._stages = stages
         self._groups = fused(stages)
         self._labels = [*([READ] if reads else []), *(named.label for named in stages)]
@@ -88,6 +96,8 @@ class StageLine:
         """The documents that all stages keep."""
         for number, group in enumerate(self._groups):
             stage = group[0].stage
+            for named in group:
+                docs = renamed(docs, self._moved.get(named.label, {}))
             docs = self._map(group[0], stage, docs) if isinstance(stage, Mapper) else self._judge(number, group, docs)
             docs = docs.drop_columns([name for name in docs.column_names if name.startswith(HIDDEN)])
         return docs

@@ -1,0 +1,149 @@
+"""The fields of Arrow tables, also those in nests, and their values as planned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from eyas.corpus.sources.columns import PlannedColumn, in_memory
+from eyas.corpus.sources.values import as_text, json_text
+from eyas.errors import InputError
+
+
+def root_of(schema: pa.Schema, path: str) -> str | None:
+    """The column that a field lies in, or that it is; None if there is none."""
+    return next((root for root, _ in _roots(path) if root in schema.names), None)
+
+
+def type_at(schema: pa.Schema, path: str) -> pa.DataType | None:
+    """The type of a field; None if there is none."""
+    for root, rest in _roots(path):
+        if root in schema.names:
+            return _inner_type(schema.field(root).type, rest)
+    return None
+
+
+def _inner_type(kind: pa.DataType, path: str) -> pa.DataType | None:
+    if not path:
+        return kind
+    if pa.types.is_map(kind) and pa.types.is_string(kind.key_type):
+        return kind.item_type
+    if not pa.types.is_struct(kind):
+        return None
+    for root, rest in _roots(path):
+        index = kind.get_field_index(root)
+        if index >= 0:
+            return _inner_type(kind.field(index).type, rest)
+    return None
+
+
+def values_at(batch: pa.RecordBatch, path: str) -> pa.Array:
+    """The values of a field; nulls if there is none."""
+    for root, rest in _roots(path):
+        if root in batch.schema.names:
+            return _inner(batch.column(root), rest)
+    return pa.nulls(batch.num_rows)
+
+
+def _inner(column: pa.Array, path: str) -> pa.Array:
+    if not path:
+        return column
+    if pa.types.is_map(column.type):
+        return pc.map_lookup(column, pa.scalar(path, column.type.key_type), "first")
+    if pa.types.is_struct(column.type):
+        for root, rest in _roots(path):
+            if column.type.get_field_index(root) >= 0:
+                return _inner(pc.struct_field(column, [column.type.get_field_index(root)]), rest)
+    return pa.nulls(len(column))
+
+
+def _roots(path: str) -> Iterator[tuple[str, str]]:
+    """The ways to cut a path into a field and what is left: the longest field first, because a name may hold dots."""
+    steps = path.split(".")
+    for end in range(len(steps), 0, -1):
+        yield ".".join(steps[:end]), ".".join(steps[end:])
+
+
+def converted(values: pa.Array, column: PlannedColumn, path: str) -> tuple[pa.Array, dict[int, str]]:
+    """The values as the column takes them, and what is wrong with those that its declared type cannot hold, by row."""
+    kind = in_memory(column.kind)
+    if pa.types.is_null(values.type):
+        return pa.nulls(len(values), kind), {}
+    if column.form == "json":
+        return _texts(values, json_text), {}
+    if column.form == "text":
+        return _as_text(values), {}
+    if column.form == "value":
+        return _exact(values, column, kind, path), {}
+    return _declared(values, column, kind)
+
+
+def _texts(values: pa.Array, text: object) -> pa.Array:
+    assert callable(text)
+    return pa.array([None if value is None else text(value) for value in values.to_pylist()], pa.string())
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    """As Arrow prints values; as JSON where it cannot."""
+    try:
+        return values.cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return _texts(values, as_text)
+
+
+def _exact(values: pa.Array, column: PlannedColumn, kind: pa.DataType, path: str) -> pa.Array:
+    if values.type == kind:
+        return values
+    if pa.types.is_struct(kind):
+        return _struct(values, column, kind, path)
+    try:
+        return values.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"{path}: column {column.path!r} is {values.type}, planned as {kind}: {error}") from error
+
+
+def _struct(values: pa.Array, column: PlannedColumn, kind: pa.DataType, path: str) -> pa.Array:
+    """A struct with the fields of `kind`: those that another file has are null, those that are dropped are left out."""
+    inner = []
+    for field in kind:
+        index = values.type.get_field_index(field.name)
+        old = pa.nulls(len(values), field.type) if index < 0 else values.field(index)
+        inner.append(_exact(old, column, field.type, path))
+    return pa.StructArray.from_arrays(inner, fields=list(kind), mask=values.is_null())
+
+
+def _declared(values: pa.Array, column: PlannedColumn, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    try:
+        return values.cast(kind), {}
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        pass
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _texts(values, as_text).cast(kind), {}
+    broken: dict[int, str] = {}
+    pieces = []
+    for i in range(len(values)):
+        try:
+            pieces.append(values.slice(i, 1).cast(kind))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            pieces.append(pa.nulls(1, kind))
+            broken[i] = f"column {column.path!r} is {json_text(values[i].as_py())[:60]}, expected {column.kind}"
+    return pa.concat_arrays(pieces), broken
+
+
+def whole_number_bounds(parquet: pq.ParquetFile) -> dict[str, tuple[int, int]]:
+    """The least and the greatest value of each column of whole numbers whose row groups all state them."""
+    bounds: dict[str, tuple[int, int]] = {}
+    metadata, names = parquet.metadata, parquet.schema_arrow.names
+    paths = {metadata.schema.column(i).path: i for i in range(len(metadata.schema.names))}
+    for name in names:
+        if name not in paths or not pa.types.is_integer(parquet.schema_arrow.field(name).type):
+            continue
+        found = [metadata.row_group(g).column(paths[name]).statistics for g in range(metadata.num_row_groups)]
+        if all(one is not None and one.has_min_max for one in found) and found:
+            bounds[name] = (min(one.min for one in found), max(one.max for one in found))
+    return bounds

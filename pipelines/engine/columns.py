@@ -1,0 +1,158 @@
+"""The columns of documents along a run: those of the input, surveyed before reading, and those that stages add.
+
+Where a stage adds a column whose name the input has, the input's is called `source_<name>` from then on: neither is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from eyas.corpus.documents import PARENT, schema
+from eyas.corpus.sources.arrow_fields import type_at
+from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.columns import PlannedColumn, Surveyed, in_memory, plan_columns, schema_of
+from eyas.corpus.sources.listing import Partition
+from eyas.corpus.sources.shapes import Shape
+from eyas.corpus.stage import Stage
+from eyas.corpus.task import Step, Task, TaskContext, entries_of
+from eyas.errors import InputError, nearest
+from eyas.pipelines.engine.passes.records import SurveyEntry
+from eyas.pipelines.recipe.recipe import NamedStage, Recipe
+
+Planned = dict[str, list[PlannedColumn]]
+"""The columns that each source gives, by its name."""
+
+
+def survey(recipe: Recipe, partitions: Sequence[Partition]) -> Generator[Step[Any], list[Any], Planned]:
+    """Finds out what the fields of all sources hold, a task for each partition, and plans the columns.
+
+    Raises InputError if a field that the recipe names occurs in no record, or a stage needs a column that there is not.
+    """
+    sources = {entry.name: entry.source for entry in recipe.options.sources}
+    tasks = [
+        Task(f"part-{p.number:05d}", partial(survey_partition, p, sources[p.source]), p.bytes)
+        for p in partitions
+        if sources[p.source].surveyed(p.source, {}) is not None
+    ]
+    entries: list[SurveyEntry] = []
+    if tasks:
+        entries = yield from entries_of(Step.of("survey", tasks))
+    return planned_columns(recipe, entries)
+
+
+def survey_partition(partition: Partition, source: Source, context: TaskContext | None = None) -> SurveyEntry:
+    """The shapes of the fields of one partition."""
+    whole: dict[str, Shape] = {}
+    for split in partition.splits:
+        for path, shape in (source.survey(split) or {}).items():
+            whole.setdefault(path, Shape()).join(shape)
+    return {
+        "files": [],
+        "source": partition.source,
+        "fields": [(path, shape.to_json()) for path, shape in whole.items()],
+    }
+
+
+def planned_columns(recipe: Recipe, entries: Sequence[SurveyEntry]) -> Planned:
+    """The columns of each source, from what was found out about all partitions."""
+    shapes: dict[str, dict[str, Shape]] = {entry.name: {} for entry in recipe.options.sources}
+    for entry in entries:
+        known = shapes[entry["source"]]
+        for path, data in entry["fields"]:
+            known.setdefault(path, Shape()).join(Shape.from_json(data))
+    surveyed: list[Surveyed] = []
+    for source in recipe.options.sources:
+        found = source.source.surveyed(source.name, shapes[source.name])
+        if found is not None:
+            surveyed.append(found)
+    planned = plan_columns(surveyed)
+    for source in recipe.options.sources:
+        carried = [PlannedColumn(name, name, kind, "text") for name, kind in source.source.carried.items()]
+        planned.setdefault(source.name, carried)
+    check_columns(recipe.stages, planned)
+    return planned
+
+
+def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
+    """InputError if a stage needs a column that the input has not and no earlier stage adds, or one of another type."""
+    inputs = schema_of(planned)
+    known = dict(inputs)
+    for number, named in enumerate(stages):
+        available = {**known, **dict(_BUILT_IN)}
+        missing = [name for name in named.stage.columns_needed() if _type_of(name, available) is None]
+        if missing:
+            raise InputError(
+                f"stage {named.label!r} needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"
+            )
+        try:
+            named.stage.check_columns(available)
+        except InputError as error:
+            raise InputError(f"stage {named.label!r}: {error}") from error
+        known = dict(layout_of(inputs, stages[: number + 1]).columns)
+
+
+_BUILT_IN = (("id", pa.uint64()), ("text", pa.large_string()), ("source", pa.string()), ("origin", pa.string()))
+
+
+def _type_of(name: str, columns: Mapping[str, pa.DataType]) -> pa.DataType | None:
+    return type_at(pa.schema(list(columns.items())), name)
+
+
+def _hint(name: str, planned: Planned, available: Mapping[str, pa.DataType]) -> str:
+    """What is there instead of a column: a text of the same field, or the names of all."""
+    for source, columns in planned.items():
+        for column in columns:
+            if column.path == name and column.name != name:
+                return f"; in source {source!r}, the field is called {column.name!r}: {column.note}"
+    return (
+        f"{nearest(name, available)}, which no source has and no earlier stage adds; there are {', '.join(available)}"
+    )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of documents at one point of a run, besides id, text, source and origin."""
+
+    columns: Mapping[str, pa.DataType]
+    moved: Mapping[str, Mapping[str, str]]
+    """By label of a stage: the input's columns that make way for those that it adds, with their new names."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the documents as they are published."""
+        return schema(self.columns)
+
+    @property
+    def working_schema(self) -> pa.Schema:
+        """The schema of the documents between passes."""
+        return schema({name: in_memory(kind) for name, kind in self.columns.items()})
+
+
+def layout_of(inputs: Mapping[str, pa.DataType], stages: Sequence[NamedStage]) -> Layout:
+    """The columns after `stages`, given those of the input."""
+    columns = dict(inputs)
+    own = set(inputs)
+    moved: dict[str, dict[str, str]] = {}
+    for named in stages:
+        for name in displaced(named.stage, own):
+            new = f"source_{name}"
+            while new in columns:
+                new = f"source_{new}"
+            moved.setdefault(named.label, {})[name] = new
+            columns = {new if key == name else key: kind for key, kind in columns.items()}
+            own = {new if key == name else key for key in own}
+        columns.update(named.stage.columns_added())
+        if named.stage.makes_documents:
+            columns[PARENT.name] = PARENT.type
+        own -= set(named.stage.columns_added())
+    return Layout(columns, moved)
+
+
+def displaced(stage: Stage, inputs: set[str]) -> list[str]:
+    """The input's columns whose names `stage` takes; a stage that needs a column goes on from its values."""
+    return sorted((set(stage.columns_added()) - set(stage.columns_needed())) & inputs)
