@@ -14,7 +14,7 @@ from pydantic import ByteSize, Field, PrivateAttr, field_validator, model_valida
 from eyas.corpus.options import Options
 from eyas.corpus.sources.columns import RESERVED, Choice, ColumnsOption, PlannedColumn, Surveyed, choices_of
 from eyas.corpus.sources.listing import InputFile, Split, list_files
-from eyas.corpus.sources.shapes import Shape
+from eyas.corpus.sources.shapes import Shape, Survey
 from eyas.corpus.sources.values import to_array
 from eyas.errors import InputError
 
@@ -131,16 +131,13 @@ class Source(Options):
         """Columns besides text that are known before any file is read."""
         return {}
 
-    def surveyed(self, name: str, shapes: Mapping[str, Shape]) -> Surveyed | None:
-        """What is known of the source `name` once its pieces were surveyed; None if its records have no fields.
-
-        shapes: by field, those of all pieces joined.
-        """
+    def surveyed(self, name: str, survey: Survey) -> Surveyed | None:
+        """What is known of the source `name` once all of it was surveyed; None if its records have no fields."""
         return None
 
-    def survey(self, split: Split) -> dict[str, Shape] | None:
-        """The shapes of the fields of one piece, by name; None if there is nothing to find out."""
-        return None
+    def survey(self, split: Split) -> Survey:
+        """What the fields of one piece hold, as far as the options leave it open."""
+        return Survey()
 
     def planned(self, columns: Sequence[PlannedColumn]) -> Self:
         """This source with the columns that its records are to give."""
@@ -226,10 +223,13 @@ class ColumnSource(Source):
         choices = self.choices()
         return choices is None or any(choice.kind is None for choice in choices)
 
-    def surveyed(self, name: str, shapes: Mapping[str, Shape]) -> Surveyed:
+    def surveyed(self, name: str, survey: Survey) -> Surveyed:
+        shapes = survey.fields
         nested = [path for path in self.named if path in shapes and _nested(path, shapes)]
         fields = {path: shape for path, shape in shapes.items() if path not in nested or self.choices() is not None}
-        return Surveyed(name, fields, self.choices(), [*self.drop, self.text_column], nested, self.named)
+        named = self.named if survey.records else []
+        drop = [*self.drop, self.text_column]
+        return Surveyed(name, fields, self.choices(), drop, nested, named, survey.seen)
 
     def planned(self, columns: Sequence[PlannedColumn]) -> Self:
         bound = self.model_copy()

@@ -14,7 +14,7 @@ from eyas.corpus.sources.arrow_fields import converted, root_of, type_at, values
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
 from eyas.corpus.sources.columns import PlannedColumn
 from eyas.corpus.sources.listing import InputFile, Split
-from eyas.corpus.sources.shapes import Shape
+from eyas.corpus.sources.shapes import Shape, Survey
 from eyas.corpus.sources.text_files import too_large
 
 
@@ -45,25 +45,23 @@ class ParquetFiles(ColumnSource):
             batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=columns)
             yield from self._batches(batches, printable(split.path), before, first_row)
 
-    def survey(self, split: Split) -> dict[str, Shape] | None:
+    def survey(self, split: Split) -> Survey:
         """From the first piece of each file: all pieces have the schema of the file."""
         if split.start > 0:
-            return {}
+            return Survey()
         with self.filesystem().open(split.path, "rb") as raw:
             parquet = _open(lambda: pq.ParquetFile(raw), split.path)
             bounds = whole_number_bounds(parquet)
-            return self._shapes(parquet.schema_arrow, bounds)
+            return self._survey(parquet.schema_arrow, bounds, parquet.metadata.num_rows)
 
-    def _shapes(self, schema: pa.Schema, bounds: Mapping[str, tuple[int, int]]) -> dict[str, Shape]:
-        shapes = {
-            field.name: Shape.of_type(field.type, *bounds.get(field.name, (None, None)))
-            for field in schema
-            if self.choices() is None
-        }
+    def _survey(self, schema: pa.Schema, bounds: Mapping[str, tuple[int, int]], records: int) -> Survey:
+        survey = Survey(records=records, seen=schema.names[:20])
+        if self.choices() is None:
+            survey.fields = {f.name: Shape.of_type(f.type, *bounds.get(f.name, (None, None))) for f in schema}
         for path in self.named:
             if (found := type_at(schema, path)) is not None:
-                shapes.setdefault(path, Shape.of_type(found, *bounds.get(path, (None, None))))
-        return shapes
+                survey.fields.setdefault(path, Shape.of_type(found, *bounds.get(path, (None, None))))
+        return survey
 
     def _needed(self, schema: pa.Schema, path: str) -> list[str]:
         """The columns of a file that must be read."""
@@ -150,11 +148,12 @@ class ArrowFiles(ParquetFiles):
             splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
         return splits
 
-    def survey(self, split: Split) -> dict[str, Shape] | None:
+    def survey(self, split: Split) -> Survey:
         if split.start > 0:
-            return {}
+            return Survey()
         with self.filesystem().open(split.path, "rb") as raw:
-            return self._shapes(_open(lambda: pa.ipc.open_file(raw), split.path).schema, {})
+            reader = _open(lambda: pa.ipc.open_file(raw), split.path)
+            return self._survey(reader.schema, {}, reader.num_record_batches)
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
         with self.filesystem().open(split.path, "rb") as raw:

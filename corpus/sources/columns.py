@@ -163,6 +163,8 @@ class Surveyed:
     nested: Collection[str] = ()
     named: Sequence[str] = ()
     """Fields that the recipe names: each must occur."""
+    seen: Sequence[str] = ()
+    """Names of fields, for messages."""
 
     def check(self) -> None:
         """InputError if a field that the recipe names occurs in no record."""

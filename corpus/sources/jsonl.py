@@ -23,7 +23,7 @@ import pyarrow as pa
 from eyas.corpus.sources.base import Batch, BatchBuilder, ColumnSource, UnreadableInput
 from eyas.corpus.sources.columns import Choice, found_at, value_at
 from eyas.corpus.sources.listing import InputFile, Split
-from eyas.corpus.sources.shapes import MOST_FIELDS, Huge, Shape
+from eyas.corpus.sources.shapes import MOST_FIELDS, Huge, Shape, Survey
 from eyas.corpus.sources.text_files import too_large
 from eyas.corpus.sources.values import BrokenValue, column_value, holds_huge
 from eyas.errors import InputError
@@ -79,7 +79,7 @@ class JsonLines(ColumnSource):
                 yield builder.take()
         yield builder.take()
 
-    def survey(self, split: Split) -> dict[str, Shape] | None:
+    def survey(self, split: Split) -> Survey:
         survey = RecordSurvey(self.choices(), self.named, self.complete)
         for line, _, where in self._lines(split):
             if line is None or (record := _record(line)) is None:
@@ -92,7 +92,7 @@ class JsonLines(ColumnSource):
                 raise InputError(f"{split.path}, {where}: {error}") from None
             if survey.done:
                 break
-        return survey.shapes
+        return survey.found
 
     def _lines(self, split: Split) -> Iterator[tuple[bytes | None, int, str]]:
         """The lines of a piece, their sizes in bytes, and where they are; None for a line above the limit."""
@@ -221,29 +221,32 @@ class RecordSurvey:
     """Collects the shapes of the fields of records: all fields, or those that are chosen, and which of the named occur."""
 
     def __init__(self, choices: Sequence[Choice] | None, named: Sequence[str], complete: bool) -> None:
-        self.shapes: dict[str, Shape] = {}
-        self._all = Shape(fields=self.shapes) if choices is None else None
-        untyped = [choice.path for choice in choices or () if choice.kind is None]
+        self.found = Survey()
+        self._all = Shape(fields=self.found.fields) if choices is None else None
         self._paths = [path for path in named if choices is not None or "." in path]
-        self._untyped = set(untyped)
+        self._untyped = {choice.path for choice in choices or () if choice.kind is None}
         self._complete = complete
 
     def add(self, record: dict[str, Any], exact: bool = False) -> None:
         """Adds a record; raises `Huge` as `Shape.observe` does. InputError if there are too many different fields."""
+        fields = self.found.fields
+        if not self.found.records:
+            self.found.seen = list(record)[:20]
+        self.found.records += 1
         if self._all is not None:
             self._all.observe(record, exact)
             if "wide" in self._all.kinds:
                 raise InputError(f"records have more than {MOST_FIELDS} different fields; choose some by `columns:`")
         for path in self._paths:
-            if path in self.shapes and path not in self._untyped:
+            if path in fields and path not in self._untyped:
                 continue
             found, value = found_at(record, path)
             if found:
-                shape = self.shapes.setdefault(path, Shape())
+                shape = fields.setdefault(path, Shape())
                 if path in self._untyped:
                     shape.observe(value, exact)
 
     @property
     def done(self) -> bool:
         """Whether nothing more is to be found out."""
-        return not self._complete and all(path in self.shapes for path in self._paths)
+        return not self._complete and all(path in self.found.fields for path in self._paths)

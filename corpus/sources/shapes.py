@@ -201,6 +201,36 @@ class Shape:
         )
 
 
+@dataclass
+class Survey:
+    """What one piece of the input, or all of it, was found to hold."""
+
+    fields: dict[str, Shape] = field(default_factory=dict)
+    """By path, in the order in which they were first seen; a field that occurs in no record is absent."""
+    records: int = 0
+    """Records that were looked at: none says nothing about the names of fields."""
+    seen: list[str] = field(default_factory=list)
+    """Names of fields for messages, also of those that are not surveyed."""
+
+    def join(self, other: Survey) -> None:
+        """Adds all that `other` has found."""
+        for path, shape in other.fields.items():
+            self.fields.setdefault(path, Shape()).join(shape)
+        self.records += other.records
+        self.seen = list(dict.fromkeys([*self.seen, *other.seen]))[:20]
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain JSON object."""
+        fields = [[path, shape.to_json()] for path, shape in self.fields.items()]
+        return {"fields": fields, "records": self.records, "seen": self.seen}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Survey:
+        """What `to_json` wrote."""
+        fields = {path: Shape.from_json(shape) for path, shape in data["fields"]}
+        return cls(fields, data["records"], list(data["seen"]))
+
+
 _WORDS = {"bool": "booleans", "int": "whole numbers", "float": "fractions", "string": "strings", "object": "objects"}
 _WORDS |= {"list": "lists"}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -17,12 +17,14 @@ from eyas.corpus.sources.arrow_fields import type_at
 from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.columns import PlannedColumn, Surveyed, in_memory, plan_columns, schema_of
 from eyas.corpus.sources.listing import Partition
-from eyas.corpus.sources.shapes import Shape
+from eyas.corpus.sources.shapes import Survey
 from eyas.corpus.stage import Stage
 from eyas.corpus.task import Step, Task, TaskContext, entries_of
 from eyas.errors import InputError, nearest
-from eyas.pipelines.engine.passes.records import SurveyEntry
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe
+
+if TYPE_CHECKING:
+    from eyas.pipelines.engine.passes.records import SurveyEntry
 
 Planned = dict[str, list[PlannedColumn]]
 """The columns that each source gives, by its name."""
@@ -37,7 +39,7 @@ def survey(recipe: Recipe, partitions: Sequence[Partition]) -> Generator[Step[An
     tasks = [
         Task(f"part-{p.number:05d}", partial(survey_partition, p, sources[p.source]), p.bytes)
         for p in partitions
-        if sources[p.source].surveyed(p.source, {}) is not None
+        if sources[p.source].surveyed(p.source, Survey()) is not None
     ]
     entries: list[SurveyEntry] = []
     if tasks:
@@ -46,28 +48,21 @@ def survey(recipe: Recipe, partitions: Sequence[Partition]) -> Generator[Step[An
 
 
 def survey_partition(partition: Partition, source: Source, context: TaskContext | None = None) -> SurveyEntry:
-    """The shapes of the fields of one partition."""
-    whole: dict[str, Shape] = {}
+    """What the fields of one partition hold."""
+    whole = Survey()
     for split in partition.splits:
-        for path, shape in (source.survey(split) or {}).items():
-            whole.setdefault(path, Shape()).join(shape)
-    return {
-        "files": [],
-        "source": partition.source,
-        "fields": [(path, shape.to_json()) for path, shape in whole.items()],
-    }
+        whole.join(source.survey(split))
+    return {"files": [], "source": partition.source, "survey": whole.to_json()}
 
 
 def planned_columns(recipe: Recipe, entries: Sequence[SurveyEntry]) -> Planned:
     """The columns of each source, from what was found out about all partitions."""
-    shapes: dict[str, dict[str, Shape]] = {entry.name: {} for entry in recipe.options.sources}
+    surveys = {entry.name: Survey() for entry in recipe.options.sources}
     for entry in entries:
-        known = shapes[entry["source"]]
-        for path, data in entry["fields"]:
-            known.setdefault(path, Shape()).join(Shape.from_json(data))
+        surveys[entry["source"]].join(Survey.from_json(entry["survey"]))
     surveyed: list[Surveyed] = []
     for source in recipe.options.sources:
-        found = source.source.surveyed(source.name, shapes[source.name])
+        found = source.source.surveyed(source.name, surveys[source.name])
         if found is not None:
             surveyed.append(found)
     planned = plan_columns(surveyed)

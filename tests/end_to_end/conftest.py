@@ -47,7 +47,8 @@ def recipe(tmp_path: Path, corpus: Path) -> Callable[..., Path]:
         name: str = "small", stages: str = STAGES, products: str = PRODUCTS, extra: str = "", path: Path = corpus
     ) -> Path:
         text = f"name: {name}\nseed: 3\npartition_bytes: 200KB\n{extra}\n"
-        text += f"sources:\n  - name: stdlib\n    jsonl: {{path: {path}, carry: [url]}}\nstages:{stages}\n{products}"
+        columns = ", carry: [url]" if path == corpus else ""
+        text += f"sources:\n  - name: stdlib\n    jsonl: {{path: {path}{columns}}}\nstages:{stages}\n{products}"
         file = tmp_path / f"{name}.yaml"
         file.write_text(text)
         return file

@@ -32,8 +32,8 @@ class SurveyEntry(TaskEntry):
     """What the fields of a partition hold."""
 
     source: str
-    fields: list[tuple[str, Json]]
-    """Field and shape (`eyas.corpus.sources.shapes`)."""
+    survey: Json
+    """A `Survey` (`eyas.corpus.sources.shapes`)."""
 
 
 class DocumentsSummary(TypedDict):

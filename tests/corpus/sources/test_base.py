@@ -65,7 +65,7 @@ def test_a_column_of_every_table_cannot_be_carried(name: str) -> None:
     with pytest.raises(ValidationError, match=f"{name}: every document table has a column of this name"):
         JsonLines(path=".", carry=["lang", name])
     assert issubclass(JsonLines, ColumnSource)
-    assert JsonLines(path=".", carry=["lang"]).columns == {"lang": pa.string()}
+    assert JsonLines(path=".", carry=["lang"]).carried == {"lang": pa.string()}
 
 
 def test_a_source_needs_a_pattern() -> None:

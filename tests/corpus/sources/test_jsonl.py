@@ -209,8 +209,9 @@ def test_columns_to_carry_come_as_text(tmp_path: Path) -> None:
     split = jsonl.splits(jsonl.files("src"), 1 << 30)[0]
     (batch,) = jsonl.read(split, 0)
     assert batch.origins == ["http://a", f"{tmp_path}/x.jsonl#2"]
-    assert batch.extra == {"lang": ["en", None], "n": ["3", "1.5"], "tags": ['["x",null]', None]}
-    assert set(jsonl.columns) == set(batch.extra)
+    extra = {name: values.to_pylist() for name, values in batch.extra.items()}
+    assert extra == {"lang": ["en", None], "n": ["3", "1.5"], "tags": ['["x",null]', None]}
+    assert set(jsonl.carried) == set(extra)
 
 
 # --- large documents ------------------------------------------------------------------------------------------------
