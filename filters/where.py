@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
@@ -22,6 +22,7 @@ from pydantic import Field, field_validator
 
 from eyas.corpus import Filter, Verdict
 from eyas.corpus.documents import COLUMNS
+from eyas.corpus.sources.arrow_fields import column_at
 from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import TextMeasure
 from eyas.text_kernels.statistics.text import MEANING
@@ -72,6 +73,10 @@ class Where(Filter):
     def columns_needed(self) -> tuple[str, ...]:
         return tuple(name for name in self._names if name not in COLUMNS and not _is_statistic(name))
 
+    def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
+        """Evaluates the expression on no documents: a comparison of text with a number is found before the run."""
+        self.judge(pa.schema(list(columns.items())).empty_table())
+
     def measure(self) -> TextMeasure | None:
         statistics = [name for name in self._names if _is_statistic(name)]
         matches = [match for name in statistics if (match := _N_GRAMS.fullmatch(name))]
@@ -85,8 +90,9 @@ class Where(Filter):
         counts = None if measure is None else measure.of(docs)
         frame = {}
         for name in self._names:
-            if name in docs.column_names:
-                frame[name] = pl.Series(name, docs.column(name))
+            column = column_at(docs, name)
+            if column is not None:
+                frame[name] = series(name, column)
             elif counts is not None:
                 frame[name] = pl.Series(name, counts[name].astype(np.float64))
         table = pl.DataFrame(frame) if frame else pl.DataFrame({"row": np.zeros(docs.num_rows)})
@@ -98,6 +104,14 @@ class Where(Filter):
             raise InputError(f"where: {self.keep!r} is no condition: it gives {kept.dtype}, not true or false")
         mask = kept.fill_null(False).to_numpy()
         return Verdict.of(np.broadcast_to(mask, (docs.num_rows,)) if len(mask) == 1 else mask, reason=self.reason)
+
+
+def series(name: str, column: pa.ChunkedArray) -> pl.Series:
+    """A column for Polars. InputError, which names it, if it is of a type that Polars does not know."""
+    try:
+        return pl.Series(name, column)
+    except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError) as error:
+        raise InputError(f"where: the column {name!r} is {column.type}, which cannot be compared: {error}") from error
 
 
 def _is_statistic(name: str) -> bool:

@@ -48,6 +48,14 @@ def values_at(batch: pa.RecordBatch, path: str) -> pa.Array:
     return pa.nulls(batch.num_rows)
 
 
+def column_at(table: pa.Table, name: str) -> pa.ChunkedArray | None:
+    """The column of this name, or the field in a nest that a dotted name leads to; None if there is none."""
+    if name in table.column_names:
+        return table.column(name)
+    kind = type_at(table.schema, name)
+    return None if kind is None else pa.chunked_array([values_at(one, name) for one in table.to_batches()], kind)
+
+
 def _inner(column: pa.Array, path: str) -> pa.Array:
     if not path:
         return column

@@ -14,7 +14,7 @@ from eyas.corpus.sources.arrow_fields import converted, root_of, type_at, values
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, ColumnSource, Reject, UnreadableInput, printable
 from eyas.corpus.sources.columns import PlannedColumn
 from eyas.corpus.sources.listing import InputFile, Split
-from eyas.corpus.sources.shapes import Shape, Survey
+from eyas.corpus.sources.shapes import MOST_FIELDS, Shape, Survey
 from eyas.corpus.sources.text_files import too_large
 
 
@@ -55,7 +55,7 @@ class ParquetFiles(ColumnSource):
             return self._survey(parquet.schema_arrow, bounds, parquet.metadata.num_rows)
 
     def _survey(self, schema: pa.Schema, bounds: Mapping[str, tuple[int, int]], records: int) -> Survey:
-        survey = Survey(records=records, seen=schema.names[:20])
+        survey = Survey(records=records, seen=schema.names[:MOST_FIELDS])
         if self.choices() is None:
             survey.fields = {f.name: Shape.of_type(f.type, *bounds.get(f.name, (None, None))) for f in schema}
         for path in self.named:

@@ -170,10 +170,9 @@ class Surveyed:
         """InputError if a field that the recipe names occurs in no record."""
         for path in self.named:
             if path not in self.fields and path not in self.nested:
-                known = [name for name in self.fields if name not in self.named]
-                seen = f"; fields that occur: {', '.join(known[:20])}" if known else ""
                 raise InputError(
-                    f"source {self.source!r}: no record has the field {path!r}{nearest(path, known)}{seen}"
+                    f"source {self.source!r}: no record has the field {path!r}{nearest(path, self.seen)} "
+                    f"(fields: {', '.join(self.seen[:20]) or 'none'})"
                 )
 
     def wanted(self) -> list[tuple[Choice, Shape, str | None]]:

@@ -231,7 +231,7 @@ class RecordSurvey:
         """Adds a record; raises `Huge` as `Shape.observe` does. InputError if there are too many different fields."""
         fields = self.found.fields
         if not self.found.records:
-            self.found.seen = list(record)[:20]
+            self.found.seen = list(record)[:MOST_FIELDS]
         self.found.records += 1
         if self._all is not None:
             self._all.observe(record, exact)

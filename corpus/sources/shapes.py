@@ -217,7 +217,7 @@ class Survey:
         for path, shape in other.fields.items():
             self.fields.setdefault(path, Shape()).join(shape)
         self.records += other.records
-        self.seen = list(dict.fromkeys([*self.seen, *other.seen]))[:20]
+        self.seen = list(dict.fromkeys([*self.seen, *other.seen]))[:MOST_FIELDS]
 
     def to_json(self) -> dict[str, Any]:
         """A plain JSON object."""

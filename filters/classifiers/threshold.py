@@ -8,14 +8,17 @@ would have done. On 209,428 documents it decided 800,000 a second.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS
+from eyas.corpus.sources.arrow_fields import column_at, type_at
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.errors import InputError
@@ -49,12 +52,23 @@ class Threshold(Filter):
     def columns_needed(self) -> tuple[str, ...]:
         return () if self.column in COLUMNS else (self.column,)
 
+    def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
+        kind = type_at(pa.schema(list(columns.items())), self.column)
+        if kind is not None and not _is_number(kind):
+            raise InputError(
+                f"the column {self.column!r} holds {kind}, not numbers. If its texts are numbers, declare them in the "
+                f"source: `columns: {{{self.column}: float64}}`"
+            )
+
     def judge(self, docs: pa.Table) -> Verdict:
         """The reason is `below_<column>`, `above_<column>` or `no_<column>`."""
-        kind = docs.schema.field(self.column).type
-        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-            raise StageUnavailable(f"threshold: the column {self.column!r} holds {kind}, not numbers")
-        values = docs.column(self.column).cast(pa.float64()).to_numpy()
+        column = column_at(docs, self.column)
+        if column is None:
+            raise StageUnavailable(f"threshold: there is no column {self.column!r}")
+        if not _is_number(column.type):
+            raise StageUnavailable(f"threshold: the column {self.column!r} holds {column.type}, not numbers")
+        # A number beyond 2^53 is rounded for the comparison only: the column keeps it.
+        values = pc.cast(column, pa.float64(), safe=False).to_numpy()
         has_value = ~np.isnan(values)
         # Missing values need their own rule: NaN is neither below nor above anything.
         missing = Rule.bound(
@@ -69,3 +83,13 @@ class Threshold(Filter):
         if high is not None:
             bound[high.fails] = high.threshold
         return replace(first, score=pa.array(values, mask=~has_value), threshold=pa.array(bound))
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_null(kind)
+    )

@@ -14,12 +14,13 @@ from pydantic import ByteSize, Field
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part
 from eyas.corpus.shuffle import bucket_count, read_bucket, write_buckets
+from eyas.corpus.sources.arrow_fields import type_at
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
 from eyas.corpus.task import TaskContext
 from eyas.corpus.verdict import Verdict
 from eyas.errors import Alarm
-from eyas.filters.dedup.keep import KeepExpression, columns, sources
+from eyas.filters.dedup.keep import KeepExpression, check_type, columns, parse, sources
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -89,6 +90,13 @@ class KeepingStage(DedupStage):
     def columns_needed(self) -> tuple[str, ...]:
         return (*self.requires, *columns(self.keep))
 
+    def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
+        table = pa.schema(list(columns.items()))
+        for term in parse(self.keep):
+            kind = type_at(table, term.column) if term.column is not None else None
+            if kind is not None:
+                check_type(term, kind)
+
     def sources_named(self) -> tuple[str, ...]:
         return sources(self.keep)
 
@@ -101,7 +109,10 @@ def weights(docs: pa.Table) -> pa.Array:
     """uint32[documents]: how many documents each stands for: 1, or the size of the cluster that an earlier stage found."""
     if "cluster_size" not in docs.column_names:
         return pa.array(np.ones(docs.num_rows, np.uint32))
-    return docs.column("cluster_size").combine_chunks().fill_null(1).cast(pa.uint32())
+    sizes = docs.column("cluster_size").combine_chunks()
+    if not pa.types.is_integer(sizes.type):  # the input has a column of this name that means something else
+        return pa.array(np.ones(docs.num_rows, np.uint32))
+    return sizes.fill_null(1).cast(pa.uint32())
 
 
 def begins(*columns: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:

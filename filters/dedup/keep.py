@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from eyas.corpus.documents import text_lengths
+from eyas.corpus.sources.arrow_fields import column_at
 from eyas.errors import InputError
 
 F64 = npt.NDArray[np.float64]
@@ -53,10 +54,12 @@ class Term:
             names = docs.column("source").cast(pa.string()).to_pylist()
             return np.array([order.get(name, len(order)) for name in names], np.float64)
         assert self.column is not None
-        if self.column not in docs.column_names:
+        column = column_at(docs, self.column)
+        if column is None:
             # A generator adds this column to its documents only.
             return np.full(docs.num_rows, np.inf)
-        values = _numbers(docs.column(self.column)) if self.name in ("highest", "lowest") else _times(docs, self.column)
+        number = self.name in ("highest", "lowest")
+        values = _numbers(column, self, docs) if number else _times(column, self, docs)
         return np.nan_to_num(-values if self.name in ("highest", "newest") else values, nan=np.inf)
 
 
@@ -124,24 +127,59 @@ def order(rows: pa.Table, *groups: npt.NDArray[np.uint64]) -> npt.NDArray[np.int
     return positions
 
 
-def _numbers(column: pa.ChunkedArray) -> F64:
-    """Values as float64, NaN for a missing one; ValueError for a column that does not hold numbers."""
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-        raise InputError(f"`keep`: highest() and lowest() need numbers, found {column.type}")
+def check_type(term: Term, kind: pa.DataType) -> None:
+    """InputError if copies cannot be ordered by a column of this type."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    time = pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if number or pa.types.is_null(kind) or (term.name in ("newest", "oldest") and (time or text)):
+        return
+    wanted = "numbers" if term.name in ("highest", "lowest") else "dates, times, or texts in ISO 8601"
+    raise InputError(
+        f"`keep`: {term.name}({term.column}) needs {wanted}, found {kind}. Another type can be declared in the source: "
+        f"`columns: {{{term.column}: float64}}`"
+    )
+
+
+def _numbers(column: pa.ChunkedArray, term: Term, docs: pa.Table) -> F64:
+    """Values as float64, NaN for a missing one; InputError for a column that does not hold numbers, or numbers so large that
+    neighbours are the same float64."""
+    check_type(term, column.type)
     numbers: F64 = pc.fill_null(pc.cast(column, pa.float64(), safe=False), float("nan")).to_numpy()
+    if pa.types.is_integer(column.type):
+        exact = pc.fill_null(pc.equal(pc.cast(numbers, column.type, safe=False), column), True)
+        _refuse(term, docs, column, ~exact.to_numpy(zero_copy_only=False))
     return numbers
+
+
+def _refuse(term: Term, docs: pa.Table, column: pa.ChunkedArray, wrong: npt.NDArray[np.bool_]) -> None:
+    """InputError that names values by which copies cannot be ordered, and their documents. A missing value is no such value:
+    its document comes last."""
+    places = np.flatnonzero(wrong)[:3].tolist()
+    if not places:
+        return
+    shown = ", ".join(f"{str(column[i].as_py())[:40]!r} (document {docs.column('id')[i].as_py()})" for i in places)
+    is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    expected = "ISO 8601" if is_text else "a number that is exact as float64"
+    kind = "timestamp[us]" if is_text else "float64"
+    raise InputError(
+        f"`keep`: {term.name}({term.column}) cannot order {int(wrong.sum()):,} of these documents by their value: {shown}; "
+        f"expected {expected}. A source with `columns: {{{term.column}: {kind}}}` sets such records aside"
+    )
 
 
 _FORMS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y%m%d")
 """Forms of ISO 8601; those with a time are also read with a zone."""
 
 
-def _times(docs: pa.Table, name: str) -> F64:
-    """Dates and times as microseconds, also those in ISO 8601 strings; numbers as they are; NaN where that fails.
+def _times(column: pa.ChunkedArray, term: Term, docs: pa.Table) -> F64:
+    """Dates and times as microseconds, also those in ISO 8601 strings; numbers as they are; NaN for a missing one.
 
-    Raises ValueError if there are strings, and none of them can be read.
+    Raises InputError, with examples, if there are strings that cannot be read.
     """
-    column = docs.column(name)
+    check_type(term, column.type)
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -155,13 +193,9 @@ def _times(docs: pa.Table, name: str) -> F64:
                 merged = merged.fill_null(zoned).fill_null(plain)
             else:
                 merged = merged.fill_null(text.str.to_date(form, strict=False).cast(pl.Datetime("us", "UTC")))
-        if len(text) > text.null_count() and merged.null_count() == len(text):
-            example = text.drop_nulls()[0][:40]
-            raise InputError(
-                f"`keep`: newest() and oldest() cannot read the column {name!r}; expected ISO 8601, found {example!r}"
-            )
+        _refuse(term, docs, column, (text.is_not_null() & merged.is_null()).to_numpy())
         return merged.dt.epoch("us").cast(pl.Float64).fill_null(float("nan")).to_numpy()
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         micro = pc.cast(column, pa.timestamp("us", getattr(column.type, "tz", None)), safe=False)
-        return _numbers(pc.cast(micro, pa.int64()))
-    return _numbers(column)
+        return _numbers(pc.cast(micro, pa.int64()), term, docs)
+    return _numbers(column, term, docs)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from eyas.corpus.sources import REGISTRY
-from eyas.corpus.sources.base import Source
+from eyas.corpus.sources.base import ColumnSource, Source
 from eyas.corpus.sources.by_path import sources_of
 from eyas.corpus.store import Store
 from eyas.errors import InputError
@@ -42,6 +42,10 @@ def _option(name: str) -> str:
     return "--count-as" if name == "weights" else "--" + name.replace("_", "-").removesuffix("s")
 
 
+_PEEK = 1_000_000
+"""Bytes of a piece of a file that is looked at for the names of its fields."""
+
+
 def run_name(out: str) -> str:
     """The name of the run that makes the folder `out`; it contains a hash of the path, so no other folder shares it."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", out.rstrip("/").rsplit("/", 1)[-1]).strip("-.") or "tokenizer"
@@ -53,7 +57,7 @@ def recipe_text(paths: Sequence[str], name: str, seed: int, tokenizer: dict[str,
     """The recipe as YAML; ValueError for a path that cannot be read."""
     entries: list[dict[str, Any]] = []
     for path in paths:
-        for source in sources_of(path, "PATH", ["lang"]):
+        for source in sources_of(path, "PATH"):
             entries.append({"name": _name(path, [entry["name"] for entry in entries]), **_entry(source)})
     text = io.StringIO()
     YAML().dump({"name": name, "seed": seed, "sources": entries, "tokenizer": tokenizer}, text)
@@ -65,6 +69,12 @@ def _entry(source: Source) -> dict[str, Any]:
     options = source.model_dump(mode="json", exclude_defaults=True)
     options["path"] = source.path if "://" in source.path else str(Path(source.path).resolve())
     options.pop("origin_column", None)
+    if isinstance(source, ColumnSource):
+        # Only what `--count-as` can weigh by: everything else would be read and written for nothing.
+        bare = source.model_copy(update={"columns": [], "origin_column": None})
+        first = next(iter(bare.splits(bare.files("PATH"), _PEEK)), None)
+        fields = bare.survey(first).seen if first is not None else []
+        options |= {"columns": [name for name in ("lang",) if name in fields]}
     return {form: options}
 
 

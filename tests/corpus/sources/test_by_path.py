@@ -55,7 +55,7 @@ def test_a_run_is_read_from_its_curated_documents(tmp_path: Path) -> None:
     assert source.path == f"{tmp_path}/curated" and [file.relative for file in source.files("s")] == [
         "part-00000.parquet"
     ]
-    assert list(source.columns) == ["lang"]
+    assert list(source.carried) == ["lang"]
 
 
 def test_what_cannot_be_read_names_option_and_path(tmp_path: Path) -> None:
