@@ -28,8 +28,10 @@ SCHEMA = pa.schema(
         ("score", pa.float64()),
         ("threshold", pa.float64()),
         ("detail", pa.string()),
+        ("source_id", pa.string()),
     ]
 )
+"""`source_id`: the input's own id of a document, in its first row only, as text; null where the input has none."""
 READ = "read"
 """The stage name of the first decision on every document: it could be read. Its `detail` is the origin."""
 
@@ -39,13 +41,16 @@ def decisions(stage: str, ids: pa.Array, verdict: Verdict) -> pa.Table:
     return _table(stage, ids, verdict.kept, verdict.reason, verdict.score, verdict.threshold, verdict.detail)
 
 
-def accepted(stage: str, ids: pa.Array, detail: pa.Array | None = None) -> pa.Table:
+def accepted(stage: str, ids: pa.Array, detail: pa.Array | None = None, source_ids: pa.Array | None = None) -> pa.Table:
     """Ledger rows that keep every document of `ids`: what a reader and a mapper leave."""
     rows = len(ids)
     nothing = pa.nulls(rows, pa.float64())
     kept = pa.array(np.ones(rows, np.bool_))
     detail = pa.nulls(rows, pa.string()) if detail is None else detail
-    return _table(stage, ids, kept, pa.nulls(rows, pa.string()), nothing, nothing, detail)
+    rows_kept = _table(stage, ids, kept, pa.nulls(rows, pa.string()), nothing, nothing, detail)
+    if source_ids is None:
+        return rows_kept
+    return rows_kept.set_column(SCHEMA.get_field_index("source_id"), "source_id", source_ids)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ def refused(stage: str, refusals: Iterable[Refusal]) -> pa.Table:
 def _table(stage: str, ids: pa.Array, kept: pa.Array, reason: pa.Array, *rest: pa.Array) -> pa.Table:
     rows = len(ids)
     stages = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([stage], pa.string()))
-    columns = [pa.array(ids) if isinstance(ids, np.ndarray) else ids, stages, kept, reason.cast(_NAME), *rest]
+    given = pa.array(ids) if isinstance(ids, np.ndarray) else ids
+    columns = [given, stages, kept, reason.cast(_NAME), *rest, pa.nulls(rows, pa.string())]
     return pa.table(columns, schema=SCHEMA)
 
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from eyas.corpus.documents import COLUMNS
+from eyas.corpus.paths import RecipePath, where_looked
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Verdict
 from eyas.errors import InputError
@@ -60,23 +61,23 @@ class UrlFilter(Filter):
 
     column: str = "origin"
     """The column that holds the URL."""
-    domains: list[str] = []
+    domains: list[RecipePath] = []
     """Lists of domains. A document is dropped if its registered domain (`example.co.uk`) or its full host name is listed."""
-    urls: list[str] = []
+    urls: list[RecipePath] = []
     """Lists of URLs, compared whole."""
-    words: list[str] = []
+    words: list[RecipePath] = []
     """Lists of words. One of them in the URL, between characters other than ASCII letters and digits, is enough."""
-    soft_words: list[str] = []
+    soft_words: list[RecipePath] = []
     """Lists of words of which one is harmless and several are not: see `soft_word_threshold`."""
     soft_word_threshold: int = Field(default=2, ge=1)
     """Fewest different soft words for which a URL is dropped (datatrove: 2)."""
-    subwords: list[str] = []
+    subwords: list[RecipePath] = []
     """Lists of strings that must not occur in the URL's letters and digits, in any case, with all else left out."""
-    blocklists: list[str] = []
+    blocklists: list[RecipePath] = []
     """Folders in the layout of UT1 (Université Toulouse Capitole): `<category>/domains` and `<category>/urls`."""
     categories: list[str] | None = None
     """The categories of `blocklists` to use; null: all."""
-    allow_domains: list[str] = []
+    allow_domains: list[RecipePath] = []
     """Lists of domains that are always kept, by registered domain or full host name."""
     thorough: bool = False
     """Also match what datatrove lets pass: hosts and words in upper case; IP addresses; domains between the registered one
@@ -92,7 +93,7 @@ class UrlFilter(Filter):
     def _files_are_there(cls, paths: list[str]) -> list[str]:
         for path in paths:
             if is_missing(path):
-                raise InputError(f"there is no file or folder {path}")
+                raise InputError(f"there is no file or folder {path}{where_looked(path)}")
         return paths
 
     @model_validator(mode="after")

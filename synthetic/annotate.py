@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS, NOTE
+from eyas.corpus.paths import NameOrPath
 from eyas.corpus.sampling import hash_rank
 from eyas.corpus.stage import Mapper
 from eyas.errors import InputError
@@ -31,7 +32,7 @@ class Annotate(ModelStage, Mapper):
 
     version: ClassVar[int] = 1
 
-    prompt: str = "educational_value"
+    prompt: NameOrPath = "educational_value"
     """A built-in prompt of the kind `score`, or the path of your own prompt folder."""
     column: str = Field(default="grade", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """Name of the added column: float32, null where there is no grade."""

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from eyas.corpus.paths import NameOrPath, RecipePath
 from eyas.corpus.stage import Figures, SharedResource, Stage
 from eyas.corpus.store import Store
 from eyas.corpus.task import TaskContext
@@ -40,11 +41,11 @@ class ModelStage(Stage):
         {"concurrency", "timeout", "retries", "api_key_env", "requests_per_minute", "tokens_per_minute", "cache"}
     )
 
-    prompt: str = "wikipedia_style"
+    prompt: NameOrPath = "wikipedia_style"
     """A built-in prompt (`eyas prompts` lists them), or the path of a folder with system.jinja and user.jinja."""
     variables: dict[str, str] = {}
     """Variables of the prompt: `{language: French, language_code: fr}` for `translate`."""
-    model: str = "embedded"
+    model: NameOrPath = "embedded"
     """`embedded` (SmolLM2-135M, for trying out the wiring), the path of a GGUF file, or a model of `endpoint`."""
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server (http://host:8000/v1). null means the embedded one."""
@@ -71,7 +72,7 @@ class ModelStage(Stage):
     retries: int = Field(default=8, ge=0)
     """How often a request is repeated, with growing pauses, after a time-out, a lost connection, a rate limit or a server
     error. 8 repetitions outlast an outage of two minutes."""
-    cache: str | None = None
+    cache: RecipePath | None = None
     """A SQLite file for budget and answers, which runs on one machine may share. null means `answers.sqlite` in the run."""
 
     _ledger_path: str = PrivateAttr(default=":memory:")

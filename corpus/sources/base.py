@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import ByteSize, Field, PrivateAttr, field_validator, model_validator
 
 from eyas.corpus.options import Options
+from eyas.corpus.paths import RecipePath
 from eyas.corpus.sources.columns import RESERVED, Choice, ColumnsOption, PlannedColumn, Surveyed, choices_of
 from eyas.corpus.sources.listing import InputFile, Split, list_files
 from eyas.corpus.sources.shapes import Shape, Survey
@@ -104,8 +105,9 @@ class Source(Options):
     fallback: ClassVar[bool] = False
     """Whether a folder is read as this format only if it holds no other: a folder of JSON lines may have a README."""
 
-    path: str
-    """Folder, file or fsspec URL; `${python_env}` stands for the Python environment's own packages."""
+    path: RecipePath
+    """Folder, file or fsspec URL. A relative path begins at the recipe's folder; `${python_env}` stands for the Python
+    environment's own packages."""
     glob: list[str] = ["**"]
     """Patterns relative to `path`; `**` crosses folders."""
     exclude: list[str] = []

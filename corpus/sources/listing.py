@@ -16,6 +16,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
+from eyas.corpus.paths import where_looked
 from eyas.errors import InputError
 
 
@@ -75,7 +76,7 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     if fs.isfile(root):
         return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
     if not fs.exists(root):
-        raise InputError(f"source {source!r}: no such file or folder: {path}")
+        raise InputError(f"source {source!r}: no such file or folder: {path}{where_looked(path)}")
     wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
     unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []

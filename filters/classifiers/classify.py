@@ -19,6 +19,7 @@ import pyarrow as pa
 from pydantic import Field, PrivateAttr
 
 from eyas.corpus.documents import COLUMNS
+from eyas.corpus.paths import NameOrPath
 from eyas.corpus.sources.listing import list_files
 from eyas.corpus.stage import Mapper, StageUnavailable
 from eyas.corpus.store import Store
@@ -31,7 +32,7 @@ from eyas.filters.classifiers.models import fingerprint, load
 class Classify(Mapper):
     """Adds a score by a classifier; keeps every document."""
 
-    model: str = Field(min_length=1)
+    model: NameOrPath = Field(min_length=1)
     """The name of an earlier `train_classifier`; or the path of a folder that one wrote, of a fastText file, or of a
     `transformers` folder with a classification head."""
     column: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from pydantic import Field, field_validator
 
 from eyas.corpus.options import Options
+from eyas.corpus.paths import RecipePath
 from eyas.corpus.stage import StageUnavailable
 from eyas.errors import InputError
 from eyas.filters.classifiers.extra import load_extra
@@ -37,7 +38,7 @@ _LARGE = 64 << 20
 class EncoderOptions(Options):
     """An encoder and the logistic head that is trained on its embeddings."""
 
-    encoder: str = Field(min_length=1)
+    encoder: RecipePath = Field(min_length=1)
     """Folder of a `transformers` encoder with its tokenizer (config.json, weights, tokenizer.json)."""
     pooling: Literal["mean", "cls"] = "mean"
     """A document's vector: the mean over its tokens (sentence encoders), or the first token's (BERT's [CLS])."""

@@ -22,6 +22,7 @@ from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS
 from eyas.corpus.options import Options
+from eyas.corpus.paths import RecipePath, where_looked
 from eyas.corpus.sources.base import ColumnSource
 from eyas.corpus.sources.by_path import class_of
 from eyas.corpus.sources.jsonl import JsonLines
@@ -37,7 +38,7 @@ class Examples(Options):
 
     where: str | None = Field(default=None, min_length=1)
     """A condition on the columns of the documents that reach this stage, in SQL: `source = 'wiki'`."""
-    files: list[str] = []
+    files: list[RecipePath] = []
     """JSON lines (plain or compressed) or Parquet files: paths, patterns (`bad/*.jsonl.gz`) or fsspec URLs."""
     text_column: str = "text"
     """The field of those files that holds the text."""
@@ -101,7 +102,7 @@ class Examples(Options):
             except (ImportError, ValueError, OSError) as error:
                 raise InputError(f"files: cannot open {pattern}: {error}") from error
             if not names:
-                raise InputError(f"files: nothing matches {pattern}")
+                raise InputError(f"files: nothing matches {pattern}{where_looked(pattern)}")
             for name in names:
                 known = class_of(name)
                 kind = known if known is not None and issubclass(known, ColumnSource) else JsonLines

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field, ValidationInfo
 
 from eyas.corpus import Filter, Rule, StageUnavailable, Verdict
+from eyas.corpus.paths import RecipePath
 from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import Statistics, TextMeasure
 from eyas.filters.languages import thresholds_of
@@ -24,7 +25,7 @@ class Heuristic(Filter):
     name: ClassVar[str]
     """The stage's name in recipes, and in files of thresholds."""
 
-    by_language: bool | str = Field(default=False)
+    by_language: bool | RecipePath = Field(default=False)
     """Thresholds and stop words for each document's language (the column `lang`, which the stage `language` adds): true
     for those of the 18 languages that Eyas knows, or the path of a file of your own (`eyas fit` writes one). Options in
     the recipe take precedence."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from eyas.corpus import ledger
 from eyas.corpus.documents import PARENT, partition_of
@@ -24,6 +25,8 @@ class History:
     decisions: list[dict[str, Any]]
     excerpt: str | None
     parents: list[int]
+    source_id: str | None = None
+    """The input's own id of the document."""
 
     @property
     def survived(self) -> bool:
@@ -32,24 +35,41 @@ class History:
 
 
 def explain(store: Store, wanted: str) -> list[History]:
-    """The histories of the documents that `wanted` names: an id, an origin, or the end of an origin.
+    """The histories of the documents that `wanted` names: an id, the input's own id, an origin, or the end of an origin.
 
     Raises InputError if the run has no ledger yet, or no such document.
     """
     names = [name for name in store.list("ledger") if name.endswith(".parquet")]
     if not names:
         raise InputError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
-    if wanted.isdigit():
-        name = f"part-{partition_of(int(wanted)):05d}.parquet"
-        ids = [int(wanted)] if name in names and _decisions(store, int(wanted)) else []
-    else:
+    ids = _by_id(store, names, wanted) if wanted.isdigit() else []
+    ids += [document for document in _by_source_id(store, names, wanted) if document not in ids]
+    if not ids and not wanted.isdigit():
         ids = _by_origin(store, names, wanted)
     if not ids:
         raise InputError(
-            f"{store.root}: no document with id or origin {wanted!r}. An origin is a path, or path#row, as in the column "
-            f"`origin` of curated/; its end is enough."
+            f"{store.root}: no document with the id, the `source_id` or the origin {wanted!r}. An origin is a path, or "
+            f"path#row, as in the column `origin` of curated/; its end is enough."
         )
     return [_history(store, document) for document in ids]
+
+
+def _by_id(store: Store, names: list[str], wanted: str) -> list[int]:
+    document = int(wanted)
+    name = f"part-{partition_of(document):05d}.parquet"
+    return [document] if name in names and _decisions(store, document) else []
+
+
+def _by_source_id(store: Store, names: list[str], wanted: str) -> list[int]:
+    """Documents with this id in the input; ledgers of the first edition hold none."""
+    ids: list[int] = []
+    for name in names:
+        with store.open(f"ledger/{name}") as file:
+            parquet = pq.ParquetFile(file)
+            if "source_id" in parquet.schema_arrow.names:
+                rows = pq.read_table(file, columns=["id"], filters=[("source_id", "==", wanted)])
+                ids += rows.column("id").to_pylist()
+    return ids
 
 
 def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
@@ -102,4 +122,5 @@ def _history(store: Store, document: int) -> History:
         decisions=decisions,
         excerpt=rows[0]["text"][:400] if rows else None,
         parents=(rows[0].get(PARENT.name) or []) if rows else [],
+        source_id=next((d["source_id"] for d in decisions if d.get("source_id") is not None), None),
     )

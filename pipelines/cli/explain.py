@@ -41,7 +41,9 @@ def explain(
     run: options.FinishedRun,
     document: Annotated[
         str | None,
-        typer.Argument(help="A document's id, its origin, or the end of its origin.", metavar="DOCUMENT"),
+        typer.Argument(
+            help="A document's id, its id in your input, its origin, or the end of its origin.", metavar="DOCUMENT"
+        ),
     ] = None,
     step: Annotated[
         int | None, typer.Option(help="A training step, counted from 1, instead of a document.", min=1, metavar="N")
@@ -98,6 +100,8 @@ def _show_document(to: Console, history: History) -> None:
     to.print(f"document {history.id}", style="bold")
     if history.origin:
         to.print(f"origin   {plain(history.origin)}")
+    if history.source_id is not None:
+        to.print(f"own id   {plain(history.source_id)}")
     if history.parents:
         to.print(f"made of  {', '.join(map(str, history.parents))}")
     decisions = table("stage", "decision", "reason", "score", "threshold", "detail")

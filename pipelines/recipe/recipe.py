@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ByteSize, Field, ValidationError, create_model, model_validator
 
 from eyas.corpus.options import Options
+from eyas.corpus.paths import relative_to
 from eyas.corpus.registry import add_search_path
 from eyas.corpus.sources import REGISTRY
 from eyas.corpus.sources.base import Source
@@ -147,7 +148,8 @@ def load(
 ) -> Recipe:
     """Reads and checks a recipe; raises `RecipeError` with every problem found.
 
-    folder: where plugins may lie, if not next to the file. text: the content of the file, if it was read already.
+    folder: where relative paths begin and plugins may lie; null: the file's own. text: the content of the file, if it was
+    read already.
     """
     folder = folder or str(Path(path).resolve().parent)
     file = YamlFile(path, text)
@@ -160,8 +162,9 @@ def load(
     add_search_path(folder)
     given = data.get("plugins")
     plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
-    options = _validate(_model(plugins, file, problems), data, (), file, problems)
-    stages = _stages(entries, plugins, file, problems)
+    with relative_to(folder):
+        options = _validate(_model(plugins, file, problems), data, (), file, problems)
+        stages = _stages(entries, plugins, file, problems)
     if options is not None and options.train is not None:
         _check_mixture(options.train.mixture or [], options, stages, file, problems)
     if problems or options is None:

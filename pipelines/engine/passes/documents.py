@@ -85,10 +85,21 @@ def _recorded(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) 
     # Without unifying dictionaries beforehand: Arrow cannot do that in nests, and combining chunks does it.
     docs = pa.concat_tables(pieces).combine_chunks()
     ids, origins = docs.column("id").combine_chunks(), docs.column("origin").combine_chunks()
-    rows = pa.concat_tables([ledger.accepted(READ, ids, origins), ledger.refused(READ, refusals)])
+    own = _source_ids(docs)
+    rows = pa.concat_tables([ledger.accepted(READ, ids, origins, own), ledger.refused(READ, refusals)])
     size = table.text_bytes(docs)
     line.record(READ, rows, docs.num_rows + len(refusals), size, size)
     return docs
+
+
+def _source_ids(docs: pa.Table) -> pa.Array | None:
+    """The input's own ids as text; None if it has none, or none that can be text."""
+    if "source_id" not in docs.column_names:
+        return None
+    try:
+        return docs.column("source_id").combine_chunks().cast(pa.string())
+    except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+        return None
 
 
 def _documents(partition: Partition, batch: Batch) -> pa.Table:

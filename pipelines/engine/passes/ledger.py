@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from eyas.corpus import ledger
+from eyas.corpus.documents import conform
 from eyas.corpus.task import Step, Steps, Task, TaskContext, TaskEntry, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 
@@ -26,7 +27,7 @@ def work(state: PassState) -> Steps[Result]:
 
 
 def _merge(number: int, paths: list[str], context: TaskContext) -> TaskEntry:
-    tables = [context.store.read_table(path).cast(ledger.SCHEMA) for path in paths]
+    tables = [conform(context.store.read_table(path), ledger.SCHEMA) for path in paths]
     rows = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     # Stable: decisions on one document stay in the order of the stages.
     order = np.argsort(rows.column("id").to_numpy(), kind="stable")

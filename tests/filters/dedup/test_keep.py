@@ -126,7 +126,7 @@ def test_a_column_of_dates_that_nobody_can_read_is_an_error() -> None:
 
 def test_one_value_that_cannot_be_ordered_is_named_among_those_that_can() -> None:
     docs = table([{"id": 1, "when": "2024-01-01"}, {"id": 2, "when": "soon"}], when=pa.string())
-    with pytest.raises(ValueError, match="'soon' .document 2."):
+    with pytest.raises(ValueError, match=r"'soon' \(document 2\)"):
         ranks("oldest(when)", docs)
     docs = table([{"id": 1, "q": 2**53 + 1}, {"id": 2, "q": 2**53}], q=pa.int64())
     with pytest.raises(ValueError, match="9007199254740993"):
