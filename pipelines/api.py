@@ -9,6 +9,7 @@ from eyas.errors import Alarm, UsageError
 from eyas.pipelines.engine.engine import Engine, Observer, Outcome
 from eyas.pipelines.engine.executors import Executor, InlineExecutor, RayExecutor
 from eyas.pipelines.engine.planning import Plan, make_plan
+from eyas.pipelines.engine.requirements import require
 from eyas.pipelines.recipe.recipe import Recipe, load
 
 
@@ -44,8 +45,11 @@ def execute(
 ) -> Outcome:
     """Runs a plan; see `run`."""
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    observer = observer or Observer()
+    for warning in require(planned, store):
+        observer.warned(warning)
     executor = make_executor(planned.recipe, store, workers, ray_address)
-    engine = Engine(planned, store, executor, observer or Observer())
+    engine = Engine(planned, store, executor, observer)
     from eyas.pipelines.report.page import write_report
 
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import Any, ClassVar
 
@@ -94,6 +95,10 @@ class ModelStage(Stage):
             )
         self._prompt.variables(self.variables)
         return self
+
+    def packages_needed(self) -> Mapping[str, str]:
+        package = "xllamacpp" if self.endpoint is None else "openai"
+        return {package: "pip install 'eyas[synthetic]'"}
 
     def fingerprint(self) -> Any:
         weights = None if self.endpoint is not None else embedded_weights(self.model).stat().st_size

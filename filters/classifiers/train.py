@@ -117,6 +117,10 @@ class TrainClassifier(CorpusStage):
             grade=self.grade,
         )
 
+    def packages_needed(self) -> Mapping[str, str]:
+        wanted = ("sklearn", "torch", "transformers") if isinstance(self.kind, EncoderOptions) else ("sklearn",)
+        return dict.fromkeys(wanted, "pip install 'eyas[classifiers]'")
+
     def makes(self) -> Mapping[str, str]:
         return {self.name: f"classifier/{self.name}"}
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Te
 from rich.progress import Task as Bar
 from rich.text import Text
 
-from eyas.corpus.show.text import human
+from eyas.corpus.show.text import human, plain
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task
 from eyas.pipelines.cli.console import print_table, table
@@ -103,6 +103,10 @@ class TerminalObserver(Observer):
     def pass_kept(self, planned: Pass) -> None:
         """Prints that a pass was kept."""
         self.console.print(f"  ✓ {planned.label}: kept from before", style="dim")
+
+    def warned(self, message: str) -> None:
+        """Prints a note."""
+        self.console.print(plain(f"note: {message}"), style="yellow", markup=False, soft_wrap=True)
 
     def step_started(self, step: Step, done: Sequence[Entry]) -> None:
         """Sets the bar to the step's size."""

@@ -73,6 +73,16 @@ def planned_columns(recipe: Recipe, entries: Sequence[SurveyEntry]) -> Planned:
     return planned
 
 
+def column_notes(planned: Planned) -> list[str]:
+    """A sentence for each column that is not simply its field."""
+    return [
+        f"source {source!r}: field {column.path!r} is the column {column.name!r}: {column.note}"
+        for source, columns in planned.items()
+        for column in columns
+        if column.note is not None
+    ]
+
+
 def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
     """InputError if a stage needs a column that the input has not and no earlier stage adds, or one of another type."""
     inputs = schema_of(planned)

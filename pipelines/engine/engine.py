@@ -20,6 +20,7 @@ from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.errors import Alarm, BooksError, StorageError
+from eyas.pipelines.engine.columns import column_notes
 from eyas.pipelines.engine.executors import Executor, finished_entries
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
@@ -50,6 +51,9 @@ class Observer:
 
     def task_done(self, task: Task, entry: Entry) -> None:
         """A task finished."""
+
+    def warned(self, message: str) -> None:
+        """The run may go wrong, or a result may not be what one expects."""
 
     def waiting(self) -> None:
         """Called now and then while nothing finishes."""
@@ -148,6 +152,8 @@ class Engine:
                     self._outcome.computed += 1
                     self._observer.pass_done(planned, result)
                 self._outcome.results[planned.digest] = result
+                for note in column_notes(state.inputs) if planned.reads else ():
+                    self._observer.warned(note)
                 if planned.product is None:
                     check_flow(planned, state.parts, result)
                     state.parts = result.parts
