@@ -1,5 +1,7 @@
 """The fields of Arrow tables, also those in nests, and their values as planned columns."""
 
+# Tested in tests/end_to_end/test_metadata.py.
+
 from __future__ import annotations
 
 from collections.abc import Iterator

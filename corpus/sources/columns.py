@@ -26,6 +26,10 @@ JSON = "json"
 _NAMED = "bool, int8 … int64, uint8 … uint64, float32, float64, string, date32, timestamp[s|ms|us|ns], decimal128(P, S), json"
 
 
+class MissingColumn(InputError):
+    """A recipe names a field that no record has, or a stage needs a column that there is not."""
+
+
 class ColumnOptions(Options):
     """One column: the field that it comes from, and its type."""
 
@@ -170,7 +174,7 @@ class Surveyed:
         """InputError if a field that the recipe names occurs in no record."""
         for path in self.named:
             if path not in self.fields and path not in self.nested:
-                raise InputError(
+                raise MissingColumn(
                     f"source {self.source!r}: no record has the field {path!r}{nearest(path, self.seen)} "
                     f"(fields: {', '.join(self.seen[:20]) or 'none'})"
                 )

@@ -186,6 +186,11 @@ class JsonLines(ColumnSource):
         return values
 
 
+def is_packed(path: str) -> bool:
+    """Whether a file is compressed, and can only be read from its beginning."""
+    return _opener(path) is not None
+
+
 def _opener(path: str) -> Callable[[IO[bytes]], IO[bytes]] | None:
     return next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
 

@@ -1,5 +1,7 @@
 """Makes columns of the values of records: exactly, or not at all."""
 
+# Tested in tests/corpus/sources/test_columns.py.
+
 from __future__ import annotations
 
 import base64

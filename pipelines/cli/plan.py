@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.corpus.show.text import plain
 from eyas.pipelines.cli import options
 from eyas.pipelines.cli.console import console, print_table, table
 from eyas.pipelines.cli.help import RUN, Verbs
@@ -38,9 +39,11 @@ def plan(
     from eyas.pipelines.cli.progress import headline
     from eyas.pipelines.engine.engine import load_result
     from eyas.pipelines.engine.forecasts import forecasts
+    from eyas.pipelines.engine.requirements import require
 
     planned = make_plan(recipe, options.variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    warnings = require(planned, store)
     done = {p.digest: load_result(store, p) is not None for p in planned.passes}
     if as_json:
         data = planned.to_json()
@@ -53,6 +56,8 @@ def plan(
     out.print(headline(planned))
     _print_passes(out, planned, store, done)
     _print_notes(out, planned, store)
+    for warning in warnings:
+        out.print(plain(f"note: {warning}"), style="yellow", markup=False, soft_wrap=True)
     out.print(f"\n{sum(not one for one in done.values())} of {len(done)} passes will be computed.")
 
 

@@ -3,10 +3,12 @@
 Where a stage adds a column whose name the input has, the input's is called `source_<name>` from then on: neither is lost.
 """
 
+# Tested in tests/end_to_end/test_metadata.py.
+
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,8 @@ import pyarrow as pa
 from eyas.corpus.documents import PARENT, schema
 from eyas.corpus.sources.arrow_fields import type_at
 from eyas.corpus.sources.base import Source
-from eyas.corpus.sources.columns import PlannedColumn, Surveyed, in_memory, plan_columns, schema_of
+from eyas.corpus.sources.columns import MissingColumn, PlannedColumn, Surveyed, in_memory, plan_columns, schema_of
+from eyas.corpus.sources.jsonl import JsonLines, is_packed
 from eyas.corpus.sources.listing import Partition
 from eyas.corpus.sources.shapes import Survey
 from eyas.corpus.stage import Stage
@@ -26,6 +29,8 @@ from eyas.pipelines.recipe.recipe import NamedStage, Recipe
 if TYPE_CHECKING:
     from eyas.pipelines.engine.passes.records import SurveyEntry
 
+LOOK_BYTES = 1_000_000
+"""Bytes of JSON lines of each source that are looked at before a run."""
 Planned = dict[str, list[PlannedColumn]]
 """The columns that each source gives, by its name."""
 
@@ -45,6 +50,40 @@ def survey(recipe: Recipe, partitions: Sequence[Partition]) -> Generator[Step[An
     if tasks:
         entries = yield from entries_of(Step.of("survey", tasks))
     return planned_columns(recipe, entries)
+
+
+def look(recipe: Recipe, partitions: Sequence[Partition]) -> Planned:
+    """The columns as the first records show them, for checks before a run; the survey of everything may find more.
+
+    A column that is missing there may come later: then more of the input is looked at, all of it if need be, before
+    `MissingColumn` says that it is in no record. InputError for a column of a type that a stage cannot work with.
+    """
+    sources = {entry.name: entry.source for entry in recipe.options.sources}
+    entries: list[SurveyEntry] = []
+    missing: MissingColumn | None = None
+    for pieces in _pieces_to_look_at(sources, partitions):
+        entries += [survey_partition(piece, sources[piece.source]) for piece in pieces]
+        try:
+            return planned_columns(recipe, entries)
+        except MissingColumn as error:
+            missing = error
+    if missing is not None:
+        raise missing
+    return planned_columns(recipe, entries)
+
+
+def _pieces_to_look_at(sources: Mapping[str, Source], partitions: Sequence[Partition]) -> Iterator[list[Partition]]:
+    """The beginning of each source, then all partitions, one at a time."""
+    first = {p.source: p for p in reversed(partitions) if p.splits}
+    beginnings = []
+    for name, partition in first.items():
+        split = partition.splits[0]
+        if split.start == 0 and isinstance(sources[name], JsonLines) and not is_packed(split.path):
+            split = replace(split, bytes=min(split.bytes, LOOK_BYTES), end=min(split.bytes, LOOK_BYTES))
+        beginnings.append(Partition(partition.number, name, (split,)))
+    yield beginnings
+    for partition in partitions:
+        yield [partition]
 
 
 def survey_partition(partition: Partition, source: Source, context: TaskContext | None = None) -> SurveyEntry:
@@ -91,7 +130,7 @@ def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
         available = {**known, **dict(_BUILT_IN)}
         missing = [name for name in named.stage.columns_needed() if _type_of(name, available) is None]
         if missing:
-            raise InputError(
+            raise MissingColumn(
                 f"stage {named.label!r} needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"
             )
         try:

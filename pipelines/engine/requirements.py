@@ -18,6 +18,7 @@ from eyas.corpus.show.text import human
 from eyas.corpus.sources.base import ColumnSource
 from eyas.corpus.store import Store
 from eyas.errors import EyasError, InputError, StorageError
+from eyas.pipelines.engine.columns import look
 from eyas.pipelines.engine.planning import Plan
 from eyas.pipelines.recipe.recipe import RecipeOptions
 
@@ -45,6 +46,7 @@ class Finding:
 def requirements(planned: Plan, store: Store) -> Iterator[Finding]:
     """What is missing, or would be; nothing for what is in order."""
     yield from _carried(planned)
+    yield from _columns(planned, store)
     yield from _packages(planned)
     yield from _setups(planned)
     yield from _model(planned.recipe.options)
@@ -71,6 +73,16 @@ def _carried(planned: Plan) -> Iterator[Finding]:
                 f"source {entry.name!r}: `carry` keeps these fields only, and as text; `columns: "
                 f"[{', '.join(entry.source.carry)}]` keeps their types, and without either every field stays",
             )
+
+
+def _columns(planned: Plan, store: Store) -> Iterator[Finding]:
+    """Whether the fields that the recipe names and the columns that its stages need are there; not for a finished pass."""
+    if store.exists(f"{planned.passes[0].folder}/manifest.json"):
+        return
+    try:
+        look(planned.recipe, planned.partitions)
+    except EyasError as error:
+        yield Finding("columns", "error", str(error))
 
 
 def _packages(planned: Plan) -> Iterator[Finding]:

@@ -6,7 +6,8 @@
     │   ├── RecipeError         every problem of a recipe, each with file and line
     │   ├── UnknownName         a stage or source that does not exist
     │   ├── UnreadableInput     a damaged or incomplete file
-    │   └── …                   VocabularyTooLarge, NotByteLevel
+    │   ├── MissingColumn       a field or column that is not there
+    │   └── …                   BrokenValue, VocabularyTooLarge, NotByteLevel
     ├── StageError          4   a stage that cannot do its work
     │   ├── StageUnavailable    what it needs is missing: a model, an endpoint
     │   └── StageBroken         it raises on too many documents
