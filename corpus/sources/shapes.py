@@ -168,7 +168,7 @@ class Shape:
         if self.kinds == {"list"} and self.items is not None:
             return f"lists of {self.items.described()}"
         names = sorted(_WORDS.get(kind, kind) for kind in self.kinds)
-        if self.kinds <= {"int", "float"}:
+        if self.kinds <= {"int", "float"} and self.type() is None:
             return f"{' and '.join(names)} that no one type holds exactly ({self.low:,} … {self.high:,})"
         return " and ".join(names)
 

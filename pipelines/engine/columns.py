@@ -154,7 +154,7 @@ def _hint(name: str, planned: Planned, available: Mapping[str, pa.DataType]) -> 
             if column.path == name and column.name != name:
                 return f"; in source {source!r}, the field is called {column.name!r}: {column.note}"
     return (
-        f"{nearest(name, available)}, which no source has and no earlier stage adds; there are {', '.join(available)}"
+        f", which no source has and no earlier stage adds{nearest(name, available)}; there are {', '.join(available)}"
     )
 
 

@@ -135,7 +135,7 @@ def test_a_model_of_another_run_is_found_by_its_path(eyas: Eyas, written: Callab
     [
         ("model: prose", "model: prosa", "no classifier 'prosa', neither a name nor a path that exists; did you mean"),
         ("model: prose", "model: /no/such.bin", "no classifier '/no/such.bin'"),
-        ("column: prose_score", "column: prose", "needs the column prose, which no source carries"),
+        ("column: prose_score", "column: prose", "needs the column 'prose', which no source has"),
         ("url like '%forum%'", "url = = 'forum'", "where: cannot be read"),
         ("{where: \"url like '%forum%'\"}", "{files: [/no/such/*.jsonl]}", "nothing matches /no/such/*.jsonl"),
         ("held_out: 0.2", "heldout: 0.2", "unknown key; did you mean 'held_out'?"),
@@ -165,7 +165,9 @@ def test_a_column_that_is_not_there_is_said_at_the_stage(eyas: Eyas, written: Ca
     path = written()
     path.write_text(path.read_text().replace("url like '%forum%'", "site = 'forum'"))
     ran = eyas("plan", path)
-    assert ran.code != 0 and "train_classifier needs the column site" in ran.err.replace("\n", " ")
+    assert ran.code != 0 and "'train_classifier' needs the column 'site', which no source has" in ran.err.replace(
+        "\n", " "
+    )
 
 
 def test_a_classifier_trained_later_or_twice_is_no_use(eyas: Eyas, written: Callable[..., Path]) -> None:
