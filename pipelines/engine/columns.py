@@ -131,13 +131,18 @@ def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
         missing = [name for name in named.stage.columns_needed() if _type_of(name, available) is None]
         if missing:
             raise MissingColumn(
-                f"stage {named.label!r} needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"
+                f"{at_place(named)}needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"
             )
         try:
             named.stage.check_columns(available)
         except InputError as error:
-            raise InputError(f"stage {named.label!r}: {error}") from error
+            raise InputError(f"{at_place(named)}{error}") from error
         known = dict(layout_of(inputs, stages[: number + 1]).columns)
+
+
+def at_place(named: NamedStage) -> str:
+    """How a message about a stage begins: where it stands in the recipe."""
+    return f"{named.place}: " if named.place else f"stage {named.label!r}: "
 
 
 _BUILT_IN = (("id", pa.uint64()), ("text", pa.large_string()), ("source", pa.string()), ("origin", pa.string()))

@@ -18,7 +18,7 @@ from eyas.corpus.show.text import human
 from eyas.corpus.sources.base import ColumnSource
 from eyas.corpus.store import Store
 from eyas.errors import EyasError, InputError, StorageError
-from eyas.pipelines.engine.columns import look
+from eyas.pipelines.engine.columns import at_place, look
 from eyas.pipelines.engine.planning import Plan
 from eyas.pipelines.recipe.recipe import RecipeOptions
 
@@ -103,9 +103,7 @@ def _setups(planned: Plan) -> Iterator[Finding]:
         try:
             named.stage.check_setup()
         except EyasError as error:
-            text = str(error)
-            whole = text if text.startswith(named.name) else f"stage {named.label!r}: {text}"
-            yield Finding("stages", "error", whole)
+            yield Finding("stages", "error", f"{at_place(named)}{error}")
 
 
 def _model(options: RecipeOptions) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sysconfig
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -115,6 +115,8 @@ class NamedStage:
     label: str
     name: str
     stage: Stage
+    place: str = field(default="", compare=False)
+    """File and line of the recipe, and the key, for messages."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list
         stage = _validate(cls, {} if options is None else options, (*location, name), file, problems)
         if stage is not None:
             count = sum(other.name == name for other in stages) + 1
-            stages.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage))
+            place = file.problem((*location, name), "").removesuffix(": ")
+            stages.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage, place))
     # What a broken stage would add or make is unknown: later stages must not be blamed for its absence.
     if len(stages) == len(entries):
         _check_columns(stages, file, problems)

@@ -165,7 +165,7 @@ def test_a_column_that_is_not_there_is_said_at_the_stage(eyas: Eyas, written: Ca
     path = written()
     path.write_text(path.read_text().replace("url like '%forum%'", "site = 'forum'"))
     ran = eyas("plan", path)
-    assert ran.code != 0 and "'train_classifier' needs the column 'site', which no source has" in ran.err.replace(
+    assert ran.code != 0 and "train_classifier: needs the column 'site', which no source has" in ran.err.replace(
         "\n", " "
     )
 
