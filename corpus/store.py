@@ -7,11 +7,14 @@ a part that no manifest names does not exist.
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import hashlib
 import json
 import os
+import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import IO, Any, cast
@@ -24,6 +27,8 @@ from fsspec.spec import AbstractBufferedFile
 
 from eyas.errors import InputError
 
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Constants of Linux's renameat2."""
 PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "write_statistics": True}
 
 
@@ -104,18 +109,32 @@ class Output:
 class Store:
     """Files under `url` (a local folder or any fsspec URL); paths are relative and use '/'."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, moved: Mapping[str, str] | None = None) -> None:
+        """moved: folders at the top that lie elsewhere in the store, by their names."""
+        self._moved = dict(moved or {})
         self.fs, root = fsspec.core.url_to_fs(url)
         self.root: str = root.rstrip("/") or "/"
         self.url = url
         self.local = isinstance(self.fs, LocalFileSystem)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Store, (os.path.abspath(self.root) if self.local else self.url,)
+        return Store, (os.path.abspath(self.root) if self.local else self.url, self._moved)
+
+    def redirected(self, moved: Mapping[str, str]) -> Store:
+        """The same store, in which some folders at the top lie elsewhere: `{"model": ".building/model-1f…"}`."""
+        return Store(self.url, moved)
 
     def path(self, relative: str) -> str:
         """The path within the file system of `relative`."""
-        return f"{self.root}/{relative}"
+        return f"{self.root}/{self._place(relative)}"
+
+    def url_of(self, relative: str) -> str:
+        """The URL of `relative`."""
+        return f"{self.url.rstrip('/')}/{self._place(relative)}"
+
+    def _place(self, relative: str) -> str:
+        top, slash, rest = relative.partition("/")
+        return f"{self._moved[top]}{slash}{rest}" if top in self._moved else relative
 
     def exists(self, relative: str) -> bool:
         """Whether a file or folder of this name exists."""
@@ -215,6 +234,48 @@ class Store:
         if self.exists(relative):
             self.fs.rm(self.path(relative), recursive=True)
 
+    def identity(self, relative: str) -> int | None:
+        """A number that a local folder keeps when it is renamed; None if there is none."""
+        try:
+            return os.stat(self.path(relative)).st_ino if self.local else None
+        except FileNotFoundError:
+            return None
+
+    def move(self, source: str, target: str) -> None:
+        """Moves a folder to a name that is not taken: at once on a local disk, file by file on an object store."""
+        if not self.local:
+            self.copy(source, target)
+            self.delete(source)
+            return
+        os.makedirs(os.path.dirname(self.path(target)), exist_ok=True)
+        os.rename(self.path(source), self.path(target))
+        _sync_folder(os.path.dirname(self.path(target)))
+
+    def exchange(self, one: str, other: str) -> None:
+        """Lets two local folders change their names in one step; `other` need not exist yet."""
+        if not os.path.exists(self.path(other)):
+            self.move(one, other)
+        elif not _exchange(self.path(one), self.path(other)):
+            # No such call here: for an instant, there is nothing under the name of `other`.
+            aside = f"{self.path(one)}.aside"
+            os.rename(self.path(other), aside)
+            os.rename(self.path(one), self.path(other))
+            os.rename(aside, self.path(one))
+        _sync_folder(os.path.dirname(self.path(other)))
+
+    def copy(self, source: str, target: str) -> None:
+        """Makes the folder `target` hold what `source` holds, and nothing else; the store copies by itself if it can."""
+        begin = len(self.path(source)) + 1
+        wanted = set()
+        for file in self.fs.find(self.path(source)):
+            place = f"{self.path(target)}/{str(file)[begin:]}"
+            self.fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+            self.fs.cp_file(file, place)
+            wanted.add(place)
+        for file in self.fs.find(self.path(target)):
+            if file not in wanted:
+                self.fs.rm_file(file)
+
     def check_writable(self) -> None:
         """Raises InputError if nothing can be written here."""
         try:
@@ -257,6 +318,21 @@ def _naming(path: str) -> Iterator[None]:
         if error.errno is None or error.filename is not None:
             raise
         raise OSError(error.errno, error.strerror, path) from error
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Exchanges two names in one system call; False where there is none."""
+    if not sys.platform.startswith("linux"):
+        return False
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    error = ctypes.get_errno()
+    if error in (errno.EINVAL, errno.ENOSYS):  # a file system that cannot
+        return False
+    raise OSError(error, os.strerror(error), other)
 
 
 def _sync_folder(folder: str) -> None:

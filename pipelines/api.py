@@ -26,13 +26,15 @@ def run(
     ray_address: str | None = None,
     variables: Mapping[str, str] | None = None,
     observer: Observer | None = None,
+    replace: bool = False,
 ) -> Outcome:
     """Runs a recipe file into the folder `runs/<name>` and writes its report.
 
-    workers: tasks at a time (default: all cores); 0 runs everything in this process, without Ray.
+    workers: tasks at a time (default: all cores); 0 runs everything in this process, without Ray. replace: whether products
+    of another recipe may be replaced.
     """
     planned = plan(recipe, variables)
-    return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+    return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer, replace=replace)
 
 
 def execute(
@@ -42,6 +44,7 @@ def execute(
     workers: int | None = None,
     ray_address: str | None = None,
     observer: Observer | None = None,
+    replace: bool = False,
 ) -> Outcome:
     """Runs a plan; see `run`."""
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
@@ -49,7 +52,7 @@ def execute(
     for warning in require(planned, store):
         observer.warned(warning)
     executor = make_executor(planned.recipe, store, workers, ray_address)
-    engine = Engine(planned, store, executor, observer)
+    engine = Engine(planned, store, executor, observer, replace)
     from eyas.pipelines.report.page import write_report
 
     try:

@@ -16,6 +16,7 @@ from eyas.corpus.show.text import plain
 from eyas.errors import DEFECT, INTERRUPTED, EyasError, InputError, UsageError, exit_code
 from eyas.pipelines.cli import (
     ablate,
+    clean,
     explain,
     export,
     fit,
@@ -59,6 +60,7 @@ VERBS = (
     prompts,
     schema,
     # Keep
+    clean,
     migrate,
 )
 """The verbs as `eyas --help` lists them. Each file names its panel."""

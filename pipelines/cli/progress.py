@@ -21,6 +21,7 @@ from eyas.pipelines.cli.console import print_table, table
 from eyas.pipelines.engine.engine import Observer, Outcome
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Pass, Plan
+from eyas.pipelines.engine.products import staging
 from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import lines as model_lines
 from eyas.tokenizer_train.training.pruning import pruning_message
@@ -72,7 +73,7 @@ class TerminalObserver(Observer):
         self._bar: Any = None
         self._documents = self._bytes = 0
         self._started = 0.0
-        self._kind = ""
+        self._kind = self._folder = ""
         self._looked = 0.0
 
     def pass_started(self, planned: Pass, number: int, total: int) -> None:
@@ -80,6 +81,7 @@ class TerminalObserver(Observer):
         self._documents = self._bytes = 0
         self._started = time.perf_counter()
         self._kind = planned.kind
+        self._folder = staging("model", planned.digest)
         if not self._live:
             self.console.print(f"[{number}/{total}] {planned.label} …")
             return
@@ -125,7 +127,7 @@ class TerminalObserver(Observer):
         if self._kind != "model" or time.perf_counter() - self._looked < 1.0:
             return
         self._looked = time.perf_counter()
-        line = last_metrics(self._store)
+        line = last_metrics(self._store, self._folder)
         if line is not None and self._progress is not None:
             note = f"loss {line['loss']:.3f} {line.get('tokens_per_s', 0):,.0f} tokens/s"
             steps = self._steps or line["step"]
@@ -149,11 +151,13 @@ class TerminalObserver(Observer):
             self._progress.stop()
 
 
-def last_metrics(store: Store) -> dict[str, Any] | None:
-    """The last complete line of the trainer's metrics, if there is one."""
+def last_metrics(store: Store, folder: str) -> dict[str, Any] | None:
+    """The last complete line of the trainer's metrics, if there is one: of a model that is built beside another in `folder`,
+    or in its own place."""
+    path = store.path(f"{folder if store.exists(folder) else 'model'}/metrics.jsonl")
     try:
-        size = store.fs.size(store.path("model/metrics.jsonl"))
-        tail = store.fs.cat_file(store.path("model/metrics.jsonl"), start=max(size - 4096, 0))
+        size = store.fs.size(path)
+        tail = store.fs.cat_file(path, start=max(size - 4096, 0))
     except (FileNotFoundError, OSError):
         return None
     for line in reversed(tail.split(b"\n")[:-1]):
@@ -188,6 +192,20 @@ def print_products(to: Console, outcome: Outcome) -> None:
     """One line per product."""
     for kind, text in _product_lines(outcome):
         to.print(f"{kind:>10}  {text}")
+
+
+def product_notes(outcome: Outcome) -> list[str]:
+    """What became of products that were there before."""
+    notes = []
+    if outcome.previous:
+        places = ", ".join(outcome.store.path(place) for place in outcome.previous)
+        notes.append(
+            f"replaced: what was there before is kept in {places}; `eyas clean {outcome.store.root}` deletes it"
+        )
+    if outcome.unnamed:
+        names = ", ".join(f"{name}/" for name in outcome.unnamed)
+        notes.append(f"not in this recipe: {names} of an earlier one; they stay as they are")
+    return notes
 
 
 def _product_lines(outcome: Outcome) -> list[tuple[str, str]]:

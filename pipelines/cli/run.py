@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from eyas.pipelines.cli import options
 from eyas.pipelines.cli.console import console
 from eyas.pipelines.cli.help import RUN, Verbs
@@ -23,11 +27,14 @@ def run(
     workers: options.Workers = None,
     ray_address: options.RayAddress = None,
     var: options.Var = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Go on where another recipe's products would be replaced; they are kept.")
+    ] = False,
 ) -> None:
     """Run a recipe. What is done already is kept; a run that was killed goes on where it stopped."""
     from eyas.corpus.store import Store
     from eyas.pipelines.api import execute, plan
-    from eyas.pipelines.cli.progress import TerminalObserver, headline, print_funnel, print_products
+    from eyas.pipelines.cli.progress import TerminalObserver, headline, print_funnel, print_products, product_notes
 
     out = console()
     planned = plan(recipe, options.variables(var))
@@ -36,7 +43,7 @@ def run(
     training = planned.recipe.options.train
     observer = TerminalObserver(out, store, training.steps if training else None)
     try:
-        outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+        outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer, replace=replace)
     finally:
         observer.close()
     out.print()
@@ -44,5 +51,7 @@ def run(
     out.print()
     print_products(out, outcome)
     out.print(f"{'report':>10}  {store.path('report.html')}")
+    for line in product_notes(outcome):
+        out.print(line, markup=False, soft_wrap=True)
     kept = len(planned.passes) - outcome.computed
     out.print(f"\n{outcome.computed} passes computed, {kept} kept from before.")

@@ -1,8 +1,8 @@
 """The engine: runs the passes of a plan, resumes what a killed run left, and checks that the books balance.
 
 The truth is in files. A task publishes its files, then its entry; when all tasks of a pass are done, its manifest is
-written, and a pass with a manifest whose files are there is not run again. A product folder (`curated/`,
-`tokenizer/` …) carries the digest it was made for; another digest means that it is made anew.
+written, and a pass with a manifest whose files are there is not run again. `products` says how a product (`curated/`,
+`tokenizer/` …) replaces another.
 """
 
 # Tested in tests/end_to_end/test_run.py.
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from eyas.corpus.ledger import READ
+from eyas.corpus.ledger import READ, Books
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
@@ -33,7 +33,8 @@ from eyas.pipelines.engine.passes.records import (
     ShardsSummary,
     TokenizerSummary,
 )
-from eyas.pipelines.engine.planning import PRODUCTS, RUN_FORMAT, Kind, Pass, Plan
+from eyas.pipelines.engine.planning import RUN_FORMAT, Kind, Pass, Plan, needed
+from eyas.pipelines.engine.products import Workshop, adopt, check_owner, finish_swap, record_of, replacements
 from eyas.trainer.summary import ModelSummary
 
 
@@ -76,6 +77,10 @@ class Outcome:
     """By the digest of the pass."""
     computed: int = 0
     """Passes that were run, not taken from an earlier run."""
+    previous: list[str] = field(default_factory=list)
+    """Where the products are that this run replaced."""
+    unnamed: list[str] = field(default_factory=list)
+    """Products in the folder that the recipe no longer names."""
 
     def _product(self, kind: Kind) -> Result | None:
         passes = (p for p in self.plan.passes if p.kind == kind and p.digest in self.results)
@@ -124,8 +129,11 @@ class Outcome:
 class Engine:
     """Runs `plan` in the folder `store` by `executor`."""
 
-    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer) -> None:
+    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer, replace: bool = False) -> None:
+        """replace: whether it may replace products that another recipe made."""
         self._plan, self._store, self._executor, self._observer = plan, store, executor, observer
+        self._replace = replace
+        self._workshop = Workshop(store, plan)
         self._outcome = Outcome(plan, store)
 
     @property
@@ -134,41 +142,68 @@ class Engine:
         return self._outcome
 
     def run(self) -> Outcome:
-        """Runs all passes; raises what a task raised, `BooksError`, `TooManyQuarantined` or `Alarm`."""
+        """Runs all passes; raises what a task raised, `BooksError`, `TooManyQuarantined`, `Alarm`, or StorageError if the
+        folder holds products of another recipe."""
         self._store.check_writable()
         with locked(self._store):
-            self._clear_stale()
+            finish_swap(self._store)
+            adopt(self._store)
+            check_owner(self._store, self._plan, self._replace)
+            before = stored_results(self._store)
             self._write_text("recipe.yaml", self._plan.recipe.text)
             self._store.write_json("plan.json", self._plan.to_json())
-            state = PassState(self._plan, self._plan.passes[0], self._store, [], self._outcome.results)
-            for number, planned in enumerate(self._plan.passes, 1):
-                state.current = planned
-                result = load_result(self._store, planned)
-                if result is not None:
-                    self._observer.pass_kept(planned)
-                else:
-                    self._observer.pass_started(planned, number, len(self._plan.passes))
-                    result = self._run_pass(planned, state)
-                    self._outcome.computed += 1
-                    self._observer.pass_done(planned, result)
-                self._outcome.results[planned.digest] = result
-                for note in column_notes(state.inputs) if planned.reads else ():
-                    self._observer.warned(note)
-                if planned.product is None:
-                    check_flow(planned, state.parts, result)
-                    state.parts = result.parts
-                    self._check_tolerance()
-                    # A pass that was done before is checked again: the limit may have been lowered since.
-                    for named in planned.stages:
-                        if isinstance(named.stage, CorpusStage):
-                            named.stage.check(result.books.get(named.label, {}), result.summary)
+            self._run_passes(before)
+            self._outcome.previous = self._workshop.swap()
+            self._outcome.unnamed = [one.product for one in replacements(self._store, self._plan) if not one.named]
             self._store.write_json("manifest.json", self._manifest())
         return self._outcome
+
+    def _run_passes(self, before: dict[str, Result]) -> None:
+        """Runs the passes that are needed; before: results that an earlier run left in its manifest."""
+        state = PassState(self._plan, self._plan.passes[0], self._store, [], self._outcome.results)
+        found = {p.digest: self._find(p) for p in self._plan.passes}
+        to_run = needed(self._plan.passes, {digest for digest, result in found.items() if result is not None})
+        flows = True
+        for number, planned in enumerate(self._plan.passes, 1):
+            state.current, state.store = planned, self._workshop.store
+            result = found[planned.digest]
+            skipped = result is None and planned.digest not in to_run
+            if skipped:
+                result = before.get(planned.digest, Result())
+            if result is not None:
+                self._observer.pass_kept(planned)
+            else:
+                self._observer.pass_started(planned, number, len(self._plan.passes))
+                result = self._run_pass(planned, state)
+                self._outcome.computed += 1
+                self._observer.pass_done(planned, result)
+            self._outcome.results[planned.digest] = result
+            for note in column_notes(state.inputs) if planned.reads else ():
+                self._observer.warned(note)
+            if planned.product is None:
+                # Where passes/ was deleted, and nothing needs it, only the books are left.
+                flows = flows and not skipped
+                if flows:
+                    check_flow(planned, state.parts, result)
+                state.parts = result.parts
+                self._check_pass(planned, result)
+
+    def _check_pass(self, planned: Pass, result: Result) -> None:
+        self._check_tolerance()
+        # A pass that was done before is checked again: the limit may have been lowered since.
+        for named in planned.stages:
+            if isinstance(named.stage, CorpusStage):
+                named.stage.check(result.books.get(named.label, {}), result.summary)
+
+    def _find(self, planned: Pass) -> Result | None:
+        """The result of a pass that is done."""
+        return load_result(self._store, planned) if planned.product is None else self._workshop.find(planned)
 
     def _run_pass(self, planned: Pass, state: PassState) -> Result:
         started = time.perf_counter()
         if planned.product is not None:
-            self._claim(planned)
+            self._workshop.claim(planned)
+            state.store = self._workshop.store
         work = work_of(planned.kind)(state)
         try:
             step = next(work)
@@ -177,42 +212,21 @@ class Engine:
         except StopIteration as end:
             result: Result = end.value
         result.seconds = time.perf_counter() - started
-        self._store.write_json(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
+        if planned.product is not None:
+            self._workshop.finished(planned, result)
+        else:
+            self._store.write_json(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
         return result
-
-    def _clear_stale(self) -> None:
-        """Removes products of another plan: old and new must never lie side by side."""
-        wanted = {p.product: p.digest for p in self._plan.passes if p.product is not None}
-        made_for = {product: marked(self._store, product) for product in PRODUCTS}
-        for product in wanted:
-            if made_for[product] is None and self._store.list(product):
-                raise StorageError(
-                    f"{self._store.path(product)} exists, but no run made it. "
-                    f"Move it away, or choose another `name:` or --runs"
-                )
-        stale = [product for product, digest in made_for.items() if digest and digest != wanted.get(product)]
-        # Files that describe the products go first, their marks last: if this run is killed here, the next one clears up.
-        for name in ("manifest.json", "report.html") if stale else ():
-            self._store.delete(name)
-        for product in stale:
-            self._store.delete(product)
-            self._store.delete(marker(product))
-
-    def _claim(self, planned: Pass) -> None:
-        """Marks a product folder as made for this digest."""
-        assert planned.product is not None
-        if marked(self._store, planned.product) != planned.digest:
-            self._store.delete(planned.folder)
-            self._store.write_json(marker(planned.product), {"digest": planned.digest})
 
     def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
         """Entries of all tasks of a step, in the order of its tasks."""
-        entries = finished_entries(self._store, planned.folder, step)
+        store = self._workshop.store
+        entries = finished_entries(store, planned.folder, step)
         waiting = [task for task in step.tasks if task.key not in entries]
         self._observer.step_started(step, list(entries.values()))
         if waiting:
             options = self._plan.recipe.options
-            context = TaskContext(self._store, planned.folder, options.seed, artifacts=self._artifacts(planned))
+            context = TaskContext(store, planned.folder, options.seed, artifacts=self._artifacts(planned))
             for event in self._executor.run(step.name, waiting, context):
                 if event is None:
                     self._observer.waiting()
@@ -283,6 +297,7 @@ class Engine:
             "name": self._plan.recipe.options.name,
             "plan": self._plan.digest,
             "passes": passes,
+            "not_in_recipe": self._outcome.unnamed,
         }
 
     def _write_text(self, path: str, text: str) -> None:
@@ -290,22 +305,13 @@ class Engine:
             output.sink.write(text.encode())
 
 
-def marker(product: str) -> str:
-    """The file that says which digest a product folder was made for."""
-    return f"passes/products/{product}.json"
-
-
-def marked(store: Store, product: str) -> str | None:
-    """The digest that a product folder was made for; None if no run made it."""
-    if not store.exists(marker(product)):
-        return None
-    return str(store.read_json(marker(product))["digest"])
-
-
 def load_result(store: Store, planned: Pass) -> Result | None:
-    """The result of a pass that is done, its files all there; None if it must be run."""
+    """The result of a pass that is done, its files all there; None if it must be run, or if its product is not in use."""
+    if planned.product is not None:
+        record = record_of(store, planned.product)
+        return record.whole(store) if record is not None and record.digest == planned.digest else None
     path = f"{planned.folder}/manifest.json"
-    if not store.exists(path) or (planned.product is not None and marked(store, planned.product) != planned.digest):
+    if not store.exists(path):
         return None
     data = store.read_json(path)
     try:
@@ -316,6 +322,20 @@ def load_result(store: Store, planned: Pass) -> Result | None:
         # The manifest is damaged, or of another version: the pass is run again, and its finished tasks are kept.
         return None
     return result if all(store.holds(file) for file in result.files) else None
+
+
+def stored_results(store: Store) -> dict[str, Result]:
+    """Books and summaries by the digest of their pass, as the manifest of a finished run holds them."""
+    if not store.exists("manifest.json"):
+        return {}
+    results = {}
+    for entry in store.read_json("manifest.json").get("passes", []):
+        books = {
+            label: {source: Books.from_json(one) for source, one in by_source.items()}
+            for label, by_source in entry["books"].items()
+        }
+        results[entry["digest"]] = Result(books=books, summary=entry["summary"], seconds=entry["seconds"])
+    return results
 
 
 def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:

@@ -87,6 +87,7 @@ class Plan:
         return {
             "format": RUN_FORMAT,
             "recipe": self.recipe.options.name,
+            "file": self.recipe.file,
             "folder": self.recipe.folder,
             "variables": dict(self.recipe.variables),
             "digest": self.digest,
@@ -118,12 +119,36 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(recipe, tuple(partitions), files, tuple(passes))
 
 
+def needed(passes: Sequence[Pass], done: set[str]) -> set[str]:
+    """The digests of the passes to run, if those of `done` are: every product, and what a product that is not there is made
+    of. So passes may be deleted; they are run again only if something needs them."""
+    documents = [p for p in passes if p.product is None]
+    by_kind = {p.kind: p for p in passes}
+    sources: dict[str, Sequence[Pass]] = {p.digest: documents[max(i - 1, 0) : i] for i, p in enumerate(documents)}
+    sources[by_kind["curated"].digest] = documents[-1:]
+    sources[by_kind["ledger"].digest] = documents
+    made_of: dict[Kind, tuple[Kind, ...]] = {"tokenizer": ("curated",), "shards": ("curated", "tokenizer")}
+    made_of["model"] = ("curated", "tokenizer", "shards")
+    for kind, kinds in made_of.items():
+        if kind in by_kind:
+            sources[by_kind[kind].digest] = [by_kind[one] for one in kinds]
+    to_run: set[str] = set()
+    waiting = [p for p in passes if p.product is not None]
+    while waiting:
+        planned = waiting.pop()
+        if planned.digest not in done and planned.digest not in to_run:
+            to_run.add(planned.digest)
+            waiting += sources[planned.digest]
+    return to_run
+
+
 def recipe_of_run(store: Store) -> Recipe:
     """The recipe that the run in `store` was made by, with its variables; InputError if there is no run."""
     stored = _stored_plan(store)
     with store.open("recipe.yaml") as file:
         text = file.read().decode("utf-8")
-    return load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
+    recipe = load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
+    return replace(recipe, path=stored.get("file") or recipe.path)
 
 
 def plan_of_run(store: Store) -> Plan:

@@ -132,6 +132,11 @@ class Recipe:
     variables: Mapping[str, str]
     """Values given by --var."""
 
+    @property
+    def file(self) -> str:
+        """The file of the recipe, in full."""
+        return self.path if "://" in self.path else str(Path(self.path).resolve())
+
 
 @cache
 def recipe_model(plugins: tuple[str, ...] = ()) -> type[RecipeOptions]:

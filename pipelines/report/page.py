@@ -14,7 +14,8 @@ from eyas.corpus.show.page import templates
 from eyas.corpus.show.svg import COOL, HOT, inline_svg
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.pipelines.engine.engine import Outcome, load_result
+from eyas.pipelines.engine.engine import Outcome, load_result, stored_results
+from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.planning import plan_of_run
 from eyas.pipelines.report.dedup import duplicates
@@ -37,7 +38,13 @@ def write_report(outcome: Outcome) -> str:
 def rewrite_report(store: Store) -> str:
     """Writes the report of the run in `store`; InputError if there is none, or it is not finished."""
     planned = plan_of_run(store)
-    results = {p.digest: result for p in planned.passes if (result := load_result(store, p)) is not None}
+    books = stored_results(store)
+    results: dict[str, Result] = {}
+    for p in planned.passes:
+        # Where passes/ was deleted, the books of its passes are left, and their samples are not.
+        result = load_result(store, p) or (books.get(p.digest) if p.product is None else None)
+        if result is not None:
+            results[p.digest] = result
     if len(results) < len(planned.passes):
         missing = next(p.label for p in planned.passes if p.digest not in results)
         raise InputError(f"{store.root}: the pass {missing!r} is not there; `eyas run` the recipe first")

@@ -177,14 +177,6 @@ def test_folders_that_no_run_made_are_left_alone(eyas: Eyas, recipe: WriteRecipe
     assert "name" in eyas("plan", outside).err
 
 
-def test_products_of_another_recipe_do_not_stay(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
-    run = tmp_path / "runs/small"
-    assert eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "runs").code == 0
-    assert (run / "shards/index.json").exists()
-    assert eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs").code == 0
-    assert not (run / "shards").exists() and not (run / "tokenizer").exists() and (run / "report.html").exists()
-
-
 def test_another_class_under_the_same_name_is_another_stage(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
     for name, answer in (("first_plugin", "False"), ("second_plugin", "True")):
         (tmp_path / f"{name}.py").write_text(

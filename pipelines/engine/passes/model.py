@@ -43,7 +43,7 @@ def _train(options: TrainOptions, context: TaskContext) -> TrainEntry:
         return {"files": [_entry(folder / name, f"model/{name}").to_json() for name in PUBLISHED], "summary": summary}
     scratch = Path(tempfile.mkdtemp(prefix="eyas-model-"))
     try:
-        summary = train_on(f"{store.url.rstrip('/')}/shards", options, scratch, context.seed, context.cpus)
+        summary = train_on(store.url_of("shards"), options, scratch, context.seed, context.cpus)
         (scratch / "tokenizer.json").write_bytes(store.fs.cat_file(store.path("tokenizer/tokenizer.json")))
         summary["samples"] = _samples(scratch, scratch / "tokenizer.json", context.seed)
         files = []
