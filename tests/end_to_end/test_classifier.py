@@ -113,9 +113,11 @@ def test_moving_the_threshold_trains_nothing_again(eyas: Eyas, written: Callable
     assert "3 passes computed, 2 kept from before" in ran.out
     assert {path.name: path.stat().st_mtime_ns for path in classifier(tmp_path / "scored").iterdir()} == before
     assert pl.read_parquet(tmp_path / "scored/curated/*.parquet")["prose_score"].min() >= 0.9
-    # A classifier that was lost is made again: a pass without its model is not done.
+    # A classifier that was lost is made again as soon as something needs it: a pass without its model is not done.
     (folder / "model.bin").unlink()
     ran = eyas("run", written(least=0.9), "--workers", "0", "--runs", tmp_path)
+    assert ran.code == 0 and "0 passes computed" in ran.out
+    ran = eyas("run", written(least=0.91), "--workers", "0", "--runs", tmp_path)
     assert ran.code == 0 and (folder / "model.bin").is_file()
 
 

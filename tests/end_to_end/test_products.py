@@ -162,26 +162,32 @@ def test_interrupted_at_20_moments_the_old_product_is_whole(
     """SIGKILL while tokenizer, shards and model are remade: under the plain names lie the old ones or the new ones, whole."""
     names = ("tokenizer", "shards", "model")
     chance = random.Random(5)
-    states = [{name: tree(made / name) for name in names}]
-    finished = 0
+    old = {name: tree(made / name) for name in names}
+    swaps = kills = 0
     for attempt in range(20):
-        file = recipe(stages=STAGES, products=products(vocabulary=401 + finished, steps=40))
+        file = recipe(stages=STAGES, products=products(vocabulary=401 + swaps, steps=40))
         process = start("run", file, "--workers", "0", "--runs", made.parent)
         time.sleep(chance.uniform(1.0, 9.0))
-        was_alive = process.poll() is None
+        kills += process.poll() is None
         process.kill()
         process.wait()
         now = {name: tree(made / name) for name in names}
-        if not was_alive:
-            states.append(now)
-            finished += 1
-        else:
-            for name in ("tokenizer", "shards"):
-                assert now[name] == states[-1][name] or (made / "swap.json").exists(), (attempt, name)
-            weights = now["model"]["model.safetensors"]
-            assert weights == states[-1]["model"]["model.safetensors"] or (made / "swap.json").exists(), attempt
+        if (made / "swap.json").exists():
+            continue  # the instant between two exchanges: the next run finishes the swap, which another test tries out
+        is_new = [now[name]["model.safetensors" if name == "model" else "index.json"] for name in names] != [
+            old[name]["model.safetensors" if name == "model" else "index.json"] for name in names
+        ]
+        if is_new:
+            assert all(now[name] != old[name] for name in names), attempt
+            old, swaps = now, swaps + 1
+        assert now == old, attempt
+        for name in names:
+            for entry in json.loads((made / f"products/{name}.json").read_text())["result"]["files"]:
+                path = made / entry["path"]
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"], (attempt, path)
         assert eyas("generate", made, "The", "--max-tokens", "2").code == 0, attempt
-    again(eyas, made, recipe(stages=STAGES, products=products(vocabulary=401 + finished, steps=40)))
+    assert kills >= 5
+    again(eyas, made, recipe(stages=STAGES, products=products(vocabulary=401 + swaps, steps=40)))
     assert not (made / "swap.json").exists()
 
 

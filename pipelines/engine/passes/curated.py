@@ -8,6 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from eyas.corpus.documents import conform, text_bytes
 from eyas.corpus.part import Part
@@ -40,12 +41,19 @@ def _publish(part: Part, target: pa.Schema, context: TaskContext) -> CuratedEntr
     path = f"curated/{part.key}.parquet"
     size = 0
     languages: dict[str, list[int]] = {}
-    with context.store.parquet(path, target) as output:
-        for docs in part.tables(context.store):
-            output.write(conform(docs, target))
+    if _is_published_already(part, target, context):
+        # The text would lie on the disk twice: on a local one, the file gets a second name.
+        for docs in part.tables(context.store, ["text", "lang"]):
             size += text_bytes(docs)
             _count_languages(docs, languages)
-    entry = output.published()
+        entry = context.store.link(part.documents, path, part.rows)
+    else:
+        with context.store.parquet(path, target) as output:
+            for docs in part.tables(context.store):
+                output.write(conform(docs, target))
+                size += text_bytes(docs)
+                _count_languages(docs, languages)
+        entry = output.published()
     if entry.rows != part.kept:
         raise BooksError(f"{path}: {entry.rows} documents written, {part.kept} expected; the books do not balance")
     curated = Part(part.number, part.source, path, part.kept, part.kept, size)
@@ -54,6 +62,17 @@ def _publish(part: Part, target: pa.Schema, context: TaskContext) -> CuratedEntr
         "curated": curated.to_json(),
         "languages": languages,
     }
+
+
+def _is_published_already(part: Part, target: pa.Schema, context: TaskContext) -> bool:
+    """Whether the part's file is, document for document and column for column, what is to be published."""
+    if part.moved or part.kept != part.rows:
+        return False
+    mask = part.mask(context.store)
+    if mask is not None and mask.column_names != ["kept"]:
+        return False
+    with context.store.open(part.documents) as file:
+        return bool(pq.read_schema(file).equals(target, check_metadata=False))
 
 
 def _count_languages(docs: pa.Table, into: dict[str, list[int]]) -> None:

@@ -20,6 +20,7 @@ from eyas.corpus.ledger import READ, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from eyas.corpus.sources.listing import Partition
+from eyas.corpus.stage import Filter
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.columns import Layout, survey
 from eyas.pipelines.engine.passes.base import PassState, Result
@@ -116,4 +117,8 @@ def _documents(partition: Partition, batch: Batch) -> pa.Table:
 
 def _refine(part: Part, stages: Sequence[NamedStage], layout: Layout, context: TaskContext) -> DocumentsEntry:
     line = StageLine(stages, context, moved=layout.moved)
+    if all(isinstance(named.stage, Filter) for named in stages):
+        # Dropping documents needs a mask, not their text once more.
+        moved = [layout.moved.get(named.label, {}) for named in stages]
+        return line.publish_mask(part, moved, context)
     return line.publish(part.number, part.source, part.tables(context.store), layout.working_schema, context)

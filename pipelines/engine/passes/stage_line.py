@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from eyas.corpus.ledger import READ, Books
 from eyas.corpus.measure import Measure, join
 from eyas.corpus.part import Part
 from eyas.corpus.stage import Filter, Mapper
+from eyas.corpus.store import FileEntry, ParquetOutput
 from eyas.corpus.task import TaskContext
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import Samples
@@ -153,41 +154,122 @@ class StageLine:
         self, number: int, source: str, batches: Iterator[pa.Table], schema: pa.Schema, context: TaskContext
     ) -> DocumentsEntry:
         """Applies the stages to all batches, and writes documents, ledger, scores and samples of one part."""
-        key = f"part-{number:05d}"
-        paths = {name: f"{context.folder}/{name}/{key}.parquet" for name in ("documents", "ledger", "samples")}
+        path = f"{context.folder}/documents/part-{number:05d}.parquet"
         rows = size = 0
-        with ExitStack() as stack:
-            documents = stack.enter_context(context.store.parquet(paths["documents"], schema))
-            decisions = stack.enter_context(context.store.parquet(paths["ledger"], ledger.SCHEMA))
-            score_files = {
-                group: stack.enter_context(ScoreFile(context.store, f"{context.folder}/scores-{group}/{key}.parquet"))
-                for group, stages in enumerate(self._groups)
-                if _scores_all(stages[0])
-            }
+        with context.store.parquet(path, schema) as documents, self._decisions(number, context) as record:
             for batch in batches:
                 docs = self.apply(batch)
                 documents.write(table.conform(docs, schema))
                 rows, size = rows + docs.num_rows, size + table.text_bytes(docs)
-                decisions.write(self._take_ledger())
-                for group, scored in self._scores.items():
-                    score_files[group].write(scored)
+                record.batch()
+        return self._entry(Part(number, source, path, rows, rows, size), documents.published(), record)
+
+    def publish_mask(self, part: Part, moved: Sequence[Mapping[str, str]], context: TaskContext) -> DocumentsEntry:
+        """Applies the stages, which are filters, and writes a mask in place of the documents.
+
+        moved: for each stage, the input's columns that make way for those that it adds.
+        """
+        came: list[np.ndarray] = [np.zeros(0, np.uint64)]
+        left: list[pa.Table] = []
+        size = 0
+        with self._decisions(part.number, context) as record:
+            for batch in part.tables(context.store):
+                came.append(batch.column("id").to_numpy())
+                docs = self.apply(batch)
+                left.append(docs.select(["id", *(name for name in self._added if name in docs.column_names)]))
+                size += table.text_bytes(docs)
+                record.batch()
+        whole = (
+            pa.concat_tables(left, promote_options="default") if left else pa.table({"id": pa.array([], pa.uint64())})
+        )
+        mask = context.store.write_table(
+            f"{context.folder}/masks/{part.key}.parquet", self._mask(part, np.concatenate(came), whole, context)
+        )
+        masked = replace(part, kept=whole.num_rows, text_bytes=size, masks=(*part.masks, mask.path))
+        for names in moved:
+            masked = masked.with_moved(names)
+        return self._entry(masked, mask, record)
+
+    @property
+    def _added(self) -> dict[str, pa.DataType]:
+        return {name: kind for named in self._stages for name, kind in named.stage.columns_added().items()}
+
+    def _mask(self, part: Part, came: np.ndarray, left: pa.Table, context: TaskContext) -> pa.Table:
+        """One row per document of the part: whether it is kept, and the columns that the stages added."""
+        before = part.mask(context.store)
+        kept_before = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
+        ids = left.column("id").to_numpy()
+        kept = kept_before.copy()
+        kept[kept_before] = np.isin(came, ids)
+        take = pa.array(np.cumsum(kept) - 1, mask=~kept)
+        columns = {"kept": pa.array(kept)}
+        for name, kind in self._added.items():
+            column = left.column(name).cast(kind) if name in left.column_names else pa.nulls(left.num_rows, kind)
+            columns[name] = column.take(take)
+        return pa.table(columns)
+
+    @contextmanager
+    def _decisions(self, number: int, context: TaskContext) -> Iterator[_Record]:
+        """Opens the files of ledger and scores of a part; the samples are written at the end."""
+        key = f"part-{number:05d}"
+        with ExitStack() as stack:
+            ledger_file = stack.enter_context(
+                context.store.parquet(f"{context.folder}/ledger/{key}.parquet", ledger.SCHEMA)
+            )
+            scores = {
+                group: stack.enter_context(ScoreFile(context.store, f"{context.folder}/scores-{group}/{key}.parquet"))
+                for group, stages in enumerate(self._groups)
+                if _scores_all(stages[0])
+            }
+            record = _Record(self, ledger_file, scores)
+            yield record
             # An empty part must still hold its stages' books.
             for label in self._labels:
                 self.books.setdefault(label, Books())
-        samples = context.store.write_table(paths["samples"], self.samples.table())
-        scores = [file.published() for file in score_files.values()]
-        part = Part(number, source, paths["documents"], rows, rows, size)
-        files: list[Any] = [documents.published(), decisions.published(), samples, *scores]
+        record.samples = context.store.write_table(f"{context.folder}/samples/{key}.parquet", self.samples.table())
+
+    def _entry(self, part: Part, documents: FileEntry, record: _Record) -> DocumentsEntry:
+        files = [documents, *record.files()]
         return {
             "files": [file.to_json() for file in files],
             "part": part.to_json(),
-            "ledger": paths["ledger"],
-            "samples": paths["samples"],
-            "scores": [file.path for file in scores],
+            "ledger": record.ledger.published().path,
+            "samples": record.samples.path if record.samples else "",
+            "scores": [file.path for file in record.scores_published()],
             "books": as_json(self.books),
             "figures": figures_of((named.label, named.stage) for named in self._stages),
         }
 
-    def _take_ledger(self) -> pa.Table:
+    def take_scores(self) -> dict[int, pa.Table]:
+        """The scores of the last batch, by group of fused filters."""
+        return self._scores
+
+    def take_ledger(self) -> pa.Table:
+        """The ledger rows since the last call."""
         rows, self._ledger = self._ledger, []
         return pa.concat_tables(rows).unify_dictionaries() if rows else ledger.SCHEMA.empty_table()
+
+
+@dataclass
+class _Record:
+    """The files of one part besides its documents."""
+
+    line: StageLine
+    ledger: ParquetOutput
+    scores: dict[int, ScoreFile]
+    samples: FileEntry | None = None
+
+    def batch(self) -> None:
+        """Writes what the stages decided on one batch."""
+        self.ledger.write(self.line.take_ledger())
+        for group, scored in self.line.take_scores().items():
+            self.scores[group].write(scored)
+
+    def scores_published(self) -> list[FileEntry]:
+        """The score files, in the order of their groups."""
+        return [file.published() for file in self.scores.values()]
+
+    def files(self) -> list[FileEntry]:
+        """All files."""
+        samples = [self.samples] if self.samples is not None else []
+        return [self.ledger.published(), *samples, *self.scores_published()]
