@@ -2,7 +2,8 @@
 
 `kept` is true, false, or null. Null means *quarantined*: the stage raised on that document, so there is no
 decision; `reason` then names the error and `detail` its message. The engine writes the ledger,
-never the stages, and every stage must satisfy: in = kept + dropped + quarantined.
+never the stages, and every stage must satisfy: in = kept + dropped + quarantined + passed by. Documents that a stage was not
+asked about (`only:`) have no row of it: no decision was made.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class Books:
     kept: int = 0
     dropped: int = 0
     quarantined: int = 0
+    passed: int = 0
+    """Documents that the stage was not asked about, and that went on as they were."""
     bytes_in: int = 0
     bytes_kept: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
@@ -102,8 +105,8 @@ class Books:
     seconds: float = 0.0
 
     @classmethod
-    def of(cls, rows: pa.Table, documents: int) -> Books:
-        """Counts read off the ledger rows of one stage, which got `documents` documents."""
+    def of(cls, rows: pa.Table, documents: int, passed: int = 0) -> Books:
+        """Counts read off the ledger rows of one stage, which got `documents` documents, of which `passed` went by."""
         kept = rows.column("kept")
         reasons = rows.filter(pc.invert(pc.fill_null(kept, False))).column("reason").cast(pa.string())
         counts = reasons.value_counts().to_pylist()
@@ -112,6 +115,7 @@ class Books:
             kept=pc.sum(kept).as_py() or 0,
             dropped=pc.sum(pc.invert(kept)).as_py() or 0,
             quarantined=kept.null_count,
+            passed=passed,
             reasons={str(c["values"]): int(c["counts"]) for c in counts},
         )
 
@@ -124,14 +128,20 @@ class Books:
             self.reasons[reason] = self.reasons.get(reason, 0) + count
 
     def check(self, stage: str, where: str) -> None:
-        """Raises `BooksError` unless documents = kept + dropped + quarantined."""
-        out = self.kept + self.dropped + self.quarantined
+        """Raises `BooksError` unless documents = kept + dropped + quarantined + passed by."""
+        out = self.kept + self.dropped + self.quarantined + self.passed
         if out != self.documents:
             raise BooksError(
                 f"{where}: the books of stage {stage!r} do not balance: {self.documents} documents went in, but "
-                f"{self.kept} kept + {self.dropped} dropped + {self.quarantined} quarantined = {out}. "
+                f"{self.kept} kept + {self.dropped} dropped + {self.quarantined} quarantined + {self.passed} passed by = "
+                f"{out}. "
                 f"This is a defect of the stage (it lost or invented documents); nothing was published."
             )
+
+    @property
+    def left(self) -> int:
+        """Documents that went on: those that the stage kept, and those that passed it by."""
+        return self.kept + self.passed
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, reasons sorted, that `from_json` reads back."""

@@ -8,12 +8,10 @@ several rows (`avg`, `count`, `OVER`) are refused when the recipe is read.
 
 from __future__ import annotations
 
-import io
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import numpy as np
 import polars as pl
@@ -25,16 +23,10 @@ from eyas.corpus.documents import COLUMNS
 from eyas.corpus.sources.arrow_fields import column_at
 from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import TextMeasure
+from eyas.filters.sql import condition, series
 from eyas.text_kernels.statistics.text import MEANING
 
 _N_GRAMS: Final = re.compile(r"(top)_([1-9]\d?)_gram|(repeated)_([1-9]\d?)_grams")
-_KINDS: Final = {"Column", "Literal", "BinaryExpr", "Cast", "Ternary", "Function", "Alias"}
-_FUNCTIONS: Final = {
-    *("Abs", "Atan2", "Cbrt", "Ceil", "Clip", "Coalesce", "Exp", "FillNull", "Floor", "Log", "Log1p", "Negate", "Pow"),
-    *("Round", "RoundSF", "Sign", "Sqrt", "Trigonometry", "MinHorizontal", "MaxHorizontal", "Sql"),
-    *("StringExpr", "TemporalExpr"),
-}
-_BOOLEANS: Final = {"IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite", "IsIn", "IsBetween", "Not"}
 
 
 class Where(Filter):
@@ -51,24 +43,16 @@ class Where(Filter):
     @field_validator("keep")
     @classmethod
     def _one_row_at_a_time(cls, value: str) -> str:
-        try:
-            expression = pl.sql_expr(value)
-        except pl.exceptions.PolarsError as error:
-            raise InputError(f"not an SQL expression: {error}") from error
-        for function in _several_rows(json.loads(expression.meta.serialize(format="json"))):
-            raise InputError(
-                f"{function!r} looks at several documents at once; an expression must decide on each document by itself"
-            )
+        condition(value)
         return value
 
     @cached_property
     def _expression(self) -> pl.Expr:
-        tree = json.loads(pl.sql_expr(self.keep).meta.serialize(format="json"))
-        return pl.Expr.deserialize(io.StringIO(json.dumps(_null_for_zero(tree))), format="json").alias("kept")
+        return condition(self.keep).alias("kept")
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(pl.sql_expr(self.keep).meta.root_names()))
+        return tuple(dict.fromkeys(self._expression.meta.root_names()))
 
     def columns_needed(self) -> tuple[str, ...]:
         return tuple(name for name in self._names if name not in COLUMNS and not _is_statistic(name))
@@ -106,66 +90,5 @@ class Where(Filter):
         return Verdict.of(np.broadcast_to(mask, (docs.num_rows,)) if len(mask) == 1 else mask, reason=self.reason)
 
 
-def series(name: str, column: pa.ChunkedArray) -> pl.Series:
-    """A column for Polars. InputError, which names it, if it is of a type that Polars does not know."""
-    try:
-        return pl.Series(name, column)
-    except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"where: the column {name!r} is {column.type}, which cannot be compared: {error}") from error
-
-
 def _is_statistic(name: str) -> bool:
     return name in MEANING or _N_GRAMS.fullmatch(name) is not None
-
-
-def _null_for_zero(node: Any) -> Any:
-    """The expression with null for every division by zero: Polars gives NaN for 0/0 and takes NaN for the greatest number."""
-    if isinstance(node, list):
-        return [_null_for_zero(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    node = {kind: _null_for_zero(body) for kind, body in node.items()}
-    body = node.get("Function")
-    if body and body["function"] == {"Sql": {"Binary": "Div"}}:
-        above, below = body["input"]
-        zero = {"BinaryExpr": {"left": below, "op": "Eq", "right": {"Literal": {"Dyn": {"Int": 0}}}}}
-        null = {"Literal": {"Scalar": {"Null": "Null"}}}
-        body["input"] = [above, {"Ternary": {"predicate": zero, "truthy": null, "falsy": below}}]
-    return node
-
-
-def _several_rows(node: Any) -> Iterator[str]:
-    """The parts of an expression, in Polars' JSON form, that are not computed row by row."""
-    if isinstance(node, str):
-        if node not in _KINDS:
-            yield node
-        return
-    if isinstance(node, list):
-        for item in node:
-            yield from _several_rows(item)
-        return
-    for kind, body in node.items() if isinstance(node, dict) else ():
-        if kind not in _KINDS:
-            yield kind
-        elif kind == "Function":
-            yield from _function(body["function"])
-            yield from _several_rows(body["input"])
-        elif kind == "BinaryExpr":
-            yield from _several_rows([body["left"], body["right"]])
-        elif kind == "Ternary":
-            yield from _several_rows([body["predicate"], body["truthy"], body["falsy"]])
-        elif kind == "Cast":
-            yield from _several_rows(body["expr"])
-        elif kind == "Alias":
-            yield from _several_rows(body[0])
-
-
-def _function(function: Any) -> Iterator[str]:
-    name = function if isinstance(function, str) else next(iter(function))
-    if name == "Boolean":
-        inner = function[name]
-        name = inner if isinstance(inner, str) else next(iter(inner))
-        if name not in _BOOLEANS:
-            yield name
-    elif name not in _FUNCTIONS or (name == "StringExpr" and "ConcatVertical" in str(function)):
-        yield name

@@ -13,7 +13,11 @@ import pyarrow.parquet as pq
 from eyas.corpus import ledger
 from eyas.corpus.documents import PARENT, partition_of
 from eyas.corpus.store import Store
-from eyas.errors import InputError
+from eyas.errors import EyasError, InputError
+from eyas.pipelines.engine.planning import recipe_of_run
+
+PASSED = "passed_by"
+"""The reason of a line for a stage that was not asked about the document."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,34 @@ def explain(store: Store, wanted: str) -> list[History]:
             f"{store.root}: no document with the id, the `source_id` or the origin {wanted!r}. An origin is a path, or "
             f"path#row, as in the column `origin` of curated/; its end is enough."
         )
-    return [_history(store, document) for document in ids]
+    limits = _limits(store)
+    return [_history(store, document, limits) for document in ids]
+
+
+def _limits(store: Store) -> list[tuple[str, str | None]]:
+    """The stages of the run in their order, each with the condition that limits it, if it is limited."""
+    try:
+        stages = recipe_of_run(store).stages
+    except EyasError:
+        return []  # the ledger says enough without
+    return [(named.label, None if named.only is None else str(named.only)) for named in stages]
+
+
+def _with_passed(
+    decisions: list[dict[str, Any]], limits: list[tuple[str, str | None]], survived: bool
+) -> list[dict[str, Any]]:
+    """The decisions with a line for each stage that the document passed by: it reached the stage, and there is none of it."""
+    by_stage = {row["stage"]: row for row in decisions}
+    order = [label for label, _ in limits]
+    last = len(order) if survived else max((order.index(name) for name in by_stage if name in order), default=-1)
+    rows = [row for row in decisions if row["stage"] not in order]
+    for place, (label, condition) in enumerate(limits):
+        if label in by_stage:
+            rows.append(by_stage[label])
+        elif condition is not None and place < last:
+            empty = dict.fromkeys(ledger.SCHEMA.names)
+            rows.append({**empty, "stage": label, "kept": True, "reason": PASSED, "detail": f"only {condition}"})
+    return rows
 
 
 def _by_id(store: Store, names: list[str], wanted: str) -> list[int]:
@@ -107,7 +138,7 @@ def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _history(store: Store, document: int) -> History:
+def _history(store: Store, document: int, limits: list[tuple[str, str | None]]) -> History:
     decisions = _decisions(store, document)
     path = f"curated/part-{partition_of(document):05d}.parquet"
     rows: list[dict[str, Any]] = []
@@ -119,7 +150,7 @@ def _history(store: Store, document: int) -> History:
     return History(
         id=document,
         origin=origin,
-        decisions=decisions,
+        decisions=_with_passed(decisions, limits, bool(rows)),
         excerpt=rows[0]["text"][:400] if rows else None,
         parents=(rows[0].get(PARENT.name) or []) if rows else [],
         source_id=next((d["source_id"] for d in decisions if d.get("source_id") is not None), None),

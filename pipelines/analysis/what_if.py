@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from eyas.corpus.ledger import READ
 from eyas.corpus.part import Part
 from eyas.corpus.store import Store
 from eyas.errors import InputError, nearest
@@ -172,7 +173,11 @@ class _Recount:
                 continue
             ledger = self._store.read_table(result.ledgers[str(part.number)]) if ledger is None else ledger
             for named in group:
-                self._recorded(ledger, named.label, planned.kind == "documents")
+                exact = planned.kind == "documents"
+                if named.only is not None:
+                    self._limited(ledger, named.label, exact)
+                else:
+                    self._recorded(ledger, named.label, exact)
         return movable
 
     def _enter(self, ids: npt.NDArray[np.uint64]) -> None:
@@ -206,6 +211,28 @@ class _Recount:
         counts.exact = exact
         kept = pc.fill_null(rows.column("kept"), False).to_numpy()
         self._before, self._after = self._before & kept, self._after & kept
+        self._leave(counts)
+
+    def _limited(self, ledger: pa.Table, label: str, exact: bool) -> None:
+        """A stage that was asked about some documents: the others passed it by, and have no row of it."""
+        if self._ids is None:
+            read = ledger.filter(
+                pc.and_(pc.equal(ledger.column("stage"), READ), pc.fill_null(ledger.column("kept"), False))
+            )
+            self._enter(read.column("id").to_numpy())
+        assert self._ids is not None
+        rows = ledger.filter(pc.equal(ledger.column("stage"), label))
+        counts = self._counts(label)
+        counts.exact = exact
+        place = np.searchsorted(self._ids, rows.column("id").to_numpy())
+        kept = np.ones(len(self._ids), np.bool_)
+        kept[place] = pc.fill_null(rows.column("kept"), False).to_numpy()
+        seen = np.zeros(len(self._ids), np.bool_)
+        seen[place] = True
+        # Whether it would be asked about documents that did not reach it is unknown.
+        unknown = self._after & ~seen & ~self._before
+        self._counted.unknown += int(unknown.sum())
+        self._before, self._after = self._before & kept, self._after & kept & ~unknown
         self._leave(counts)
 
     def _counts(self, label: str) -> Counts:
@@ -251,10 +278,11 @@ def _apply(scores: pa.Table, rules: Sequence[ScoredRule], kept: Mask, moved: Mov
 
 def _failing(scores: pa.Table, rules: Sequence[ScoredRule], moved: Moved) -> Iterator[tuple[ScoredRule, Mask]]:
     for rule in rules:
-        values: Any = scores.column(rule.column).to_numpy()
         if rule.reason is None:
-            yield rule, ~values.astype(np.bool_)
+            # Null: the filter was not asked about the document, which passed it by.
+            yield rule, ~pc.fill_null(scores.column(rule.column), True).to_numpy()
             continue
+        values: Any = scores.column(rule.column).to_numpy()
         threshold: Any = rule.threshold
         if threshold is None:
             threshold = scores.column(threshold_column(rule.column)).to_numpy()

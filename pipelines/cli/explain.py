@@ -97,6 +97,8 @@ def _show_documents(histories: Sequence[History], as_json: bool) -> None:
 
 
 def _show_document(to: Console, history: History) -> None:
+    from eyas.pipelines.analysis.explain import PASSED
+
     to.print(f"document {history.id}", style="bold")
     if history.origin:
         to.print(f"origin   {plain(history.origin)}")
@@ -107,9 +109,12 @@ def _show_document(to: Console, history: History) -> None:
     decisions = table("stage", "decision", "reason", "score", "threshold", "detail")
     for row in history.decisions:
         decision = {True: "kept", False: "dropped", None: "quarantined"}[row["kept"]]
+        reason = row["reason"] or ""
+        if reason == PASSED:
+            decision, reason = "passed by", ""
         detail = "" if row["stage"] == "read" and row["kept"] else row["detail"] or ""
         numbers = (_number(row["score"]), _number(row["threshold"]))
-        decisions.add_row(row["stage"], decision, row["reason"] or "", *numbers, plain(detail))
+        decisions.add_row(row["stage"], decision, reason, *numbers, plain(detail))
     print_table(to, decisions)
     to.print("outcome  " + ("curated" if history.survived else "not among the curated documents"))
     if history.excerpt:

@@ -125,7 +125,8 @@ def _print_notes(out: Console, planned: Plan, store: Store) -> None:
 
     expected = {label: [line] for label, line in forecasts(planned, store)}
     for named in planned.recipe.stages:
-        notes = [*named.stage.notes(), *expected.get(named.label, [])]
+        asked = [f"only {named.only}"] if named.only is not None else []
+        notes = [*asked, *named.stage.notes(), *expected.get(named.label, [])]
         if notes:
             out.print(f"\n{named.label}", style="bold")
             for line in notes:

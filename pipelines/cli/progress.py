@@ -171,15 +171,19 @@ def last_metrics(store: Store, folder: str) -> dict[str, Any] | None:
 
 def print_funnel(to: Console, outcome: Outcome) -> None:
     """The closing table: what each stage got, kept, dropped and set aside, and its commonest reasons."""
-    figures = ("in", "kept", "dropped", "quarantined", "text kept")
+    stages = funnel(outcome)
+    # Only recipes with conditions (`only:`) have documents that a stage was not asked about.
+    limited = any(row.books.passed for row in stages)
+    figures = ("in", "kept", *(["passed by"] if limited else []), "dropped", "quarantined", "text kept")
     rows = table("stage", *figures, "commonest reasons", right=figures)
-    for row in funnel(outcome):
+    for row in stages:
         books = row.books
         reasons = sorted(books.reasons.items(), key=lambda item: -item[1])[:3]
         rows.add_row(
             row.label,
             f"{books.documents:,}",
             f"{books.kept:,}",
+            *([f"{books.passed:,}"] if limited else []),
             f"{books.dropped:,}",
             f"{books.quarantined:,}",
             human(books.bytes_kept),

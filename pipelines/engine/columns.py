@@ -128,7 +128,7 @@ def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
     known = dict(inputs)
     for number, named in enumerate(stages):
         available = {**known, **dict(_BUILT_IN)}
-        missing = [name for name in named.stage.columns_needed() if _type_of(name, available) is None]
+        missing = [name for name in named.columns_needed() if _type_of(name, available) is None]
         if missing:
             raise MissingColumn(
                 f"{at_place(named)}needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"

@@ -353,7 +353,7 @@ def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
         books = result.total(label)
         books.check(label, planned.label)
         _equal(planned, label, "got", books.documents, flow)
-        flow = books.kept
+        flow = books.left
     _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.kept for part in result.parts))
 
 

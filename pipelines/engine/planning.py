@@ -208,7 +208,8 @@ def specs(stages: Sequence[NamedStage]) -> list[Any]:
         options = stage.model_dump(mode="json", exclude=set(stage.operational))
         # Without the package's name: runs of the first edition, whose rooms were packages of their own, stay valid.
         home = f"{cls.__module__.removeprefix('eyas.')}:{cls.__qualname__}"
-        specified.append([named.label, home, stage.version, options, stage.fingerprint()])
+        only = [named.only.to_json()] if named.only is not None else []
+        specified.append([named.label, home, stage.version, options, stage.fingerprint(), *only])
     return specified
 
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ByteSize, Field, ValidationError, create_model, model_validator
 
+from eyas.corpus.documents import COLUMNS
 from eyas.corpus.options import Options
 from eyas.corpus.paths import relative_to
 from eyas.corpus.registry import add_search_path
@@ -23,6 +24,7 @@ from eyas.corpus.sources import REGISTRY
 from eyas.corpus.sources.base import Source
 from eyas.corpus.stage import Stage
 from eyas.errors import InputError, nearest
+from eyas.pipelines.recipe.only import Only
 from eyas.pipelines.recipe.registry import stage_class
 from eyas.pipelines.recipe.yaml_file import Location, RecipeError, YamlFile
 from eyas.shards.options import Phase, ShardOptions
@@ -115,8 +117,15 @@ class NamedStage:
     label: str
     name: str
     stage: Stage
+    only: Only | None = None
+    """The documents that it is asked about; None: all."""
     place: str = field(default="", compare=False)
     """File and line of the recipe, and the key, for messages."""
+
+    def columns_needed(self) -> tuple[str, ...]:
+        """The columns that the stage and its condition need, besides those of every table."""
+        own = [name for name in self.only.columns() if name not in COLUMNS] if self.only is not None else []
+        return tuple(dict.fromkeys([*self.stage.columns_needed(), *own]))
 
 
 @dataclass(frozen=True)
@@ -188,36 +197,94 @@ def _model(plugins: Sequence[str], file: YamlFile, problems: list[str]) -> type[
         return recipe_model()
 
 
-def _stages(entries: Any, plugins: Sequence[str], file: YamlFile, problems: list[str]) -> tuple[NamedStage, ...]:
-    if not isinstance(entries, list):
-        problems.append(file.problem(("stages",), "expected a list of stages: `- gopher_quality: {}`"))
-        return ()
+ROUTE = "route"
+"""The entry of `stages` that groups others under one condition."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of `stages`: where it stands, what it says, and the condition of the routes around it."""
+
+    location: Location
+    given: Any
+    only: Only | None
+
+
+def _entries(given: Any, location: Location, only: Only | None, file: YamlFile, problems: list[str]) -> list[_Entry]:
+    """All stages of a list, those within routes in their places."""
+    if not isinstance(given, list):
+        problems.append(file.problem(location, "expected a list of stages: `- gopher_quality: {}`"))
+        return []
+    entries: list[_Entry] = []
+    for number, entry in enumerate(given):
+        here: Location = (*location, number)
+        if not (isinstance(entry, dict) and list(entry) == [ROUTE]):
+            entries.append(_Entry(here, entry, only))
+            continue
+        route, place = entry[ROUTE], (*here, ROUTE)
+        if not isinstance(route, dict) or set(route) != {"only", "stages"}:
+            problems.append(
+                file.problem(place, "expected `{only: …, stages: […]}`: a condition and the stages under it")
+            )
+            continue
+        inner = _only(route["only"], (*place, "only"), file, problems)
+        if inner is not None:
+            inner = only.both(inner) if only is not None else inner
+            entries += _entries(route["stages"], (*place, "stages"), inner, file, problems)
+    return entries
+
+
+def _only(given: Any, location: Location, file: YamlFile, problems: list[str]) -> Only | None:
+    try:
+        return Only.parse(given)
+    except InputError as error:
+        problems.append(file.problem(location, str(error)))
+        return None
+
+
+def _stages(given: Any, plugins: Sequence[str], file: YamlFile, problems: list[str]) -> tuple[NamedStage, ...]:
+    before = len(problems)
     stages: list[NamedStage] = []
-    for number, entry in enumerate(entries):
-        location: Location = ("stages", number)
-        name: Any = entry
-        options: Any = {}
-        if isinstance(entry, dict) and len(entry) == 1:
-            name, options = next(iter(entry.items()))
-        if not isinstance(name, str):
-            problems.append(file.problem(location, "expected one stage: a name, or `name: {options}`"))
-            continue
-        try:
-            cls = stage_class(name, plugins)
-        except InputError as error:
-            problems.append(file.problem(location, str(error)))
-            continue
-        stage = _validate(cls, {} if options is None else options, (*location, name), file, problems)
+    for entry in _entries(given, ("stages",), None, file, problems):
+        stage = _stage(entry, plugins, stages, file, problems)
         if stage is not None:
-            count = sum(other.name == name for other in stages) + 1
-            place = file.problem((*location, name), "").removesuffix(": ")
-            stages.append(NamedStage(name if count == 1 else f"{name}#{count}", name, stage, place))
+            stages.append(stage)
     # What a broken stage would add or make is unknown: later stages must not be blamed for its absence.
-    if len(stages) == len(entries):
+    if len(problems) == before:
         _check_columns(stages, file, problems)
-        _check_artifacts(stages, file, problems)
+        _check_artifacts(stages, problems)
         _check_sources(stages, file, problems)
     return tuple(stages)
+
+
+def _stage(
+    entry: _Entry, plugins: Sequence[str], before: Sequence[NamedStage], file: YamlFile, problems: list[str]
+) -> NamedStage | None:
+    name: Any = entry.given
+    options: Any = {}
+    if isinstance(name, dict) and len(name) == 1:
+        name, options = next(iter(name.items()))
+    if not isinstance(name, str):
+        problems.append(file.problem(entry.location, "expected one stage: a name, or `name: {options}`"))
+        return None
+    try:
+        cls = stage_class(name, plugins)
+    except InputError as error:
+        problems.append(file.problem(entry.location, str(error)))
+        return None
+    only, location = entry.only, (*entry.location, name)
+    if isinstance(options, dict) and "only" in options:
+        own = _only(options["only"], (*location, "only"), file, problems)
+        if own is None:
+            return None
+        only = own if only is None else only.both(own)
+        options = {key: value for key, value in options.items() if key != "only"}
+    stage = _validate(cls, {} if options is None else options, location, file, problems)
+    if stage is None:
+        return None
+    count = sum(other.name == name for other in before) + 1
+    place = file.problem(location, "").removesuffix(": ")
+    return NamedStage(name if count == 1 else f"{name}#{count}", name, stage, only, place)
 
 
 def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
@@ -232,11 +299,11 @@ def _check_columns(stages: Sequence[NamedStage], file: YamlFile, problems: list[
             if format_ != "files" and not carried:
                 return  # it has what its files have
             known |= {name for name in carried if isinstance(name, str)} if isinstance(carried, list) else set()
-    for number, named in enumerate(stages):
-        missing = sorted(set(named.stage.columns_needed()) - known)
+    for named in stages:
+        missing = sorted(set(named.columns_needed()) - known)
         if missing:
             message = f"needs the column {', '.join(missing)}, which no source carries and no earlier stage adds"
-            problems.append(file.problem(("stages", number), f"{named.label} {message}"))
+            problems.append(f"{named.place}: {named.label} {message}")
         known |= set(named.stage.columns_added()) | ({"parent"} if named.stage.makes_documents else set())
 
 
@@ -244,11 +311,13 @@ def _check_sources(stages: Sequence[NamedStage], file: YamlFile, problems: list[
     """A source that an option names must be one of the recipe's, or made by an earlier generator."""
     entries = file.data.get("sources")
     known = [e["name"] for e in entries if isinstance(e, dict) and "name" in e] if isinstance(entries, list) else []
-    for number, named in enumerate(stages):
-        for name in named.stage.sources_named():
+    for named in stages:
+        for name in (*named.stage.sources_named(), *(named.only.sources() if named.only is not None else ())):
             if name not in known:
-                message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(map(str, known))})"
-                problems.append(file.problem(("stages", number, named.name), message))
+                message = (
+                    f"there is no source {name!r}{nearest(str(name), known)} (known: {', '.join(map(str, known))})"
+                )
+                problems.append(f"{named.place}: {message}")
         known += [named.label] if named.stage.makes_documents else []
 
 
@@ -265,18 +334,18 @@ def _check_mixture(
                 problems.append(file.problem(("train", "mixture", number, "weights", name), message))
 
 
-def _check_artifacts(stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+def _check_artifacts(stages: Sequence[NamedStage], problems: list[str]) -> None:
     """An artifact (a trained classifier) must be made by one stage only, which stands before those that use it."""
     artifacts: list[str] = []
-    for number, named in enumerate(stages):
+    for named in stages:
         twice = sorted(set(named.stage.makes()) & set(artifacts))
         if twice:
             message = f"an earlier stage leaves {', '.join(map(repr, twice))} already; rename it, or make it only once"
-            problems.append(file.problem(("stages", number, named.name), message))
+            problems.append(f"{named.place}: {message}")
         try:
             named.stage.check_made(artifacts)
         except ValueError as error:
-            problems.append(file.problem(("stages", number, named.name), str(error)))
+            problems.append(f"{named.place}: {error}")
         artifacts += named.stage.makes()
 
 

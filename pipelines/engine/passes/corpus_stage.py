@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from eyas.corpus import ledger
-from eyas.corpus.documents import text_bytes
+from eyas.corpus.documents import text_bytes, text_lengths
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part, cut_field
 from eyas.corpus.stage import CorpusStage
@@ -21,8 +21,9 @@ from eyas.corpus.store import FileEntry
 from eyas.corpus.task import Entry, Step, Steps, Task, TaskContext, as_generator, entries_of, next_step
 from eyas.corpus.verdict import Verdict
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
-from eyas.pipelines.engine.passes.records import CorpusSummary, DocumentsEntry
+from eyas.pipelines.engine.passes.records import CorpusSummary, DocumentsEntry, NarrowEntry
 from eyas.pipelines.engine.quarantine import as_json, check_verdict
+from eyas.pipelines.recipe.only import Only
 from eyas.text_kernels.splice import splice
 
 
@@ -31,14 +32,23 @@ def work(state: PassState) -> Steps[Result[CorpusSummary]]:
     label, stage = state.stage(CorpusStage)
     summary: CorpusSummary = {}
     published: list[FileEntry] = []
+    only = state.current.stages[0].only
     inputs = tuple(state.parts)
+    if only is not None:
+        narrowed = yield from entries_of(
+            Step.of("asked", [Task(part.key, partial(_narrow, part, only), part.text_bytes) for part in state.parts])
+        )
+        inputs = tuple(Part.from_json(entry["part"]) for entry in narrowed)
     plan = as_generator(stage.plan(inputs))
     counted: list[Entry] | None = None
     while (step := next_step(plan, counted)) is not None:
         counted = yield step
         published += [FileEntry.from_json(file) for entry in counted for file in entry.get("files", [])]
         summary[step.name] = _sums(counted)
-    tasks = [Task(part.key, partial(_decide, part, inputs, label, stage), part.text_bytes) for part in inputs]
+    tasks = [
+        Task(part.key, partial(_decide, whole, part, inputs, label, stage), part.text_bytes)
+        for whole, part in zip(state.parts, inputs, strict=True)
+    ]
     entries = yield from entries_of(Step.of("decide", tasks))
     result = Result(summary=summary)
     result.collect(entries)
@@ -60,23 +70,43 @@ def _sums(entries: Sequence[Entry]) -> dict[str, float]:
     return sums
 
 
-def _decide(part: Part, inputs: Sequence[Part], label: str, stage: CorpusStage, context: TaskContext) -> DocumentsEntry:
+def _narrow(part: Part, only: Only, context: TaskContext) -> NarrowEntry:
+    """The part with those documents only that the stage is asked about: what is not asked is not compared."""
+    asked: list[np.ndarray] = [np.zeros(0, np.bool_)]
+    size = 0
+    for docs in part.tables(context.store, list(dict.fromkeys(["id", "text", *only.columns()]))):
+        mask = only.mask(docs)
+        asked.append(mask)
+        size += int(text_lengths(docs)[mask].sum())
+    before = part.mask(context.store)
+    kept = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy().copy()
+    kept[kept] = np.concatenate(asked)
+    file = context.store.write_table(f"{context.folder}/asked/{part.key}.parquet", pa.table({"kept": pa.array(kept)}))
+    narrowed = replace(part, kept=int(kept.sum()), text_bytes=size, masks=(*part.masks, file.path))
+    return {"files": [file.to_json()], "part": narrowed.to_json()}
+
+
+def _decide(
+    whole: Part, part: Part, inputs: Sequence[Part], label: str, stage: CorpusStage, context: TaskContext
+) -> DocumentsEntry:
+    """The decision on a part. whole: the part with the documents, too, that the stage is not asked about."""
     started = time.perf_counter()
     verdict = stage.decide(part, inputs, context)
     check_verdict(label, verdict, part.kept)
-    ids, kept_bytes, samples = _ids_and_samples(part, label, verdict, context)
+    ids, asked_kept_bytes, samples = _ids_and_samples(part, label, verdict, context)
+    kept_bytes = whole.text_bytes - part.text_bytes + asked_kept_bytes
     rows = ledger.decisions(label, pa.array(ids), verdict)
-    books = Books.of(rows, part.kept)
-    books.bytes_in, books.bytes_kept = part.text_bytes, kept_bytes
+    books = Books.of(rows, whole.kept, whole.kept - part.kept)
+    books.bytes_in, books.bytes_kept = whole.text_bytes, kept_bytes
     books.check(label, part.key)
     books.seconds = time.perf_counter() - started
     mask_path = f"{context.folder}/masks/{part.key}.parquet"
     files = [
-        context.store.write_table(mask_path, _mask(part, verdict, stage, context)),
+        context.store.write_table(mask_path, _mask(whole, part, verdict, stage, context)),
         context.store.write_table(f"{context.folder}/ledger/{part.key}.parquet", rows),
         context.store.write_table(f"{context.folder}/samples/{part.key}.parquet", samples),
     ]
-    masked = replace(part, kept=books.kept, text_bytes=kept_bytes, masks=(*part.masks, mask_path))
+    masked = replace(whole, kept=books.left, text_bytes=kept_bytes, masks=(*whole.masks, mask_path))
     return {
         "files": [file.to_json() for file in files],
         "part": masked.to_json(),
@@ -113,15 +143,20 @@ def _ids_and_samples(
     return np.concatenate(ids), kept_bytes, samples.table()
 
 
-def _mask(part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
-    """One row per document of the part. Documents dropped before stay dropped, and have nulls in the added columns."""
+def _mask(whole: Part, part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
+    """One row per document of the part. Documents dropped before stay dropped; they, and those that the stage was not asked
+    about, have nulls in the added columns."""
     before = part.mask(context.store)
-    kept_before = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
-    kept = kept_before.copy()
-    kept[kept_before] = verdict.kept.to_numpy(zero_copy_only=False)
-    take = pa.array(np.cumsum(kept_before) - 1, mask=~kept_before)
+    asked = np.ones(part.rows, np.bool_) if before is None else before.column("kept").to_numpy()
+    reached = asked
+    if whole is not part:
+        mask = whole.mask(context.store)
+        reached = np.ones(part.rows, np.bool_) if mask is None else mask.column("kept").to_numpy()
+    kept = reached.copy()
+    kept[asked] = verdict.kept.to_numpy(zero_copy_only=False)
+    take = pa.array(np.cumsum(asked) - 1, mask=~asked)
     columns = {"kept": pa.array(kept)}
     for name in stage.columns_added():
         columns[name] = pa.array(verdict.columns[name]).take(take)
-    mask = pa.table(columns)
-    return mask if verdict.cuts is None else mask.append_column(cut_field(verdict.filler), verdict.cuts.take(take))
+    table = pa.table(columns)
+    return table if verdict.cuts is None else table.append_column(cut_field(verdict.filler), verdict.cuts.take(take))

@@ -25,15 +25,18 @@ from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
 from eyas.pipelines.engine.passes.figures import figures_of, gathered
 from eyas.pipelines.engine.passes.records import DocumentsEntry, DocumentsSummary, SelectEntry
+from eyas.pipelines.engine.passes.stage_line import split
 from eyas.pipelines.engine.quarantine import as_json, check_verdict, guarded
+from eyas.pipelines.recipe.only import Only
 
 
 def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     """Selection, if the stage limits its documents, then generation."""
     label, stage = state.stage(Generator)
+    only = state.current.stages[0].only
     chosen: dict[str, list[int]] | None = None
     if stage.max_documents is not None:
-        selection = [Task(part.key, partial(_lowest, part, stage.max_documents)) for part in state.parts]
+        selection = [Task(part.key, partial(_lowest, part, only, stage.max_documents)) for part in state.parts]
         selected = yield from entries_of(Step.of("select", selection))
         ranked = sorted(tuple(pair) for entry in selected for pair in entry["lowest"])
         chosen = {}
@@ -46,7 +49,7 @@ def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     for part in state.parts:
         ids = None if chosen is None else sorted(chosen.get(part.key, []))
         if ids is None or ids:
-            run = partial(_generate, part, ids, generator, label, stage, target)
+            run = partial(_generate, part, ids, only, generator, label, stage, target)
             tasks.append(Task(part.key, run, part.text_bytes))
     entries = yield from entries_of(Step.of("generate", tasks))
     result = Result[DocumentsSummary](summary={"figures": gathered(entries)})
@@ -57,9 +60,10 @@ def work(state: PassState) -> Steps[Result[DocumentsSummary]]:
     return result
 
 
-def _lowest(part: Part, count: int, context: TaskContext) -> SelectEntry:
+def _lowest(part: Part, only: Only | None, count: int, context: TaskContext) -> SelectEntry:
     lowest: list[tuple[int, int]] = []
-    for docs in part.tables(context.store, ["id"]):
+    for docs in part.tables(context.store, ["id", *(only.columns() if only is not None else ())]):
+        docs = split(docs, only)[0]
         ids = docs.column("id").to_numpy()
         ranks = hash_rank(ids, context.seed)
         lowest = sorted([*lowest, *zip(ranks.tolist(), ids.tolist(), strict=True)])[:count]
@@ -69,6 +73,7 @@ def _lowest(part: Part, count: int, context: TaskContext) -> SelectEntry:
 def _generate(
     part: Part,
     ids: list[int] | None,
+    only: Only | None,
     generator: int,
     label: str,
     stage: Generator,
@@ -83,6 +88,7 @@ def _generate(
         for docs in part.tables(context.store):
             if ids is not None:
                 docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
+            docs = split(docs, only)[0]
             if docs.num_rows:
                 yield docs, apply_generator(label, stage, docs, context.seed)
 

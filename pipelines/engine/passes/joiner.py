@@ -27,7 +27,9 @@ from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.generator import publish
 from eyas.pipelines.engine.passes.generator import typed as typed_columns
 from eyas.pipelines.engine.passes.records import JoinedCounts, JoinedEntry, JoinSummary, KeysEntry
+from eyas.pipelines.engine.passes.stage_line import split
 from eyas.pipelines.engine.quarantine import guarded
+from eyas.pipelines.recipe.only import Only
 
 U64 = npt.NDArray[np.uint64]
 KEY = "#key"
@@ -49,7 +51,10 @@ def work(state: PassState) -> Steps[Result[JoinSummary]]:
     # A candidate takes 24 bytes, and documents have one key or some dozens.
     ranges = bucket_count(24 * 16 * sum(part.kept for part in parts), stage.bucket_bytes)
     buckets = bucket_count(total, stage.bucket_bytes)
-    keyings = [Task(part.key, partial(_keys, part, label, stage, total, ranges), part.text_bytes) for part in parts]
+    only = state.current.stages[0].only
+    keyings = [
+        Task(part.key, partial(_keys, part, only, label, stage, total, ranges), part.text_bytes) for part in parts
+    ]
     keyed = yield from entries_of(Step.of("keys", keyings))
     refused = [refusal for entry in keyed for refusal in entry["refused"]]
     elections = [Task(f"range-{r:04d}", partial(_elect, r, parts, stage)) for r in range(ranges)]
@@ -68,13 +73,17 @@ def work(state: PassState) -> Steps[Result[JoinSummary]]:
     return result
 
 
-def _keys(part: Part, label: str, stage: Joiner, total: int, ranges: int, context: TaskContext) -> KeysEntry:
+def _keys(
+    part: Part, only: Only | None, label: str, stage: Joiner, total: int, ranges: int, context: TaskContext
+) -> KeysEntry:
     """The keys of each document of a part, by range of keys; id and error of those on which the stage raises."""
     stage.open(context)
     stage.prepare()
     pieces = [_CANDIDATES.empty_table()]
     refused: list[tuple[int, str]] = []
-    for docs in part.tables(context.store, _columns(stage)):
+    columns = [*_columns(stage), *(only.columns() if only is not None else ())]
+    for docs in part.tables(context.store, list(dict.fromkeys(columns))):
+        docs = split(docs, only)[0]
         docs = docs.filter(_free(docs))
         keyed, refusals = guarded(label, lambda piece: stage.keys(piece, context.seed, total), docs)
         refused += [(refusal.id, f"{refusal.reason}: {refusal.detail}") for refusal in refusals]

@@ -28,6 +28,12 @@ class DocumentsEntry(TaskEntry):
     figures: NotRequired[dict[str, FiguresRecord]]
 
 
+class NarrowEntry(TaskEntry):
+    """A part with the documents that a stage is asked about."""
+
+    part: Json
+
+
 class SurveyEntry(TaskEntry):
     """What the fields of a partition hold."""
 

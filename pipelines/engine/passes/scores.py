@@ -52,10 +52,10 @@ class Scores:
         self._thresholds: list[tuple[str, pa.Array, pa.Array]] = []
         self._docs = docs
 
-    def add(self, label: str, docs: pa.Table, verdict: Verdict) -> None:
-        """The scores of one filter on the documents that it could judge."""
+    def add(self, label: str, docs: pa.Table, verdict: Verdict, judged: pa.Table | None = None) -> None:
+        """The verdict of one filter on `judged`: those of `docs` that it was asked about; all if None."""
         self._docs = docs
-        ids = docs.column("id").combine_chunks()
+        ids = (docs if judged is None else judged).column("id").combine_chunks()
         if not verdict.rules:
             self._rules.append(ScoredRule(label, label, None, None, False, None))
             self._columns.append((ids, verdict.kept))
@@ -68,7 +68,7 @@ class Scores:
                 self._thresholds.append((threshold_column(column), ids, pa.array(rule.threshold)))
 
     def table(self) -> pa.Table:
-        """The scores of the documents that all filters could judge."""
+        """The scores of the documents that all filters could judge; null where one was not asked."""
         docs = self._docs
         ids = docs.column("id").combine_chunks()
         columns: dict[str, Any] = {"id": ids, "bytes": pa.array(text_lengths(docs))}
@@ -76,8 +76,8 @@ class Scores:
             columns["lang"] = docs.column("lang")
         scored = [(rule.column, *column) for rule, column in zip(self._rules, self._columns, strict=True)]
         for name, judged, values in [*scored, *self._thresholds]:
-            # A later filter may have raised on documents that this one judged.
-            columns[name] = values if len(judged) == len(ids) else values.filter(pa.compute.is_in(judged, ids))
+            # A later filter may have raised on documents that this one judged, and this one need not be asked about all.
+            columns[name] = values if judged.equals(ids) else values.take(pa.compute.index_in(ids, value_set=judged))
         rules = json.dumps([asdict(rule) for rule in self._rules])
         return pa.table(columns).replace_schema_metadata({_RULES: rules.encode()})
 

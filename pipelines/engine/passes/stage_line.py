@@ -34,6 +34,7 @@ from eyas.pipelines.engine.passes.figures import figures_of
 from eyas.pipelines.engine.passes.records import DocumentsEntry
 from eyas.pipelines.engine.passes.scores import ScoreFile, Scores
 from eyas.pipelines.engine.quarantine import apply_filter, apply_mapper, as_json
+from eyas.pipelines.recipe.only import Only
 from eyas.pipelines.recipe.recipe import NamedStage
 
 Mask = npt.NDArray[np.bool_]
@@ -62,6 +63,34 @@ def _later(stages: Sequence[NamedStage], docs: pa.Table) -> Iterator[Measure]:
             yield measure
 
 
+def split(docs: pa.Table, only: Only | None) -> tuple[pa.Table, pa.Table | None]:
+    """The documents that a stage is asked about, and the others; None if it is asked about all."""
+    if only is None:
+        return docs, None
+    asked = only.mask(docs)
+    return docs.filter(pa.array(asked)), docs.filter(pa.array(~asked))
+
+
+def merged(asked: pa.Table, others: pa.Table) -> pa.Table:
+    """Both in the order of their ids, as they came; columns that only one of them has are null in the other."""
+    if not asked.num_rows and not set(asked.column_names) - set(others.column_names):
+        return others
+    docs = pa.concat_tables([asked, others], promote_options="default")
+    order = np.argsort(docs.column("id").to_numpy(), kind="stable")
+    return docs.take(pa.array(order)).combine_chunks()
+
+
+def _after(kept: Mask, judged: Mask | None, verdict: Verdict) -> Mask:
+    """Which documents are kept after a verdict on those that were judged."""
+    decided = verdict.kept.to_numpy(zero_copy_only=False)
+    after: Mask = kept.copy()
+    if judged is None:
+        after &= decided
+        return after
+    after[judged] &= decided
+    return after
+
+
 class StageLine:
     """Applies the stages of one pass to one part; collects their books, ledger rows, scores and samples."""
 
@@ -85,9 +114,11 @@ class StageLine:
             named.stage.open(context)
             named.stage.prepare()
 
-    def record(self, label: str, rows: pa.Table, documents: int, bytes_in: int, bytes_kept: int) -> None:
-        """Records the ledger rows of one stage, which got `documents` documents."""
-        books = Books.of(rows, documents)
+    def record(
+        self, label: str, rows: pa.Table, documents: int, bytes_in: int, bytes_kept: int, passed: int = 0
+    ) -> None:
+        """Records the ledger rows of one stage, which got `documents` documents; bytes_kept: of all that went on."""
+        books = Books.of(rows, documents, passed)
         books.bytes_in, books.bytes_kept = bytes_in, bytes_kept
         books.check(label, "in a document pass")
         self.books.setdefault(label, Books()).add(books)
@@ -105,8 +136,11 @@ class StageLine:
 
     def _map(self, named: NamedStage, stage: Mapper, docs: pa.Table) -> pa.Table:
         started = time.perf_counter()
-        out, rows = apply_mapper(named.label, stage, docs)
-        self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out))
+        asked, others = split(docs, named.only)
+        out, rows = apply_mapper(named.label, stage, asked)
+        out = out if others is None else merged(out, others)
+        passed = 0 if others is None else others.num_rows
+        self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out), passed)
         self.books[named.label].seconds += time.perf_counter() - started
         return out
 
@@ -122,17 +156,19 @@ class StageLine:
             if measure is not None and (attached is None or attached.joined(measure) != attached):
                 attached = join([measure, *_later(group[position + 1 :], docs)])
                 docs = attached.attach(docs) if attached is not None else docs
-            docs, kept, verdict = self._filter(named, named.stage, docs, kept)
-            scores.add(named.label, docs, verdict)
+            docs, kept = self._filter(named, named.stage, docs, kept, scores)
             self.books[named.label].seconds += time.perf_counter() - started
             started = time.perf_counter()
         if _scores_all(group[0]):
             self._scores[number] = scores.table()
         return docs if kept.all() else docs.filter(pa.array(kept))
 
-    def _filter(self, named: NamedStage, stage: Filter, docs: pa.Table, kept: Mask) -> tuple[pa.Table, Mask, Verdict]:
-        """The documents that could be judged, which of them are still kept, and the verdict on all of them."""
-        judged, verdict, refusals = apply_filter(named.label, stage, docs)
+    def _filter(
+        self, named: NamedStage, stage: Filter, docs: pa.Table, kept: Mask, scores: Scores
+    ) -> tuple[pa.Table, Mask]:
+        """The documents that could be judged, with those that were not to be, and which of them are still kept."""
+        asked, others = split(docs, named.only)
+        judged, verdict, refusals = apply_filter(named.label, stage, asked)
         entered_bytes = int(table.text_lengths(docs)[kept].sum())
         if refusals:
             raised = np.isin(docs.column("id").to_numpy(), [refusal.id for refusal in refusals])
@@ -140,15 +176,20 @@ class StageLine:
             entered = set(docs.column("id").to_numpy()[raised & kept].tolist())
             refusals = [refusal for refusal in refusals if refusal.id in entered]
             kept = kept[~raised]
-        ids = pc.filter(judged.column("id"), pa.array(kept)).combine_chunks()
+        docs = judged if others is None else merged(judged, others)
+        scores.add(named.label, docs, verdict, judged)
+        is_judged = None if others is None else np.isin(docs.column("id").to_numpy(), judged.column("id").to_numpy())
+        before = kept if is_judged is None else kept[is_judged]
+        ids = pc.filter(judged.column("id"), pa.array(before)).combine_chunks()
         rows = pa.concat_tables(
-            [ledger.decisions(named.label, ids, verdict.filter(kept)), ledger.refused(named.label, refusals)]
+            [ledger.decisions(named.label, ids, verdict.filter(before)), ledger.refused(named.label, refusals)]
         )
         documents = int(kept.sum()) + len(refusals)
-        kept = kept & verdict.kept.to_numpy(zero_copy_only=False)
+        passed = int(kept.sum() - before.sum())
+        kept = _after(kept, is_judged, verdict)
         self.samples.add(judged, rows)
-        self.record(named.label, rows, documents, entered_bytes, int(table.text_lengths(judged)[kept].sum()))
-        return judged, kept, verdict
+        self.record(named.label, rows, documents, entered_bytes, int(table.text_lengths(docs)[kept].sum()), passed)
+        return docs, kept
 
     def publish(
         self, number: int, source: str, batches: Iterator[pa.Table], schema: pa.Schema, context: TaskContext

@@ -71,7 +71,7 @@ def test_fused_filters_keep_book_and_sample_as_separate_ones_do(texts: list[str]
     for books in (*together.books.values(), *apart.books.values()):
         books.seconds = 0.0
     assert together.books == apart.books
-    assert together.take_ledger().to_pylist() == apart._take_ledger().to_pylist()
+    assert together.take_ledger().to_pylist() == apart.take_ledger().to_pylist()
     assert together.samples.table().to_pylist() == apart.samples.table().to_pylist()
     kept = [text for text in texts if not set(text) & set("abé")]
     assert together.apply(docs).column("text").to_pylist() == kept
