@@ -102,6 +102,8 @@ class Books:
     bytes_kept: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     """Documents dropped or quarantined, by reason."""
+    languages: dict[str, int] = field(default_factory=dict)
+    """Documents that went on, by language, once the column `lang` is there."""
     seconds: float = 0.0
 
     @classmethod
@@ -122,10 +124,11 @@ class Books:
     def add(self, other: Books) -> None:
         """Adds the counts of `other` to these."""
         for item in fields(self):
-            if item.name != "reasons":
+            if item.name not in ("reasons", "languages"):
                 setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
-        for reason, count in other.reasons.items():
-            self.reasons[reason] = self.reasons.get(reason, 0) + count
+        for mine, others in ((self.reasons, other.reasons), (self.languages, other.languages)):
+            for name, count in others.items():
+                mine[name] = mine.get(name, 0) + count
 
     def check(self, stage: str, where: str) -> None:
         """Raises `BooksError` unless documents = kept + dropped + quarantined + passed by."""
@@ -145,9 +148,18 @@ class Books:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, reasons sorted, that `from_json` reads back."""
-        return {**self.__dict__, "reasons": dict(sorted(self.reasons.items()))}
+        sorted_counts = {name: dict(sorted(getattr(self, name).items())) for name in ("reasons", "languages")}
+        return {**self.__dict__, **sorted_counts}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Books:
         """The books that `to_json` wrote."""
-        return cls(**{**data, "reasons": dict(data["reasons"])})
+        return cls(**{**data, "reasons": dict(data["reasons"]), "languages": dict(data.get("languages", {}))})
+
+
+def languages_of(docs: pa.Table, kept: pa.Array | None = None) -> dict[str, int]:
+    """Documents by language, of all or of those that are `kept`; empty if the column `lang` is not there or no text."""
+    if "lang" not in docs.column_names or not pa.types.is_string(docs.schema.field("lang").type):
+        return {}
+    column = docs.column("lang") if kept is None else docs.column("lang").filter(kept)
+    return {entry["values"]: entry["counts"] for entry in column.value_counts().to_pylist() if entry["values"]}

@@ -163,6 +163,8 @@ class Filter(Stage):
 
     kind_name: ClassVar[str] = "filter"
 
+    intended: ClassVar[frozenset[str]] = frozenset()
+    """Reasons for which the recipe itself says, by name, that documents are to go: no loss that an alarm would be about."""
     scores_all: ClassVar[bool] = False
     """Whether it also scores documents that a filter before it dropped, so that thresholds can be moved later without
     reading the text again. Filters in a row that do are fused: the text is walked once for all of them."""

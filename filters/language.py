@@ -54,6 +54,7 @@ class Language(Filter):
 
     version: ClassVar[int] = 2
     scores_all: ClassVar[bool] = True
+    intended: ClassVar[frozenset[str]] = frozenset({"language_unwanted"})
     adds: ClassVar[dict[str, pa.DataType]] = {
         "lang": pa.string(),
         "lang_score": pa.float32(),

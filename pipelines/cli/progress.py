@@ -192,6 +192,24 @@ def print_funnel(to: Console, outcome: Outcome) -> None:
     print_table(to, rows)
 
 
+MOST_LANGUAGES = 12
+
+
+def print_shares(to: Console, outcome: Outcome) -> None:
+    """How much is left of each source and language, and the floor; of languages the most frequent ones."""
+    found = outcome.shares
+    languages = [share for share in found if share.kind == "language"]
+    shown = [share for share in found if share.kind == "source"] + languages[:MOST_LANGUAGES]
+    figures = ("of", "left", "share", "floor")
+    rows = table("source or language", *figures, right=figures)
+    for share in shown:
+        floor = f"{share.floor:.1%}" if share.judged else "(too few)"
+        rows.add_row(plain(share.name), f"{share.began:,}", f"{share.left:,}", f"{share.share:.1%}", floor)
+    print_table(to, rows)
+    if len(languages) > MOST_LANGUAGES:
+        to.print(f"and {len(languages) - MOST_LANGUAGES} languages more: manifest.json has them", style="dim")
+
+
 def print_products(to: Console, outcome: Outcome) -> None:
     """One line per product."""
     for kind, text in _product_lines(outcome):

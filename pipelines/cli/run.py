@@ -34,7 +34,15 @@ def run(
     """Run a recipe. What is done already is kept; a run that was killed goes on where it stopped."""
     from eyas.corpus.store import Store
     from eyas.pipelines.api import execute, plan
-    from eyas.pipelines.cli.progress import TerminalObserver, headline, print_funnel, print_products, product_notes
+    from eyas.pipelines.cli.progress import (
+        TerminalObserver,
+        headline,
+        print_funnel,
+        print_products,
+        print_shares,
+        product_notes,
+    )
+    from eyas.pipelines.engine.alarms import health
 
     out = console()
     planned = plan(recipe, options.variables(var))
@@ -49,9 +57,12 @@ def run(
     out.print()
     print_funnel(out, outcome)
     out.print()
+    print_shares(out, outcome)
+    out.print()
     print_products(out, outcome)
     out.print(f"{'report':>10}  {store.path('report.html')}")
     for line in product_notes(outcome):
         out.print(line, markup=False, soft_wrap=True)
+    out.print(health(outcome.shares), markup=False, soft_wrap=True)
     kept = len(planned.passes) - outcome.computed
     out.print(f"\n{outcome.computed} passes computed, {kept} kept from before.")

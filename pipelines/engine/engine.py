@@ -20,6 +20,7 @@ from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.errors import Alarm, BooksError, StorageError
+from eyas.pipelines.engine import alarms
 from eyas.pipelines.engine.columns import column_notes
 from eyas.pipelines.engine.executors import Executor, finished_entries
 from eyas.pipelines.engine.passes import work_of
@@ -81,6 +82,11 @@ class Outcome:
     """Where the products are that this run replaced."""
     unnamed: list[str] = field(default_factory=list)
     """Products in the folder that the recipe no longer names."""
+
+    @property
+    def shares(self) -> list[alarms.Share]:
+        """How much is left of each source and language."""
+        return alarms.shares(self.plan, self.results)
 
     def _product(self, kind: Kind) -> Result | None:
         passes = (p for p in self.plan.passes if p.kind == kind and p.digest in self.results)
@@ -190,6 +196,7 @@ class Engine:
 
     def _check_pass(self, planned: Pass, result: Result) -> None:
         self._check_tolerance()
+        alarms.check(self._plan, self._outcome.results)
         # A pass that was done before is checked again: the limit may have been lowered since.
         for named in planned.stages:
             if isinstance(named.stage, CorpusStage):
@@ -298,6 +305,7 @@ class Engine:
             "plan": self._plan.digest,
             "passes": passes,
             "not_in_recipe": self._outcome.unnamed,
+            "shares": [share.to_json() for share in self._outcome.shares],
         }
 
     def _write_text(self, path: str, text: str) -> None:

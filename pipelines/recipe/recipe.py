@@ -72,6 +72,19 @@ class SourceEntry(Options):
 _FIRST_FORMATS = ("files", "jsonl", "parquet", "arrow")
 
 
+class AlarmOptions(Options):
+    """When a run stops because too little is left: `alarms: {floor: 0.1, source: {web: 0.02}}`."""
+
+    floor: float = Field(default=0.05, ge=0.0, le=1.0)
+    """Least share of the documents of each source, and of each language, that must be left after every pass."""
+    least: int = Field(default=20, ge=1)
+    """Fewest documents of a source or language to judge by."""
+    source: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+    """Floors of single sources and generators; 0 turns one off."""
+    lang: dict[str, Annotated[float, Field(ge=0.0, le=1.0)]] = {}
+    """Floors of single languages, by their codes in the column `lang`."""
+
+
 class RecipeOptions(Options):
     """Everything in a recipe except its stages."""
 
@@ -87,6 +100,10 @@ class RecipeOptions(Options):
     """Input is cut into slices of about this size; one task works on one slice."""
     tolerance: float = Field(default=0.001, ge=0.0, le=1.0)
     """Share of documents that may be quarantined (broken, or a stage raised on them) before the run stops."""
+    alarms: AlarmOptions = AlarmOptions()
+    """When the run stops because a source or a language vanishes."""
+    allow_empty: bool = False
+    """Whether a stage, and so the whole run, may keep no document at all."""
     plugins: list[str] = []
     """Modules with your own stages or sources. Each declares STAGES or SOURCES = {"name": "module:Class"}."""
     variables: dict[str, str] = {}
@@ -181,6 +198,8 @@ def load(
     with relative_to(folder):
         options = _validate(_model(plugins, file, problems), data, (), file, problems)
         stages = _stages(entries, plugins, file, problems)
+    if options is not None:
+        _check_alarms(options, stages, file, problems)
     if options is not None and options.train is not None:
         _check_mixture(options.train.mixture or [], options, stages, file, problems)
     if problems or options is None:
@@ -332,6 +351,16 @@ def _check_mixture(
             if name not in known:
                 message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(known)})"
                 problems.append(file.problem(("train", "mixture", number, "weights", name), message))
+
+
+def _check_alarms(options: RecipeOptions, stages: Sequence[NamedStage], file: YamlFile, problems: list[str]) -> None:
+    """A source with a floor of its own must be one of the recipe's, or made by a generator."""
+    known = [source.name for source in options.sources]
+    known += [named.label for named in stages if named.stage.makes_documents]
+    for name in options.alarms.source:
+        if name not in known:
+            message = f"there is no source {name!r}{nearest(name, known)} (known: {', '.join(known)})"
+            problems.append(file.problem(("alarms", "source", name), message))
 
 
 def _check_artifacts(stages: Sequence[NamedStage], problems: list[str]) -> None:

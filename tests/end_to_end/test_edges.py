@@ -48,10 +48,13 @@ def test_a_recipe_without_stages_copies(eyas: Eyas, recipe: WriteRecipe, tmp_pat
 
 def test_when_nothing_survives_the_run_says_so(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
     stages = "\n  - gopher_quality: {min_doc_words: 90000}\n  - exact_dedup\n  - minhash_dedup"
-    ran = eyas("run", recipe(stages=stages, products=""), "--workers", "0", "--runs", tmp_path / "runs")
+    options = ("--workers", "0", "--runs", tmp_path / "runs")
+    assert eyas("run", recipe(stages=stages, products=""), *options).code == 6
+    empty = {"stages": stages, "extra": "allow_empty: true\nalarms: {floor: 0}"}
+    ran = eyas("run", recipe(products="", **empty), *options)
     assert ran.code == 0, ran.err
     assert curated(tmp_path).height == 0
-    ran = eyas("run", recipe(stages=stages, products=PRODUCTS), "--workers", "0", "--runs", tmp_path / "runs")
+    ran = eyas("run", recipe(products=PRODUCTS, **empty), *options)
     assert ran.code == 3 and "no curated document is left" in ran.err
 
 
@@ -70,7 +73,7 @@ def test_generators_in_a_row_and_deduplication_of_what_they_make(
 ) -> None:
     (tmp_path / "echo_stage.py").write_text(ECHO)
     stages = "\n  - exact_dedup\n  - echo\n  - echo: {max_documents: 30}\n  - exact_dedup"
-    file = recipe(stages=stages, products="", extra="plugins: [echo_stage]")
+    file = recipe(stages=stages, products="", extra="plugins: [echo_stage]\nalarms: {floor: 0}")
     ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 0, ran.err
     ledger = pl.read_parquet(tmp_path / "runs/small/ledger/*.parquet")
@@ -183,7 +186,9 @@ def test_another_class_under_the_same_name_is_another_stage(eyas: Eyas, recipe: 
             f"from eyas.corpus import Filter, Verdict\nSTAGES = {{'mine': '{name}:Mine'}}\n"
             f"class Mine(Filter):\n    def judge(self, docs):\n        return Verdict.of([{answer}] * docs.num_rows)\n"
         )
-        file = recipe(stages=" [mine]", products="", extra=f"plugins: [{name}]")
+        file = recipe(
+            stages=" [mine]", products="", extra=f"plugins: [{name}]\nallow_empty: true\nalarms: {{floor: 0}}"
+        )
         ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
         assert ran.code == 0 and "0 kept from before" in ran.out, ran.err
     assert curated(tmp_path).height == 63

@@ -33,10 +33,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write(
-    folder: Path, corpus: Path, name: str, stages: str, sources: tuple[str, ...] = ("prose", "code"), more: str = ""
-) -> Path:
-    text = f"name: {name}\npartition_bytes: 60KB\n{more}\nsources:\n"
+def write(folder: Path, corpus: Path, name: str, stages: str, sources: tuple[str, ...] = ("prose", "code")) -> Path:
+    text = f"name: {name}\npartition_bytes: 60KB\nallow_empty: true\nalarms: {{floor: 0}}\nsources:\n"
     text += "".join(f"  - {{name: {s}, jsonl: {{path: {corpus}, glob: ['{s}.jsonl']}}}}\n" for s in sources)
     file = folder / f"{name}.yaml"
     file.write_text(f"{text}stages:\n{stages}")
@@ -165,7 +163,7 @@ def test_wrong_conditions_are_said_with_file_and_line(
     file = write(tmp_path, mixed, "w", listed(stages))
     ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 3 and message in ran.err, (ran.code, ran.err)
-    assert "cannot be one of" in message or f"{file}:8" in ran.err, ran.err
+    assert "cannot be one of" in message or f"{file}:9" in ran.err, ran.err
 
 
 def test_routes_nest(eyas: Eyas, mixed: Path, tmp_path: Path) -> None:

@@ -93,11 +93,12 @@ def _decide(
     started = time.perf_counter()
     verdict = stage.decide(part, inputs, context)
     check_verdict(label, verdict, part.kept)
-    ids, asked_kept_bytes, samples = _ids_and_samples(part, label, verdict, context)
+    ids, asked_kept_bytes, samples, languages = _walk(part, label, verdict, context)
     kept_bytes = whole.text_bytes - part.text_bytes + asked_kept_bytes
     rows = ledger.decisions(label, pa.array(ids), verdict)
     books = Books.of(rows, whole.kept, whole.kept - part.kept)
     books.bytes_in, books.bytes_kept = whole.text_bytes, kept_bytes
+    books.languages = languages if whole is part else _added(languages, _passed_languages(whole, part, context))
     books.check(label, part.key)
     books.seconds = time.perf_counter() - started
     mask_path = f"{context.folder}/masks/{part.key}.parquet"
@@ -116,15 +117,31 @@ def _decide(
     }
 
 
-def _ids_and_samples(
+def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def _passed_languages(whole: Part, part: Part, context: TaskContext) -> dict[str, int]:
+    """Documents that the stage was not asked about, by language."""
+    all_of, asked = ({}, {})  # type: dict[str, int], dict[str, int]
+    for counts, one in ((all_of, whole), (asked, part)):
+        for docs in one.tables(context.store, ["id", "lang"]):
+            for name, count in ledger.languages_of(docs).items():
+                counts[name] = counts.get(name, 0) + count
+    return {name: count - asked.get(name, 0) for name, count in all_of.items()}
+
+
+def _walk(
     part: Part, label: str, verdict: Verdict, context: TaskContext
-) -> tuple[np.ndarray, int, pa.Table]:
-    """Ids of the documents before the verdict, text bytes of those that it keeps, and samples of the others."""
+) -> tuple[np.ndarray, int, pa.Table, dict[str, int]]:
+    """Ids of the documents before the verdict; text bytes and languages of those that it keeps; samples of the others."""
     ids, kept_bytes, samples, start = [np.zeros(0, np.uint64)], 0, Samples(), 0
-    for docs in part.tables(context.store, ["id", "text", "origin"]):
+    languages: dict[str, int] = {}
+    for docs in part.tables(context.store, ["id", "text", "origin", "lang"]):
         kept = verdict.kept.slice(start, docs.num_rows)
         ids.append(docs.column("id").to_numpy())
         kept_docs = docs.filter(kept)
+        languages = _added(languages, ledger.languages_of(kept_docs))
         if verdict.cuts is not None:
             cuts = verdict.cuts.slice(start, docs.num_rows).filter(kept)
             kept_bytes += text_bytes(pa.table({"text": splice(kept_docs.column("text"), cuts, verdict.filler)}))
@@ -140,7 +157,7 @@ def _ids_and_samples(
             )
             samples.add(dropped, ledger.decisions(label, docs.column("id").combine_chunks(), piece))
         start += docs.num_rows
-    return np.concatenate(ids), kept_bytes, samples.table()
+    return np.concatenate(ids), kept_bytes, samples.table(), languages
 
 
 def _mask(whole: Part, part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:

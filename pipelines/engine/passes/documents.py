@@ -89,7 +89,7 @@ def _recorded(pieces: list[pa.Table], refusals: list[Refusal], line: StageLine) 
     own = _source_ids(docs)
     rows = pa.concat_tables([ledger.accepted(READ, ids, origins, own), ledger.refused(READ, refusals)])
     size = table.text_bytes(docs)
-    line.record(READ, rows, docs.num_rows + len(refusals), size, size)
+    line.record(READ, rows, docs.num_rows + len(refusals), size, size, languages=ledger.languages_of(docs))
     return docs
 
 

@@ -115,10 +115,18 @@ class StageLine:
             named.stage.prepare()
 
     def record(
-        self, label: str, rows: pa.Table, documents: int, bytes_in: int, bytes_kept: int, passed: int = 0
+        self,
+        label: str,
+        rows: pa.Table,
+        documents: int,
+        bytes_in: int,
+        bytes_kept: int,
+        passed: int = 0,
+        languages: dict[str, int] | None = None,
     ) -> None:
-        """Records the ledger rows of one stage, which got `documents` documents; bytes_kept: of all that went on."""
+        """Records the ledger rows of one stage, which got `documents`; bytes_kept, languages: of all that went on."""
         books = Books.of(rows, documents, passed)
+        books.languages = languages or {}
         books.bytes_in, books.bytes_kept = bytes_in, bytes_kept
         books.check(label, "in a document pass")
         self.books.setdefault(label, Books()).add(books)
@@ -140,7 +148,8 @@ class StageLine:
         out, rows = apply_mapper(named.label, stage, asked)
         out = out if others is None else merged(out, others)
         passed = 0 if others is None else others.num_rows
-        self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out), passed)
+        languages = ledger.languages_of(out)
+        self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out), passed, languages)
         self.books[named.label].seconds += time.perf_counter() - started
         return out
 
@@ -188,7 +197,9 @@ class StageLine:
         passed = int(kept.sum() - before.sum())
         kept = _after(kept, is_judged, verdict)
         self.samples.add(judged, rows)
-        self.record(named.label, rows, documents, entered_bytes, int(table.text_lengths(docs)[kept].sum()), passed)
+        left_bytes = int(table.text_lengths(docs)[kept].sum())
+        languages = ledger.languages_of(docs, pa.array(kept))
+        self.record(named.label, rows, documents, entered_bytes, left_bytes, passed, languages)
         return docs, kept
 
     def publish(
