@@ -16,6 +16,7 @@ from eyas.corpus.show.text import plain
 from eyas.errors import DEFECT, INTERRUPTED, EyasError, InputError, UsageError, exit_code
 from eyas.pipelines.cli import (
     ablate,
+    check,
     clean,
     explain,
     export,
@@ -39,6 +40,7 @@ from eyas.pipelines.cli.help import CONTEXT, Group
 
 VERBS = (
     # Run
+    check,
     plan,
     run,
     report,

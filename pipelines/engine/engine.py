@@ -233,7 +233,7 @@ class Engine:
         self._observer.step_started(step, list(entries.values()))
         if waiting:
             options = self._plan.recipe.options
-            context = TaskContext(store, planned.folder, options.seed, artifacts=self._artifacts(planned))
+            context = TaskContext(store, planned.folder, options.seed, artifacts=artifacts_before(self._plan, planned))
             for event in self._executor.run(step.name, waiting, context):
                 if event is None:
                     self._observer.waiting()
@@ -242,12 +242,6 @@ class Engine:
                 entries[task.key] = entry
                 self._observer.task_done(task, entry)
         return [entries[task.key] for task in step.tasks]
-
-    def _artifacts(self, planned: Pass) -> dict[str, str]:
-        """The artifacts of earlier passes: the name of each, and its folder."""
-        earlier = self._plan.passes[: self._plan.passes.index(planned)]
-        stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
-        return {name: f"{folder}/{below}" for folder, stage in stages for name, below in stage.makes().items()}
 
     def _check_tolerance(self) -> None:
         read = quarantined = 0
@@ -311,6 +305,13 @@ class Engine:
     def _write_text(self, path: str, text: str) -> None:
         with self._store.create(path) as output:
             output.sink.write(text.encode())
+
+
+def artifacts_before(plan: Plan, planned: Pass) -> dict[str, str]:
+    """The artifacts of the passes before one: the name of each, and its folder."""
+    earlier = plan.passes[: plan.passes.index(planned)]
+    stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
+    return {name: f"{folder}/{below}" for folder, stage in stages for name, below in stage.makes().items()}
 
 
 def load_result(store: Store, planned: Pass) -> Result | None:

@@ -114,7 +114,7 @@ def make_plan(recipe: Recipe) -> Plan:
         stamps = digest_of([[file.path, file.bytes, file.stamp] for file in listing])
         inputs.append([entry.digest_data(), stamps])
     start = digest_of([FORMAT, recipe.options.partition_bytes, inputs])
-    passes = _document_passes(recipe, start)
+    passes = document_passes(recipe, start)
     passes += _products(recipe, passes)
     return Plan(recipe, tuple(partitions), files, tuple(passes))
 
@@ -158,7 +158,7 @@ def plan_of_run(store: Store) -> Plan:
     another recipe.
     """
     stored, recipe = _stored_plan(store), recipe_of_run(store)
-    passes = _document_passes(recipe, "", digested=False)
+    passes = document_passes(recipe, "", digested=False)
     passes += _products(recipe, passes)
     if [p.label for p in passes] != [entry["label"] for entry in stored["passes"]]:
         raise InputError(
@@ -213,7 +213,7 @@ def specs(stages: Sequence[NamedStage]) -> list[Any]:
     return specified
 
 
-def _document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[Pass]:
+def document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[Pass]:
     """Groups stages into passes: runs of document stages, cut at every corpus stage and generator.
 
     digested: False leaves the digests out, and so the files that stages load need not be there.
