@@ -131,6 +131,11 @@ class Stage(BaseModel):
         """Lines that `eyas plan` prints about the consequences of the options (a curve, what fits into memory)."""
         return []
 
+    def intended(self, books: Books) -> int:
+        """How many of the documents that it dropped are no loss: the recipe says by name that they are to go, or an alarm of
+        the stage's own watches over them."""
+        return 0
+
     def forecast(self, documents: int, characters: int) -> str | None:
         """The cost of so many documents with so many characters, for `eyas plan`; None if it is negligible."""
         return None
@@ -163,8 +168,6 @@ class Filter(Stage):
 
     kind_name: ClassVar[str] = "filter"
 
-    intended: ClassVar[frozenset[str]] = frozenset()
-    """Reasons for which the recipe itself says, by name, that documents are to go: no loss that an alarm would be about."""
     scores_all: ClassVar[bool] = False
     """Whether it also scores documents that a filter before it dropped, so that thresholds can be moved later without
     reading the text again. Filters in a row that do are fused: the text is walked once for all of them."""

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from eyas.corpus.language_model import lid176
 from eyas.corpus.language_names import codes_meant
+from eyas.corpus.ledger import Books
 from eyas.corpus.paths import NameOrPath, RecipePath
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
@@ -54,7 +55,6 @@ class Language(Filter):
 
     version: ClassVar[int] = 2
     scores_all: ClassVar[bool] = True
-    intended: ClassVar[frozenset[str]] = frozenset({"language_unwanted"})
     adds: ClassVar[dict[str, pa.DataType]] = {
         "lang": pa.string(),
         "lang_score": pa.float32(),
@@ -114,6 +114,9 @@ class Language(Filter):
         """The model's labels, each with its name: the label without the prefix."""
         return {label: label.removeprefix(_LABEL) for label in self._fasttext.get_labels()}
 
+    def intended(self, books: Books) -> int:
+        return books.reasons.get("language_unwanted", 0)
+
     def check_setup(self) -> None:
         if self.keep is not None:
             self.prepare()
@@ -122,10 +125,11 @@ class Language(Filter):
         labels = set(self._names.values())
         unknown = sorted(set(self.keep or ()) - labels)
         if unknown:
-            meant = [f"{name} (it says {label})" for name in unknown if (label := _label_meant(name, labels))]
-            example = f"; its labels are such as {', '.join(sorted(labels)[:8])}"
+            meant = {name: _label_meant(name, labels) for name in unknown}
+            shown = [f"{name} (it says {label})" if label else name for name, label in meant.items()]
             raise StageUnavailable(
-                f"language: keep: the model {self.model} knows no language {', '.join(meant) or ', '.join(unknown) + example}"
+                f"language: keep: the model {self.model} knows no language {', '.join(shown)}; "
+                f"its labels are such as {', '.join(sorted(labels)[:8])}"
             )
 
     def judge(self, docs: pa.Table) -> Verdict:

@@ -50,6 +50,10 @@ class DedupStage(CorpusStage):
         memory = self.memory.human_readable(decimal=True)
         return [f"a task takes about {memory} of memory; alarm if a source loses over {self.max_loss:.0%}"]
 
+    def intended(self, books: Books) -> int:
+        """All copies: `max_loss` watches over them."""
+        return books.dropped
+
     def lost(self, books: Books) -> tuple[float, str]:
         """The share of a source that is lost, and a sentence that says so."""
         share = books.dropped / max(books.documents, 1)

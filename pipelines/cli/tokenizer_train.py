@@ -167,7 +167,7 @@ def _train(
         store = Store(f"{runs.rstrip('/')}/{name}")
         observer = TerminalObserver(terminal, store, None)
         try:
-            outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer)
+            outcome = execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer, replace=True)
         finally:
             observer.close()
     print_products(terminal, outcome)

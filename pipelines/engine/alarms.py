@@ -2,7 +2,8 @@
 
 A whole source can vanish without an error: 800 files of code go through rules for prose, and one is left. So after every pass
 over documents, the share that is left of each source and each language is compared with a floor, and the run stops before
-anything is made of what is left. Not counted as lost is what a recipe asks for by name (`language: {keep: [en]}`).
+anything is made of what is left. Not counted as lost is what a recipe says by name (`language: {keep: [en]}`), nor
+copies: the `max_loss` of each deduplication watches over them.
 """
 
 # Tested in tests/end_to_end/test_alarms.py.
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from eyas.corpus.ledger import READ, Books
-from eyas.corpus.stage import Filter
 from eyas.errors import Alarm
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Plan
@@ -87,7 +87,7 @@ def _of_source(name: str, stages: StageBooks, options: AlarmOptions) -> Share | 
             continue
         if not began:
             began = books.documents
-        wanted = _wanted(named, books)
+        wanted = 0 if named is None else named.stage.intended(books)
         began -= wanted
         left = books.left
         losses[label] = books.dropped + books.quarantined - wanted
@@ -95,13 +95,6 @@ def _of_source(name: str, stages: StageBooks, options: AlarmOptions) -> Share | 
         return None
     floor = options.source.get(name, options.floor)
     return Share("source", name, began, left, floor, began >= options.least, _most(losses))
-
-
-def _wanted(named: NamedStage | None, books: Books) -> int:
-    """Documents that a stage dropped because the recipe names what to keep."""
-    if named is None or not isinstance(named.stage, Filter):
-        return 0
-    return sum(books.reasons.get(reason, 0) for reason in named.stage.intended)
 
 
 def _of_languages(stages: StageBooks, own: set[str], options: AlarmOptions) -> list[Share]:

@@ -196,11 +196,11 @@ class Engine:
 
     def _check_pass(self, planned: Pass, result: Result) -> None:
         self._check_tolerance()
-        alarms.check(self._plan, self._outcome.results)
         # A pass that was done before is checked again: the limit may have been lowered since.
         for named in planned.stages:
             if isinstance(named.stage, CorpusStage):
                 named.stage.check(result.books.get(named.label, {}), result.summary)
+        alarms.check(self._plan, self._outcome.results)
 
     def _find(self, planned: Pass) -> Result | None:
         """The result of a pass that is done."""

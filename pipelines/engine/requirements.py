@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -137,7 +138,9 @@ def needed_bytes(planned: Plan) -> int:
     if options.shards is not None:
         size += text / BYTES_OF_A_TOKEN * TOKEN_BYTES
     if options.train is not None and options.tokenizer is not None and options.train.start_from is None:
-        size += options.train.config(max(options.tokenizer.vocab_sizes)).parameters * WEIGHT_BYTES
+        # A model that cannot be made is said elsewhere.
+        with suppress(EyasError):
+            size += options.train.config(max(options.tokenizer.vocab_sizes)).parameters * WEIGHT_BYTES
     return int(size)
 
 

@@ -4,6 +4,8 @@ A document that a stage is not asked about passes it by, as it is. So web, code 
 its own rules; a `route` groups stages under one condition.
 """
 
+# Tested in tests/end_to_end/test_routes.py.
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from harness import Ran
 
 Eyas = Callable[..., Ran]
 TINY = "{d_model: 16, d_ff: 16, layers: 1, head_dim: 8, ssm_heads: 2, ssm_head_dim: 8, ssm_state: 4, chunk_size: 8}"
-PRODUCTS = f"tokenizer: {{vocab_sizes: [400]}}\nshards: {{sequence_length: 128}}\ntrain: {{model: {TINY}, steps: 2}}\n"
+PRODUCTS = f"tokenizer: {{vocab_sizes: [310]}}\nshards: {{sequence_length: 128}}\ntrain: {{model: {TINY}, steps: 2}}\n"
 
 
 @pytest.fixture
@@ -98,10 +98,10 @@ def test_a_model_that_does_not_fit_its_vocabulary(eyas: Eyas, write: Callable[..
     ran = eyas("run", write(products=PRODUCTS), "--workers", "0", "--runs", tmp_path / "first")
     assert ran.code == 0, ran.err
     start = f"train: {{start_from: {tmp_path}/first/c/model, steps: 2}}"
-    other = PRODUCTS.split("train:")[0].replace("400", "500") + start
+    other = PRODUCTS.split("train:")[0].replace("310", "320") + start
     ran = check(eyas, write(products=other))
-    assert ran.code == 1 and "vocabulary of 400" in ran.out and "vocab_sizes: [400]" in ran.out, ran.out
-    few = PRODUCTS.split("train:")[0].replace("400", "200000") + "train: {weights: 20000, steps: 2}"
+    assert ran.code == 1 and "vocabulary of 310" in ran.out and "vocab_sizes: [310]" in ran.out, ran.out
+    few = PRODUCTS.split("train:")[0].replace("310", "200000") + "train: {weights: 100000, steps: 2}"
     ran = check(eyas, write(products=few))
     assert ran.code == 1 and "too few for a vocabulary of 200,000" in ran.out, ran.out
 

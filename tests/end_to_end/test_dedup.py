@@ -206,7 +206,7 @@ def test_the_next_run_is_given_the_index_of_the_one_before(
     )
     kept = pl.read_parquet(tmp_path / "runs/monday/curated/*.parquet").height
     against = f"\n  - minhash_dedup: {{against: ['{tmp_path}/runs/monday'], max_loss: 1}}\n"
-    recipe = write(corpus, stages=against, name="tuesday")
+    recipe = write(corpus, stages=against, name="tuesday", extra="allow_empty: true\n")
     planned = eyas("plan", recipe, "--runs", tmp_path / "runs")
     assert f"against {kept:,} documents" in planned.out
     assert eyas("run", recipe, "--workers", "0", "--runs", tmp_path / "runs").code == 0

@@ -45,7 +45,13 @@ def written(recipe: WriteRecipe, folder: Path, fake: FakeEndpoint) -> Callable[.
 
     def write(options: str = "", name: str = "small") -> Path:
         stage = f" [rewrite: {{endpoint: '{fake.url}', model: m, timeout: 5, concurrency: 4, {options}}}]"
-        text = recipe(name=name, stages=stage, products="", path=folder, extra="tolerance: 0.5").read_text()
+        text = recipe(
+            name=name,
+            stages=stage,
+            products="",
+            path=folder,
+            extra="tolerance: 0.5\nallow_empty: true\nalarms: {floor: 0}",
+        ).read_text()
         file = folder.parent / f"{name}.yaml"
         file.write_text(text.replace("partition_bytes: 200KB", "partition_bytes: 30KB"))
         return file

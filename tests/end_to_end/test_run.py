@@ -130,7 +130,8 @@ def test_a_pipe_gets_whole_lines(
     eyas: Eyas, recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.COLUMNS", "30")
-    file = recipe(stages="\n  - gopher_quality: {min_doc_words: 900}\n", products="")
+    extra = "allow_empty: true\nalarms: {floor: 0}"
+    file = recipe(stages="\n  - gopher_quality: {min_doc_words: 900}\n", products="", extra=extra)
     ran = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 0, ran.err
     (line,) = [line for line in ran.out.splitlines() if line.startswith("gopher_quality")]

@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from harness import Ran
 
+LAX = "allow_empty: true\nalarms: {floor: 0}"
+"""These recipes drop nearly all there is, to see it counted."""
+
 GOPHER = "gopher_quality: {{min_doc_words: {words}, max_non_alpha_words_ratio: {alpha}}}"
 HEURISTICS = f"""
   - language: {{{{keep: [en], min_score: {{score}}}}}}
@@ -71,10 +74,14 @@ def test_the_count_is_that_of_a_run(
     changes: dict[str, float | None],
     moved: list[str],
 ) -> None:
-    path = recipe(stages=stages(), products="")
+    path = recipe(stages=stages(), products="", extra=LAX)
     before = run(eyas, path, tmp_path / "runs")
     (counted,) = what_if(eyas, path, tmp_path / "runs", *moved)
-    after = run(eyas, recipe(name="other", stages=stages(**changes), products=""), tmp_path / "runs")
+    after = run(
+        eyas,
+        recipe(name="other", stages=stages(**changes), products="", extra=LAX),
+        tmp_path / "runs",
+    )
     assert len(counted["stages"]) == 5
     for stage in counted["stages"]:
         assert (stage["entered"], stage["kept"], stage["reasons"]) == before[stage["label"]]
@@ -85,7 +92,7 @@ def test_the_count_is_that_of_a_run(
 
 def test_what_cannot_be_known_is_said(eyas: Callable[..., Ran], recipe: Callable[..., Path], tmp_path: Path) -> None:
     chain = stages() + "  - mask_pii\n  - where: {keep: 'words > 1500', reason: short}\n  - exact_dedup\n"
-    path = recipe(stages=chain, products="")
+    path = recipe(stages=chain, products="", extra=LAX)
     books = run(eyas, path, tmp_path / "runs")
     tighter, looser = what_if(eyas, path, tmp_path / "runs", "gopher_quality.min_doc_words=1200,100")
     assert tighter["unknown"] == 0 and looser["unknown"] > 0
@@ -101,7 +108,7 @@ def test_sources_may_have_changed_moved_or_gone(
     eyas: Callable[..., Ran], recipe: Callable[..., Path], corpus: Path, tmp_path: Path
 ) -> None:
     copied = Path(shutil.copytree(corpus, tmp_path / "in"))
-    path = recipe(stages=stages(), products="", path=copied)
+    path = recipe(stages=stages(), products="", extra=LAX, path=copied)
     run(eyas, path, tmp_path / "runs")
     change = "gopher_quality.min_doc_words=100"
     before = what_if(eyas, path, tmp_path / "runs", change)
@@ -114,7 +121,7 @@ def test_sources_may_have_changed_moved_or_gone(
 
 
 def test_errors_in_words(eyas: Callable[..., Ran], recipe: Callable[..., Path], tmp_path: Path) -> None:
-    path = recipe(stages=stages(punct=None), products="")
+    path = recipe(stages=stages(punct=None), products="", extra=LAX)
     runs = tmp_path / "runs"
     ran = eyas("what-if", runs / "small", "where.x=1")
     assert ran.code == 3 and "not the folder of a run" in ran.err
