@@ -16,6 +16,7 @@ from eyas.corpus.store import Store
 from eyas.errors import EyasError, InputError
 from eyas.pipelines.engine.planning import recipe_of_run
 
+ELSEWHERE = "(its text is not in curated/*.parquet: the recipe publishes other columns, or another format)"
 PASSED = "passed_by"
 """The reason of a line for a stage that was not asked about the document."""
 
@@ -138,20 +139,31 @@ def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
     return rows
 
 
+def _has_ids(store: Store, path: str) -> bool:
+    with store.open(path) as file:
+        return "id" in pq.read_schema(file).names
+
+
+def _elsewhere(store: Store, path: str, decisions: list[dict[str, Any]]) -> str | None:
+    """A note in place of the text of a document that was kept, but is published in another form."""
+    kept = bool(decisions) and all(row["kept"] for row in decisions)
+    return ELSEWHERE if kept and not store.exists(path) and store.list("curated") else None
+
+
 def _history(store: Store, document: int, limits: list[tuple[str, str | None]]) -> History:
     decisions = _decisions(store, document)
     path = f"curated/part-{partition_of(document):05d}.parquet"
     rows: list[dict[str, Any]] = []
-    if store.exists(path):
+    if store.exists(path) and _has_ids(store, path):
         rows = store.read_table(path, filters=[("id", "==", document)]).to_pylist()
-    origin = rows[0]["origin"] if rows else None
+    origin = rows[0].get("origin") if rows else None
     if origin is None:
         origin = next((d["detail"] for d in decisions if d["stage"] == ledger.READ and d["kept"]), None)
     return History(
         id=document,
         origin=origin,
         decisions=_with_passed(decisions, limits, bool(rows)),
-        excerpt=rows[0]["text"][:400] if rows else None,
+        excerpt=(rows[0].get("text") or ELSEWHERE)[:400] if rows else _elsewhere(store, path, decisions),
         parents=(rows[0].get(PARENT.name) or []) if rows else [],
         source_id=next((d["source_id"] for d in decisions if d.get("source_id") is not None), None),
     )

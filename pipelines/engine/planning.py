@@ -18,7 +18,7 @@ from eyas.corpus.ledger import READ
 from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
-from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
+from eyas.pipelines.recipe.recipe import CuratedOptions, NamedStage, Recipe, SourceEntry, load
 from eyas.shards.format import FORMAT as SHARD_FORMAT
 
 FORMAT = 1
@@ -251,8 +251,11 @@ def document_passes(recipe: Recipe, start: str, digested: bool = True) -> list[P
 def _products(recipe: Recipe, passes: Sequence[Pass]) -> list[Pass]:
     options = recipe.options
     curated = digest_of([passes[-1].digest, "curated"])
+    form = options.curated
+    # What is made of the documents does not depend on how they are published.
+    published = curated if form == CuratedOptions() else digest_of([curated, form.model_dump(mode="json")])
     products = [
-        Pass("curated", "curated documents", curated, columns=passes[-1].columns),
+        Pass("curated", "curated documents", published, columns=passes[-1].columns),
         Pass("ledger", "ledger", digest_of([passes[-1].digest, "ledger"])),
     ]
     if options.tokenizer is None:

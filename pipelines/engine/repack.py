@@ -63,7 +63,7 @@ def pack_run(
         with store.open(path) as file:
             encoder = Encoder.from_bytes(file.read(), path)
         meta = shard_meta(encoder, options, tokenizer.summary["sha256"], recipe)
-        summary = published(store, folder, meta, entries, sum(part.rows for part in curated.parts)).summary
+        summary = published(store, folder, meta, entries, sum(part.kept for part in curated.parts)).summary
         expected = {file["path"] for entry in entries for file in entry["files"]} | {f"{folder}/index.json"}
         expected |= {f"{folder}/{HELD_OUT}"} | {f"{folder}/{HELD_OUT}/index.json"} if options.held_out else set()
         for place in (folder, f"{folder}/{HELD_OUT}"):

@@ -17,9 +17,11 @@ from typing import Literal
 
 from eyas.corpus.show.text import human
 from eyas.corpus.sources.base import ColumnSource
+from eyas.corpus.sources.columns import schema_of
 from eyas.corpus.store import Store
 from eyas.errors import EyasError, InputError, StorageError
-from eyas.pipelines.engine.columns import at_place, look
+from eyas.pipelines.engine.columns import at_place, layout_of, look
+from eyas.pipelines.engine.passes.curated_files import chosen
 from eyas.pipelines.engine.planning import Plan
 from eyas.pipelines.recipe.recipe import RecipeOptions
 
@@ -81,7 +83,8 @@ def _columns(planned: Plan, store: Store) -> Iterator[Finding]:
     if store.exists(f"{planned.passes[0].folder}/manifest.json"):
         return
     try:
-        look(planned.recipe, planned.partitions)
+        inputs = schema_of(look(planned.recipe, planned.partitions))
+        chosen(layout_of(inputs, planned.recipe.stages).schema, planned.recipe.options.curated)
     except EyasError as error:
         yield Finding("columns", "error", str(error))
 

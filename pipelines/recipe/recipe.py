@@ -72,6 +72,17 @@ class SourceEntry(Options):
 _FIRST_FORMATS = ("files", "jsonl", "parquet", "arrow")
 
 
+class CuratedOptions(Options):
+    """How curated documents are published: `curated: {format: jsonl.zst, columns: [text, url], part_bytes: 256MB}`."""
+
+    columns: list[str] | None = Field(default=None, min_length=1)
+    """The columns to publish, in this order. Null: all."""
+    format: Literal["parquet", "jsonl", "jsonl.gz", "jsonl.zst"] = "parquet"
+    """Parquet, or JSON lines, plain or compressed. In JSON, times are ISO 8601, decimals are text and bytes base64."""
+    part_bytes: Annotated[ByteSize, Field(gt=0)] | None = None
+    """Bytes of text in a file, about: small parts of a source are joined, large ones are cut. Null: a file for each part."""
+
+
 class AlarmOptions(Options):
     """When a run stops because too little is left: `alarms: {floor: 0.1, source: {web: 0.02}}`."""
 
@@ -108,6 +119,8 @@ class RecipeOptions(Options):
     """Modules with your own stages or sources. Each declares STAGES or SOURCES = {"name": "module:Class"}."""
     variables: dict[str, str] = {}
     """Values for `${name}` in this file; `--var name=value` overrides them. `${python_env}` is always known."""
+    curated: CuratedOptions = CuratedOptions()
+    """How the documents that stay are published. Tokenizer, shards and model do not depend on it."""
     tokenizer: TokenizerOptions | None = None
     """Train a tokenizer on the curated documents."""
     shards: ShardOptions | None = None

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from eyas.corpus.show.text import plain
 from eyas.pipelines.engine.engine import Outcome
 from eyas.pipelines.engine.passes.records import FiguresRecord
 from eyas.pipelines.engine.planning import Pass
 
+EXAMPLE = 160
+"""Characters of an example on the terminal."""
 EVENTS = {
     "timeout": "requests that took longer than the time limit",
     "connection_lost": "connections that broke off before the answer was whole",
@@ -69,4 +72,18 @@ def lines(outcome: Outcome) -> list[tuple[str, str]]:
         text += f", {section['money']:,.2f} spent" if section["money"] else ""
         text += f"; the budget of {section['budget']} is spent" if section["refused"] else ""
         summaries.append((section["label"][:10], text))
+        if (example := _example(outcome, section["label"])) is not None:
+            summaries.append(("", f"for example: {example}"))
     return summaries
+
+
+def _example(outcome: Outcome, label: str) -> str | None:
+    """The beginning of the longest text that a stage made and that was kept; None if there is none."""
+    planned = next(p for p in outcome.plan.passes if label in (named.label for named in p.stages))
+    longest = ""
+    for part in outcome.results[planned.digest].parts:
+        if part.source == label:
+            for docs in part.tables(outcome.store, ["text"]):
+                longest = max([longest, *docs.column("text").to_pylist()], key=len)
+    text = " ".join(longest.split())
+    return None if not text else plain(text if len(text) <= EXAMPLE else text[: EXAMPLE - 1] + "…")

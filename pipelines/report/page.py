@@ -88,7 +88,7 @@ def _sources(outcome: Outcome) -> list[dict[str, Any]]:
             # A source's first stage is the one that read or made it.
             sources.setdefault(source, {"name": source, "documents": books.documents, "kept": 0, "kept_bytes": 0})
     for part in curated.parts if curated else []:
-        sources[part.source]["kept"] += part.rows
+        sources[part.source]["kept"] += part.kept
         sources[part.source]["kept_bytes"] += part.text_bytes
     return list(sources.values())
 

@@ -19,7 +19,8 @@ def small(tmp_path: Path) -> Path:
     """The recipe on a tenth of the text, with four rewrites and a few training steps."""
     text = RECIPE.read_text()
     for old, new in (
-        ("max_bytes: 40MB", "max_bytes: 4MB"),
+        ("max_bytes: 12MB", "max_bytes: 1MB"),
+        ("max_bytes: 30MB", "max_bytes: 4MB"),
         ("partition_bytes: 8MB", "partition_bytes: 1MB"),
         ("max_documents: 16", "max_documents: 4"),
         ("vocab_sizes: [4096, 8192]", "vocab_sizes: [1024, 2048]"),

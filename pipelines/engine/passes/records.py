@@ -101,6 +101,14 @@ class CuratedEntry(TaskEntry):
     """Documents and text bytes by language."""
 
 
+class CuratedFilesEntry(TaskEntry):
+    """Published files of a group of parts."""
+
+    documents: int
+    languages: dict[str, list[int]]
+    """Documents and text bytes by language."""
+
+
 class CuratedSummary(TypedDict):
     """The summary of the curated documents."""
 

@@ -37,7 +37,7 @@ def work(state: PassState) -> Steps[Result[ShardsSummary]]:
     with state.store.open(path) as file:
         encoder = Encoder.from_bytes(file.read(), path)
     meta = shard_meta(encoder, options, state.tokenizer.summary["sha256"], recipe)
-    return published(state.store, "shards", meta, entries, sum(part.rows for part in curated.parts))
+    return published(state.store, "shards", meta, entries, sum(part.kept for part in curated.parts))
 
 
 def recipe_digest(recipe: RecipeOptions, stages: Sequence[NamedStage], options: ShardOptions) -> str:
