@@ -19,7 +19,17 @@ from benchmarks.filters import words_by
 
 CLAIM = {"name", "ours", "peer", "peer_name", "unit", "ratio", "goal", "holds"}
 STANDARD_LIBRARY = Path(json.__file__).parent
-SCRIPTS = ("dedup", "encoding", "filters", "language", "loader", "packing", "tokenizer_training", "trainer")
+SCRIPTS = (
+    "carried_columns",
+    "dedup",
+    "encoding",
+    "filters",
+    "language",
+    "loader",
+    "packing",
+    "tokenizer_training",
+    "trainer",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,8 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from eyas.corpus import ledger
 from eyas.corpus.documents import text_bytes, text_lengths
@@ -160,6 +162,19 @@ def _walk(
     return np.concatenate(ids), kept_bytes, samples.table(), languages
 
 
+def _with_others(values: pa.Array, asked: np.ndarray, name: str, whole: Part, context: TaskContext) -> pa.Array:
+    """The values of a column that the stage adds; documents that it was not asked about keep what an earlier stage said."""
+    mask = whole.mask(context.store)
+    if mask is not None and name in mask.column_names:
+        earlier = mask.column(name).combine_chunks()
+    else:
+        with context.store.open(whole.documents) as file:
+            if name not in pq.read_schema(file).names or name in dict(whole.moved):
+                return values
+        earlier = context.store.read_table(whole.documents, [name]).column(name).combine_chunks()
+    return values if earlier.type != values.type else pc.if_else(pa.array(asked), values, earlier)
+
+
 def _mask(whole: Part, part: Part, verdict: Verdict, stage: CorpusStage, context: TaskContext) -> pa.Table:
     """One row per document of the part. Documents dropped before stay dropped; they, and those that the stage was not asked
     about, have nulls in the added columns."""
@@ -174,6 +189,7 @@ def _mask(whole: Part, part: Part, verdict: Verdict, stage: CorpusStage, context
     take = pa.array(np.cumsum(asked) - 1, mask=~asked)
     columns = {"kept": pa.array(kept)}
     for name in stage.columns_added():
-        columns[name] = pa.array(verdict.columns[name]).take(take)
+        values = pa.array(verdict.columns[name]).take(take)
+        columns[name] = values if whole is part else _with_others(values, asked, name, whole, context)
     table = pa.table(columns)
     return table if verdict.cuts is None else table.append_column(cut_field(verdict.filler), verdict.cuts.take(take))

@@ -80,6 +80,34 @@ def merged(asked: pa.Table, others: pa.Table) -> pa.Table:
     return docs.take(pa.array(order)).combine_chunks()
 
 
+def _with_columns(docs: pa.Table, columns: Mapping[str, pa.DataType]) -> pa.Table:
+    """The documents with these columns: nulls where a stage was asked about none of them."""
+    for name, kind in columns.items():
+        if name not in docs.column_names:
+            docs = docs.append_column(name, pa.nulls(docs.num_rows, kind))
+    return docs
+
+
+def _nobody_asked(stage: Filter, docs: pa.Table) -> tuple[pa.Table, Verdict]:
+    """No document and an empty verdict, with the columns and the rules that the filter has for documents it is asked about:
+    score files need them in every batch. One document tells."""
+    none = _with_columns(docs.slice(0, 0), stage.columns_added())
+    try:
+        verdict = stage.judge(docs.slice(0, 1))
+    except Exception:
+        return none, Verdict.of([])
+    empty = verdict.filter(np.zeros(1, np.bool_))
+    rules = [
+        replace(rule, fails=rule.fails[:0], score=rule.score[:0], threshold=_none_of(rule.threshold))
+        for rule in verdict.rules
+    ]
+    return none, replace(empty, rules=tuple(rules))
+
+
+def _none_of(threshold: float | npt.NDArray[np.float64]) -> float | npt.NDArray[np.float64]:
+    return threshold[:0] if isinstance(threshold, np.ndarray) else threshold
+
+
 def _after(kept: Mask, judged: Mask | None, verdict: Verdict) -> Mask:
     """Which documents are kept after a verdict on those that were judged."""
     decided = verdict.kept.to_numpy(zero_copy_only=False)
@@ -146,7 +174,7 @@ class StageLine:
         started = time.perf_counter()
         asked, others = split(docs, named.only)
         out, rows = apply_mapper(named.label, stage, asked)
-        out = out if others is None else merged(out, others)
+        out = out if others is None else _with_columns(merged(out, others), stage.columns_added())
         passed = 0 if others is None else others.num_rows
         languages = ledger.languages_of(out)
         self.record(named.label, rows, docs.num_rows, table.text_bytes(docs), table.text_bytes(out), passed, languages)
@@ -161,7 +189,8 @@ class StageLine:
         attached: Measure | None = None
         for position, named in enumerate(group):
             assert isinstance(named.stage, Filter)
-            measure = named.stage.measure()
+            # Nothing is counted for a stage that is not asked about any of these documents.
+            measure = named.stage.measure() if named.only is None or named.only.mask(docs).any() else None
             if measure is not None and (attached is None or attached.joined(measure) != attached):
                 attached = join([measure, *_later(group[position + 1 :], docs)])
                 docs = attached.attach(docs) if attached is not None else docs
@@ -178,6 +207,8 @@ class StageLine:
         """The documents that could be judged, with those that were not to be, and which of them are still kept."""
         asked, others = split(docs, named.only)
         judged, verdict, refusals = apply_filter(named.label, stage, asked)
+        if others is not None and not asked.num_rows and docs.num_rows:
+            judged, verdict = _nobody_asked(stage, docs)
         entered_bytes = int(table.text_lengths(docs)[kept].sum())
         if refusals:
             raised = np.isin(docs.column("id").to_numpy(), [refusal.id for refusal in refusals])
