@@ -198,7 +198,7 @@ def test_options_that_are_named_belong_to_a_command() -> None:
     named = {(place, name) for place, text in texts() for name in re.findall(r"`(--[a-z][\w-]+)", text)}
     elsewhere = {
         "--more", "--head", "--port", "--address", "--no-deps", "--var", "--nproc-per-node", "--no-python", "--corpus",
-        "--megabytes", "--large", "--plot", "--strict", "--extra-index-url",
+        "--megabytes", "--cpu", "--large", "--plot", "--strict", "--extra-index-url",
     }  # fmt: skip
     assert [(place, name) for place, name in sorted(named) if name not in known | elsewhere] == []
 

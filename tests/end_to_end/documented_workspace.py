@@ -20,8 +20,12 @@ MODEL = "{d_model: 16, d_ff: 16, layers: 1, head_dim: 8, ssm_heads: 2, ssm_head_
 """A shape of some 20,000 parameters."""
 PLUGINS = ("my_stages", "my_sources")
 _QUICKSTART = (
-    (r"    files:\n(?:      .*\n)+", "    files: {path: code, glob: ['**/*.py', '**/*.md']}\n"),
-    (r"  - name: python_env\n", "  - name: web\n    files: {path: web}\n  - name: code\n"),
+    (
+        r"sources:\n(?:.*\n)+?\n",
+        "alarms: {floor: 0}\nsources:\n  - name: web\n    files: {path: ../../web}\n  - name: code\n"
+        "    files: {path: ../../code, glob: ['**/*.py', '**/*.md']}\n\n",
+    ),
+    (r"only: \{source: prose\}\n", "only: {source: web}\n"),
     (r"partition_bytes: 8MB", "partition_bytes: 200KB"),
     (r"  - rewrite: .*\n", ""),
     (r"vocab_sizes: \[4096, 8192\]", "vocab_sizes: [600]"),

@@ -13,7 +13,7 @@ from eyas.synthetic.prompts import Prompt
 from eyas.synthetic.rewrite import Rewrite
 
 KINDS = {
-    "code_rewrite": "rewrite", "distill": "rewrite", "diverse_qa": "append", "educational_value": "score",
+    "code_rewrite": "rewrite", "distill": "rewrite", "diverse_qa": "append", "educational_value": "score", "explain": "topic",
     "extract_knowledge": "rewrite", "knowledge_list": "rewrite", "math_rewrite": "rewrite", "question_answer": "topic",
     "textbook": "topic", "translate": "rewrite", "wikipedia_style": "rewrite",
 }  # fmt: skip

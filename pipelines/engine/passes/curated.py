@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eyas.corpus.documents import conform, text_bytes
 from eyas.corpus.part import Part
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import BooksError
+from eyas.pipelines.engine.passes import curated_files
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 from eyas.pipelines.engine.passes.records import CuratedEntry, CuratedSummary
 from eyas.pipelines.recipe.recipe import CuratedOptions
@@ -23,9 +22,7 @@ from eyas.pipelines.recipe.recipe import CuratedOptions
 def work(state: PassState) -> Steps[Result[CuratedSummary]]:
     """One file per part; other files if the recipe asks for them."""
     if state.plan.recipe.options.curated != CuratedOptions():
-        from eyas.pipelines.engine.passes.curated_files import work as files
-
-        return (yield from files(state))
+        return (yield from curated_files.work(state))
     target = state.layout().schema
     tasks = [Task(part.key, partial(_publish, part, target), part.text_bytes) for part in state.parts]
     entries = yield from entries_of(Step.of("curated", tasks))
@@ -33,7 +30,7 @@ def work(state: PassState) -> Steps[Result[CuratedSummary]]:
     summary: CuratedSummary = {
         "documents": sum(part.rows for part in parts),
         "text_bytes": sum(part.text_bytes for part in parts),
-        "languages": sorted_languages(entry["languages"] for entry in entries),
+        "languages": curated_files.sorted_languages(entry["languages"] for entry in entries),
     }
     return Result(parts=parts, files=files_of(entries), summary=summary)
 
@@ -46,14 +43,14 @@ def _publish(part: Part, target: pa.Schema, context: TaskContext) -> CuratedEntr
         # The text would lie on the disk twice: on a local one, the file gets a second name.
         for docs in part.tables(context.store, ["text", "lang"]):
             size += text_bytes(docs)
-            count_languages(docs, languages)
+            curated_files.count_languages(docs, languages)
         entry = context.store.link(part.documents, path, part.rows)
     else:
         with context.store.parquet(path, target) as output:
             for docs in part.tables(context.store):
                 output.write(conform(docs, target))
                 size += text_bytes(docs)
-                count_languages(docs, languages)
+                curated_files.count_languages(docs, languages)
         entry = output.published()
     if entry.rows != part.kept:
         raise BooksError(f"{path}: {entry.rows} documents written, {part.kept} expected; the books do not balance")
@@ -74,23 +71,3 @@ def _is_published_already(part: Part, target: pa.Schema, context: TaskContext) -
         return False
     with context.store.open(part.documents) as file:
         return bool(pq.read_schema(file).equals(target, check_metadata=False))
-
-
-def sorted_languages(entries: Iterable[Mapping[str, list[int]]]) -> dict[str, list[int]]:
-    """Documents and text bytes by language, added up; the language with most text comes first."""
-    languages: dict[str, list[int]] = {}
-    for entry in entries:
-        for name, (count, size) in entry.items():
-            counts = languages.setdefault(name, [0, 0])
-            counts[0], counts[1] = counts[0] + count, counts[1] + size
-    return dict(sorted(languages.items(), key=lambda item: (-item[1][1], item[0])))
-
-
-def count_languages(docs: pa.Table, into: dict[str, list[int]]) -> None:
-    """Adds documents and text bytes by language."""
-    if "lang" not in docs.column_names or not docs.num_rows:
-        return
-    sizes = pa.table({"lang": docs.column("lang"), "bytes": pc.binary_length(docs.column("text"))})
-    for row in sizes.group_by("lang").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
-        counts = into.setdefault(row["lang"] or "unknown", [0, 0])
-        counts[0], counts[1] = counts[0] + row["bytes_count"], counts[1] + row["bytes_sum"]

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import IO, Any, cast
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from eyas.corpus.documents import conform, text_bytes
 from eyas.corpus.part import Part
@@ -20,7 +21,6 @@ from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import BooksError, InputError, nearest
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
-from eyas.pipelines.engine.passes.curated import count_languages, sorted_languages
 from eyas.pipelines.engine.passes.records import CuratedFilesEntry, CuratedSummary
 from eyas.pipelines.recipe.recipe import CuratedOptions
 
@@ -150,3 +150,23 @@ class _Open(io.RawIOBase):
 
     def writable(self) -> bool:
         return True
+
+
+def sorted_languages(entries: Iterable[Mapping[str, list[int]]]) -> dict[str, list[int]]:
+    """Documents and text bytes by language, added up; the language with most text comes first."""
+    languages: dict[str, list[int]] = {}
+    for entry in entries:
+        for name, (count, size) in entry.items():
+            counts = languages.setdefault(name, [0, 0])
+            counts[0], counts[1] = counts[0] + count, counts[1] + size
+    return dict(sorted(languages.items(), key=lambda item: (-item[1][1], item[0])))
+
+
+def count_languages(docs: pa.Table, into: dict[str, list[int]]) -> None:
+    """Adds documents and text bytes by language."""
+    if "lang" not in docs.column_names or not docs.num_rows:
+        return
+    sizes = pa.table({"lang": docs.column("lang"), "bytes": pc.binary_length(docs.column("text"))})
+    for row in sizes.group_by("lang").aggregate([("bytes", "sum"), ("bytes", "count")]).to_pylist():
+        counts = into.setdefault(row["lang"] or "unknown", [0, 0])
+        counts[0], counts[1] = counts[0] + row["bytes_count"], counts[1] + row["bytes_sum"]

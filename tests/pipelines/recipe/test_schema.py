@@ -30,8 +30,23 @@ def test_our_recipes_are_valid(validator: Any, path: Path) -> None:
 
 def test_there_are_recipes_and_every_stage_is_a_choice(validator: Any) -> None:
     assert RECIPES
-    choices = validator.schema["properties"]["stages"]["items"]["anyOf"]
-    assert set(choices[0]["enum"]) == set(targets()) == {next(iter(c["properties"])) for c in choices[1:]}
+    choices = validator.schema["$defs"]["stage"]["anyOf"]
+    names = {next(iter(c["properties"])) for c in choices[1:]}
+    assert set(choices[0]["enum"]) == set(targets()) == names - {"route"}
+
+
+def test_conditions_and_routes_are_known(validator: Any) -> None:
+    recipe = {"name": "x", "sources": [{"name": "a", "files": {"path": "in"}}]}
+    limited = {"gopher_quality": {"min_doc_words": 3, "only": {"source": ["a"]}}}
+    route = {
+        "route": {
+            "only": "lang IS NULL",
+            "stages": [limited, {"route": {"only": {"lang": "de"}, "stages": ["c4_quality"]}}],
+        }
+    }
+    assert validator.is_valid({**recipe, "stages": [limited, route]})
+    assert not validator.is_valid({**recipe, "stages": [{"route": {"stages": [limited]}}]})
+    assert not validator.is_valid({**recipe, "stages": [{"route": {"only": {}, "stages": [limited]}}]})
 
 
 @pytest.mark.parametrize(
