@@ -78,12 +78,12 @@ def lines(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _example(outcome: Outcome, label: str) -> str | None:
-    """The beginning of the longest text that a stage made and that was kept; None if there is none."""
+    """The beginning of the first text that a stage made and that was kept; None if there is none."""
     planned = next(p for p in outcome.plan.passes if label in (named.label for named in p.stages))
-    longest = ""
-    for part in outcome.results[planned.digest].parts:
-        if part.source == label:
-            for docs in part.tables(outcome.store, ["text"]):
-                longest = max([longest, *docs.column("text").to_pylist()], key=len)
-    text = " ".join(longest.split())
-    return None if not text else plain(text if len(text) <= EXAMPLE else text[: EXAMPLE - 1] + "…")
+    parts = [part for part in outcome.results[planned.digest].parts if part.source == label and part.kept]
+    tables = (docs for part in parts for docs in part.tables(outcome.store, ["text"]))
+    first = next(tables, None)
+    if first is None:
+        return None
+    text = " ".join(first.column("text")[0].as_py().split())
+    return plain(text if len(text) <= EXAMPLE else text[: EXAMPLE - 1] + "…")
