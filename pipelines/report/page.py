@@ -62,6 +62,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         # A run that an alarm stopped has a report, too.
         "passes": [(p, outcome.results[p.digest]) for p in outcome.plan.passes if p.digest in outcome.results],
         "funnel": rows,
+        "shares": outcome.shares,
         "joined": [{"label": label, **counts} for label, counts in outcome.joined],
         "read": rows[0].books if rows else None,
         "sources": _sources(outcome),
