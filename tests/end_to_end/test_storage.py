@@ -12,6 +12,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+import s3fs
 from harness import Ran, digests
 from moto.server import ThreadedMotoServer
 
@@ -28,6 +29,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
     boto3.client("s3").create_bucket(Bucket="eyas")
+    s3fs.S3FileSystem.clear_instance_cache()  # those of an earlier test know its server
     yield "s3://eyas"
     server.stop()
 
@@ -35,8 +37,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_sources_and_runs_on_s3_give_the_bytes_of_a_local_run(
     eyas: Callable[..., Ran], recipe: Callable[..., Path], corpus: Path, bucket: str, tmp_path: Path
 ) -> None:
-    import s3fs
-
     file = recipe()
     assert eyas("run", file, "--workers", "0", "--runs", tmp_path / "local").code == 0
     fs = s3fs.S3FileSystem()
@@ -56,6 +56,27 @@ def test_sources_and_runs_on_s3_give_the_bytes_of_a_local_run(
     assert {k: v for k, v in ours.items() if k.startswith(("tokenizer", "shards"))} == {
         k: v for k, v in theirs.items() if k.startswith(("tokenizer", "shards"))
     }
+
+
+def test_a_replaced_product_on_s3_is_kept_and_comes_back(
+    eyas: Callable[..., Ran], recipe: Callable[..., Path], bucket: str, tmp_path: Path
+) -> None:
+    options = ("--workers", "0", "--runs", f"{bucket}/replaced")
+    wholes = []
+    for size in (600, 700, 600):
+        products = f"tokenizer: {{vocab_sizes: [{size}]}}\nshards: {{sequence_length: 256}}\n"
+        ran = eyas("run", recipe(products=products), *options)
+        assert ran.code == 0, ran.err
+        fs = s3fs.S3FileSystem()
+        fs.invalidate_cache()
+        fs.get("eyas/replaced/small", str(tmp_path / f"copy-{len(wholes)}"), recursive=True)
+        wholes.append(digests(tmp_path / f"copy-{len(wholes)}"))
+    assert wholes[2] == wholes[0] != wholes[1] and "0 passes computed" in ran.out
+    kept = {path.name.rpartition("-")[0] for path in (tmp_path / "copy-2/previous").iterdir() if path.is_dir()}
+    assert kept == {"tokenizer", "shards"} and not (tmp_path / "copy-2/swap.json").exists()
+    assert eyas("clean", f"{bucket}/replaced/small").code == 0
+    fs.invalidate_cache()
+    assert not fs.find("eyas/replaced/small/previous") and fs.find("eyas/replaced/small/shards")
 
 
 @pytest.fixture
