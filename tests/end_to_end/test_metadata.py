@@ -182,7 +182,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(names, json_values, max_size=5), min_size=1, max_size=6))
 def test_any_json_comes_out_with_equal_values(
     eyas: Eyas, tmp_path_factory: pytest.TempPathFactory, records: list[Any]

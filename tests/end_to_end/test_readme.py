@@ -22,7 +22,7 @@ def test_the_recipe_is_valid(eyas: Callable[..., Ran], tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(blocks("yaml")[0])
     ran = eyas("plan", tmp_path / "recipe.yaml", "--runs", tmp_path)
     assert ran.code == 0, ran.err
-    assert "read → language → gopher_quality" in ran.out and "9 of 9 passes" in ran.out
+    assert "language → gopher_quality → code_quality" in ran.out and "10 of 10 passes" in ran.out
 
 
 def test_the_python_names_are_there() -> None:
