@@ -17,9 +17,9 @@ app = Verbs()
 
 
 @app.verb(
-    "eyas clean runs/web --dry-run",
-    "eyas clean runs/web --keep 1",
-    "eyas clean runs/web --passes",
+    "eyas clean runs/tuesday --dry-run",
+    "eyas clean runs/tuesday --keep 1",
+    "eyas clean runs/tuesday --passes",
     panel=KEEP,
 )
 def clean(

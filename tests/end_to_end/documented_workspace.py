@@ -53,6 +53,7 @@ def run_recipes(place: Path) -> None:
     for recipe in ("pipelines/recipes/quickstart.yaml", "my_corpus.yaml", "recipe.yaml"):
         call("run", recipe, "--workers", "0")
     runs = place / "runs"
+    shutil.copytree(runs / "quickstart", runs / "tuesday")
     for name in ("web", "math", "latex", "plain"):
         (runs / name).symlink_to("quickstart")
     with tarfile.open(ROOT / "tests/first_edition/first.tar.xz") as archive:

@@ -28,7 +28,7 @@ BEFORE_RUNS = ("plan", "stages", "sources", "prompts", "schema", "migrate")
 READING = (*BEFORE_RUNS, "explain", "what-if", "generate")
 """Commands that leave the workspace as it is, or change what no other line reads (`migrate`)."""
 MORE = (
-    ("run .*/long_context.yaml", "--workers 0 --var python_env=code"),
+    ("run .*/long_context.yaml", "--workers 0 --var python_env=../../code"),
     ("run ", "--workers 0 --runs runs"),
     ("pack ", "--workers 0"),
     ("tokenizer train .*--vocab-size", "--workers 0"),
