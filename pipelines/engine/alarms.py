@@ -18,7 +18,8 @@ from eyas.corpus.ledger import READ, Books
 from eyas.errors import Alarm
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Plan
-from eyas.pipelines.recipe.recipe import AlarmOptions, NamedStage
+from eyas.pipelines.recipe.options import AlarmOptions
+from eyas.pipelines.recipe.recipe import NamedStage
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from eyas.corpus.ledger import READ
 from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
-from eyas.pipelines.recipe.recipe import CuratedOptions, NamedStage, Recipe, SourceEntry, load
+from eyas.pipelines.recipe.options import CuratedOptions
+from eyas.pipelines.recipe.recipe import NamedStage, Recipe, SourceEntry, load
 from eyas.shards.format import FORMAT as SHARD_FORMAT
 
 FORMAT = 1

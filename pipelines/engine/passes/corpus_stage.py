@@ -125,7 +125,8 @@ def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
 
 def _passed_languages(whole: Part, part: Part, context: TaskContext) -> dict[str, int]:
     """Documents that the stage was not asked about, by language."""
-    all_of, asked = ({}, {})  # type: dict[str, int], dict[str, int]
+    all_of: dict[str, int] = {}
+    asked: dict[str, int] = {}
     for counts, one in ((all_of, whole), (asked, part)):
         for docs in one.tables(context.store, ["id", "lang"]):
             for name, count in ledger.languages_of(docs).items():

@@ -16,7 +16,7 @@ from eyas.errors import BooksError
 from eyas.pipelines.engine.passes import curated_files
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 from eyas.pipelines.engine.passes.records import CuratedEntry, CuratedSummary
-from eyas.pipelines.recipe.recipe import CuratedOptions
+from eyas.pipelines.recipe.options import CuratedOptions
 
 
 def work(state: PassState) -> Steps[Result[CuratedSummary]]:

@@ -22,7 +22,7 @@ from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.errors import BooksError, InputError, nearest
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 from eyas.pipelines.engine.passes.records import CuratedFilesEntry, CuratedSummary
-from eyas.pipelines.recipe.recipe import CuratedOptions
+from eyas.pipelines.recipe.options import CuratedOptions
 
 
 def work(state: PassState) -> Steps[Result[CuratedSummary]]:
