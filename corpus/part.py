@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eyas.corpus.documents import CUT, renamed
+from eyas.corpus.sources.arrow_fields import with_fields
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 
@@ -78,7 +79,7 @@ class Part:
             start = 0
             rows = min(max(BATCH_BYTES * self.kept // max(self.text_bytes, 1), 1), BATCH_ROWS)
             for batch in parquet.iter_batches(batch_size=rows, columns=wanted):
-                table = self._renamed(pa.Table.from_batches([batch]))
+                table = with_fields(self._renamed(pa.Table.from_batches([batch])), columns or ())
                 if mask is not None:
                     table = _apply(table, mask.slice(start, table.num_rows), columns)
                 start += batch.num_rows
@@ -101,7 +102,7 @@ class Part:
                 group = parquet.metadata.row_group(number)
                 bounds = group.column(id_column).statistics
                 if bounds is None or any(bounds.min <= document <= bounds.max for document in ids):
-                    table = self._renamed(parquet.read_row_group(number, columns=names))
+                    table = with_fields(self._renamed(parquet.read_row_group(number, columns=names)), columns)
                     is_wanted = pc.is_in(table.column("id"), wanted)
                     table = table.filter(is_wanted)
                     if mask is not None:
@@ -112,7 +113,7 @@ class Part:
     def _in_file(self, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
         """The names in the file of the columns to read; of those it has, all if `columns` is None.
 
-        A dotted name of no column leads into one: `metadata.url` reads `metadata`.
+        A dotted name of no column leads into one: `metadata.url` needs `metadata`.
         """
         if columns is None:
             return list(names)

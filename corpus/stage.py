@@ -86,7 +86,8 @@ class Stage(BaseModel):
     def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
         """Raises InputError if one of `columns`, those of its documents, has a type that it cannot work with.
 
-        Called before the run, when the columns of the input are known. That those it needs are there has been checked.
+        Called before the run, when the columns of the input are known. Those it needs are among them, dotted names that lead
+        into nests too.
         """
 
     def packages_needed(self) -> Mapping[str, str]:

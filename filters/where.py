@@ -20,7 +20,6 @@ from pydantic import Field, field_validator
 
 from eyas.corpus import Filter, Verdict
 from eyas.corpus.documents import COLUMNS
-from eyas.corpus.sources.arrow_fields import column_at
 from eyas.errors import InputError
 from eyas.filters.heuristics.statistics import TextMeasure
 from eyas.filters.sql import condition, series
@@ -74,9 +73,8 @@ class Where(Filter):
         counts = None if measure is None else measure.of(docs)
         frame = {}
         for name in self._names:
-            column = column_at(docs, name)
-            if column is not None:
-                frame[name] = series(name, column)
+            if name in docs.column_names:
+                frame[name] = series(name, docs.column(name))
             elif counts is not None:
                 frame[name] = pl.Series(name, counts[name].astype(np.float64))
         table = pl.DataFrame(frame) if frame else pl.DataFrame({"row": np.zeros(docs.num_rows)})

@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from eyas.corpus.sources.columns import PlannedColumn, in_memory
-from eyas.corpus.sources.values import as_text, json_text
+from eyas.corpus.sources.values import as_text, changes_kind, json_text
 from eyas.errors import InputError
 
 
@@ -22,30 +23,33 @@ def root_of(schema: pa.Schema, path: str) -> str | None:
 
 def type_at(schema: pa.Schema, path: str) -> pa.DataType | None:
     """The type of a field; None if there is none."""
-    for root, rest in _roots(path):
-        if root in schema.names:
-            return _inner_type(schema.field(root).type, rest)
-    return None
+    found = (_inner_type(schema.field(root).type, rest) for root, rest in _roots(path) if root in schema.names)
+    return next((kind for kind in found if kind is not None), None)
 
 
 def _inner_type(kind: pa.DataType, path: str) -> pa.DataType | None:
     if not path:
         return kind
-    if pa.types.is_map(kind) and pa.types.is_string(kind.key_type):
+    if _has_names(kind):
         return kind.item_type
     if not pa.types.is_struct(kind):
         return None
-    for root, rest in _roots(path):
-        index = kind.get_field_index(root)
-        if index >= 0:
-            return _inner_type(kind.field(index).type, rest)
-    return None
+    indices = ((kind.get_field_index(root), rest) for root, rest in _roots(path))
+    found = (_inner_type(kind.field(index).type, rest) for index, rest in indices if index >= 0)
+    return next((inner for inner in found if inner is not None), None)
+
+
+def _has_names(kind: pa.DataType) -> bool:
+    """Whether a type is a map by strings."""
+    return bool(
+        pa.types.is_map(kind) and (pa.types.is_string(kind.key_type) or pa.types.is_large_string(kind.key_type))
+    )
 
 
 def values_at(batch: pa.RecordBatch, path: str) -> pa.Array:
     """The values of a field; nulls if there is none."""
     for root, rest in _roots(path):
-        if root in batch.schema.names:
+        if root in batch.schema.names and _inner_type(batch.schema.field(root).type, rest) is not None:
             return _inner(batch.column(root), rest)
     return pa.nulls(batch.num_rows)
 
@@ -58,16 +62,25 @@ def column_at(table: pa.Table, name: str) -> pa.ChunkedArray | None:
     return None if kind is None else pa.chunked_array([values_at(one, name) for one in table.to_batches()], kind)
 
 
+def with_fields(table: pa.Table, names: Iterable[str]) -> pa.Table:
+    """The table with a column for each of the dotted names that lead into nests, so that it can be used like any other."""
+    for name in names:
+        if name not in table.column_names and (column := column_at(table, name)) is not None:
+            table = table.append_column(name, column)
+    return table
+
+
 def _inner(column: pa.Array, path: str) -> pa.Array:
+    """The values at a path that `_inner_type` finds."""
     if not path:
         return column
     if pa.types.is_map(column.type):
         return pc.map_lookup(column, pa.scalar(path, column.type.key_type), "first")
-    if pa.types.is_struct(column.type):
-        for root, rest in _roots(path):
-            if column.type.get_field_index(root) >= 0:
-                return _inner(pc.struct_field(column, [column.type.get_field_index(root)]), rest)
-    return pa.nulls(len(column))
+    for root, rest in _roots(path):
+        index = column.type.get_field_index(root)
+        if index >= 0 and _inner_type(column.type.field(index).type, rest) is not None:
+            break
+    return _inner(pc.struct_field(column, [index]), rest)
 
 
 def _roots(path: str) -> Iterator[tuple[str, str]]:
@@ -91,8 +104,7 @@ def converted(values: pa.Array, column: PlannedColumn, path: str) -> tuple[pa.Ar
     return _declared(values, column, kind)
 
 
-def _texts(values: pa.Array, text: object) -> pa.Array:
-    assert callable(text)
+def _texts(values: pa.Array, text: Callable[[Any], str]) -> pa.Array:
     return pa.array([None if value is None else text(value) for value in values.to_pylist()], pa.string())
 
 
@@ -128,6 +140,9 @@ def _struct(values: pa.Array, column: PlannedColumn, kind: pa.DataType, path: st
 def _declared(values: pa.Array, column: PlannedColumn, kind: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
+    if changes_kind(values.type if _is_plain(values.type) else None, kind):
+        wrong = {i: _expected(values, i, column) for i in range(len(values)) if values[i].is_valid}
+        return pa.nulls(len(values), kind), wrong
     try:
         return values.cast(kind), {}
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -141,8 +156,17 @@ def _declared(values: pa.Array, column: PlannedColumn, kind: pa.DataType) -> tup
             pieces.append(values.slice(i, 1).cast(kind))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             pieces.append(pa.nulls(1, kind))
-            broken[i] = f"column {column.path!r} is {json_text(values[i].as_py())[:60]}, expected {column.kind}"
+            broken[i] = _expected(values, i, column)
     return pa.concat_arrays(pieces), broken
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether values are numbers or truth values."""
+    return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _expected(values: pa.Array, row: int, column: PlannedColumn) -> str:
+    return f"column {column.path!r} is {json_text(values[row].as_py())[:60]}, expected {column.kind}"
 
 
 def whole_number_bounds(parquet: pq.ParquetFile) -> dict[str, tuple[int, int]]:

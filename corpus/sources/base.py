@@ -137,8 +137,8 @@ class Source(Options):
         """What is known of the source `name` once all of it was surveyed; None if its records have no fields."""
         return None
 
-    def survey(self, split: Split) -> Survey:
-        """What the fields of one piece hold, as far as the options leave it open."""
+    def survey(self, split: Split, most: int | None = None) -> Survey:
+        """What the fields of one piece hold, as far as the options leave it open. most: records to look at; None: all."""
         return Survey()
 
     def planned(self, columns: Sequence[PlannedColumn]) -> Self:

@@ -45,14 +45,14 @@ class ParquetFiles(ColumnSource):
             batches = parquet.iter_batches(batch_size=rows, row_groups=groups, columns=columns)
             yield from self._batches(batches, printable(split.path), before, first_row)
 
-    def survey(self, split: Split) -> Survey:
+    def survey(self, split: Split, most: int | None = None) -> Survey:
         """From the first piece of each file: all pieces have the schema of the file."""
         if split.start > 0:
             return Survey()
         with self.filesystem().open(split.path, "rb") as raw:
             parquet = _open(lambda: pq.ParquetFile(raw), split.path)
-            bounds = whole_number_bounds(parquet)
-            return self._survey(parquet.schema_arrow, bounds, parquet.metadata.num_rows)
+            schema = _without_twins(parquet.schema_arrow, split.path)
+            return self._survey(schema, whole_number_bounds(parquet), parquet.metadata.num_rows)
 
     def _survey(self, schema: pa.Schema, bounds: Mapping[str, tuple[int, int]], records: int) -> Survey:
         survey = Survey(records=records, seen=schema.names[:MOST_FIELDS])
@@ -148,12 +148,12 @@ class ArrowFiles(ParquetFiles):
             splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
         return splits
 
-    def survey(self, split: Split) -> Survey:
+    def survey(self, split: Split, most: int | None = None) -> Survey:
         if split.start > 0:
             return Survey()
         with self.filesystem().open(split.path, "rb") as raw:
             reader = _open(lambda: pa.ipc.open_file(raw), split.path)
-            return self._survey(reader.schema, {}, reader.num_record_batches)
+            return self._survey(_without_twins(reader.schema, split.path), {}, reader.num_record_batches)
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
         with self.filesystem().open(split.path, "rb") as raw:
@@ -167,6 +167,14 @@ class ArrowFiles(ParquetFiles):
                 yield from self._batches(pieces, printable(split.path), before, first_row)
                 before += batch.num_rows
                 first_row += batch.num_rows
+
+
+def _without_twins(schema: pa.Schema, path: str) -> pa.Schema:
+    """The schema; `UnreadableInput` if two columns have one name, because neither could be told from the other."""
+    twins = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twins:
+        raise UnreadableInput(f"{path}: several columns are called {', '.join(twins)}: give each a name of its own")
+    return schema
 
 
 def _batch_rows(size: int, rows: int) -> int:

@@ -213,10 +213,17 @@ def _names(paths: Iterable[str]) -> dict[str, str]:
 def _without(shape: Shape, path: str, drop: Sequence[str]) -> Shape:
     """The shape without the nested fields that are dropped."""
     inner = [name[len(path) + 1 :] for name in drop if name.startswith(f"{path}.")]
-    if not inner or not shape.fields:
+    if not inner:
         return shape
     fields = {n: _without(s, n, inner) for n, s in shape.fields.items() if n not in inner}
-    return Shape(shape.kinds, fields=fields, untyped=True)
+    left = Shape(shape.kinds, fields=fields, untyped=True)
+    # A map, a text or a mixture has no fields that could be left out one by one.
+    if shape.kinds != {"object"} or left.type() is None:
+        raise InputError(
+            f"drop: {path}.{inner[0]} cannot be left out, because {path!r} is kept as one value (it holds "
+            f"{left.described()}): drop all of it, or choose what stays by `columns`"
+        )
+    return left
 
 
 def plan_columns(sources: Sequence[Surveyed]) -> dict[str, list[PlannedColumn]]:

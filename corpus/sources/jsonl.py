@@ -79,7 +79,7 @@ class JsonLines(ColumnSource):
                 yield builder.take()
         yield builder.take()
 
-    def survey(self, split: Split) -> Survey:
+    def survey(self, split: Split, most: int | None = None) -> Survey:
         survey = RecordSurvey(self.choices(), self.named, self.complete)
         for line, _, where in self._lines(split):
             if line is None or (record := _record(line)) is None:
@@ -90,7 +90,7 @@ class JsonLines(ColumnSource):
                 survey.add(json.loads(line), exact=True)
             except InputError as error:
                 raise InputError(f"{split.path}, {where}: {error}") from None
-            if survey.done:
+            if survey.done or survey.found.records == most:
                 break
         return survey.found
 
@@ -180,15 +180,11 @@ class JsonLines(ColumnSource):
         values = {}
         for column in self.planned_columns:
             value = value_at(record, column.path)
-            if column.form in ("json", "text") and holds_huge(value):
+            # The survey saw to it that other columns hold fractions only where a float may have been a whole number.
+            if column.form != "value" and holds_huge(value):
                 value = value_at(json.loads(line), column.path)
             values[column.name] = column_value(value, column)
         return values
-
-
-def is_packed(path: str) -> bool:
-    """Whether a file is compressed, and can only be read from its beginning."""
-    return _opener(path) is not None
 
 
 def _opener(path: str) -> Callable[[IO[bytes]], IO[bytes]] | None:
@@ -235,9 +231,6 @@ class RecordSurvey:
     def add(self, record: dict[str, Any], exact: bool = False) -> None:
         """Adds a record; raises `Huge` as `Shape.observe` does. InputError if there are too many different fields."""
         fields = self.found.fields
-        if not self.found.records:
-            self.found.seen = list(record)[:MOST_FIELDS]
-        self.found.records += 1
         if self._all is not None:
             self._all.observe(record, exact)
             if "wide" in self._all.kinds:
@@ -250,6 +243,9 @@ class RecordSurvey:
                 shape = fields.setdefault(path, Shape())
                 if path in self._untyped:
                     shape.observe(value, exact)
+        if not self.found.records:
+            self.found.seen = list(record)[:MOST_FIELDS]
+        self.found.records += 1
 
     @property
     def done(self) -> bool:

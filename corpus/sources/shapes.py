@@ -75,15 +75,22 @@ class Shape:
 
     def _observe_object(self, value: Mapping[str, Any], exact: bool) -> None:
         self.kinds.add("object")
+        if "wide" in self.kinds:
+            return
         for name, inner in value.items():
             known = self.fields.get(name)
             if known is None:
-                if len(self.fields) >= MOST_FIELDS:
-                    self.kinds.add("wide")
-                    return
                 known = self.fields[name] = Shape()
             if inner is not None:
                 known.observe(inner, exact)
+        self._give_up_fields()
+
+    def _give_up_fields(self) -> None:
+        """Forgets the fields of an object that turns out to be a dictionary: they are not needed, and could be millions."""
+        if len(self.fields) > MOST_FIELDS:
+            self.kinds.add("wide")
+        if "wide" in self.kinds:
+            self.fields.clear()
 
     def join(self, other: Shape) -> None:
         """Adds all that `other` has seen."""
@@ -95,10 +102,8 @@ class Shape:
             self.items = self.items or Shape()
             self.items.join(other.items)
         for name, inner in other.fields.items():
-            if name not in self.fields and len(self.fields) >= MOST_FIELDS:
-                self.kinds.add("wide")
-                return
             self.fields.setdefault(name, Shape()).join(inner)
+        self._give_up_fields()
 
     @classmethod
     def of_type(cls, kind: pa.DataType, low: int | None = None, high: int | None = None) -> Shape:
@@ -167,7 +172,7 @@ class Shape:
             return f"objects whose fields mix types: {', '.join(inner)}" if inner else "objects without fields"
         if self.kinds == {"list"} and self.items is not None:
             return f"lists of {self.items.described()}"
-        names = sorted(_WORDS.get(kind, kind) for kind in self.kinds)
+        names = sorted(_WORDS.get(kind, kind.removeprefix("arrow ")) for kind in self.kinds)
         if self.kinds <= {"int", "float"} and self.type() is None:
             return f"{' and '.join(names)} that no one type holds exactly ({self.low:,} … {self.high:,})"
         return " and ".join(names)

@@ -74,15 +74,27 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def _is_number(value: Any) -> bool:
+    """Whether a value is a truth value, or a number that Arrow has a type for."""
+    return isinstance(value, bool | float) or (isinstance(value, int) and -(1 << 63) <= value < 1 << 64)
+
+
+def changes_kind(of: pa.DataType | None, kind: pa.DataType) -> bool:
+    """Whether a cast makes truth values of numbers, or numbers of truth values. `of`: None for a value of another kind."""
+    return of is not None and not pa.types.is_string(kind) and pa.types.is_boolean(of) != pa.types.is_boolean(kind)
+
+
 def _declared(value: Any, column: PlannedColumn) -> Any:
     kind = column.kind
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return as_text(value)
-    if type(value) is float and pa.types.is_float64(kind):
-        return value
-    if type(value) is int and (pa.types.is_float64(kind) and abs(value) <= EXACT):
+    if pa.types.is_float64(kind) and (type(value) is float or (type(value) is int and abs(value) <= EXACT)):
         return float(value)
-    if type(value) is float and pa.types.is_integer(kind) and not value.is_integer():
+    # Arrow would make true of 2 and 1.0 of true, and cut fractions off, without a word.
+    is_fraction = type(value) is float and not value.is_integer()
+    if changes_kind(pa.scalar(value).type if _is_number(value) else None, kind) or (
+        is_fraction and pa.types.is_integer(kind)
+    ):
         raise BrokenValue(_expected(value, column))
     try:
         if isinstance(value, str | bool | int | float):

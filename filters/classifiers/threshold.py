@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from eyas.corpus.documents import COLUMNS
-from eyas.corpus.sources.arrow_fields import column_at, type_at
 from eyas.corpus.stage import Filter, StageUnavailable
 from eyas.corpus.verdict import Rule, Verdict
 from eyas.errors import InputError
@@ -53,8 +52,8 @@ class Threshold(Filter):
         return () if self.column in COLUMNS else (self.column,)
 
     def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
-        kind = type_at(pa.schema(list(columns.items())), self.column)
-        if kind is not None and not _is_number(kind):
+        kind = columns[self.column]
+        if not _is_number(kind):
             raise InputError(
                 f"the column {self.column!r} holds {kind}, not numbers. If its texts are numbers, declare them in the "
                 f"source: `columns: {{{self.column}: float64}}`"
@@ -62,9 +61,7 @@ class Threshold(Filter):
 
     def judge(self, docs: pa.Table) -> Verdict:
         """The reason is `below_<column>`, `above_<column>` or `no_<column>`."""
-        column = column_at(docs, self.column)
-        if column is None:
-            raise StageUnavailable(f"threshold: there is no column {self.column!r}")
+        column = docs.column(self.column)
         if not _is_number(column.type):
             raise StageUnavailable(f"threshold: the column {self.column!r} holds {column.type}, not numbers")
         # A number beyond 2^53 is rounded for the comparison only: the column keeps it.

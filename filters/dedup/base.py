@@ -14,7 +14,6 @@ from pydantic import ByteSize, Field
 from eyas.corpus.ledger import Books
 from eyas.corpus.part import Part
 from eyas.corpus.shuffle import bucket_count, read_bucket, write_buckets
-from eyas.corpus.sources.arrow_fields import type_at
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import FileEntry
 from eyas.corpus.task import TaskContext
@@ -95,11 +94,9 @@ class KeepingStage(DedupStage):
         return (*self.requires, *columns(self.keep))
 
     def check_columns(self, columns: Mapping[str, pa.DataType]) -> None:
-        table = pa.schema(list(columns.items()))
         for term in parse(self.keep):
-            kind = type_at(table, term.column) if term.column is not None else None
-            if kind is not None:
-                check_type(term, kind)
+            if term.column is not None:
+                check_type(term, columns[term.column])
 
     def sources_named(self) -> tuple[str, ...]:
         return sources(self.keep)

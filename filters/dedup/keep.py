@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 from pydantic import AfterValidator
 
 from eyas.corpus.documents import text_lengths
-from eyas.corpus.sources.arrow_fields import column_at
 from eyas.errors import InputError
 
 F64 = npt.NDArray[np.float64]
@@ -54,10 +53,10 @@ class Term:
             names = docs.column("source").cast(pa.string()).to_pylist()
             return np.array([order.get(name, len(order)) for name in names], np.float64)
         assert self.column is not None
-        column = column_at(docs, self.column)
-        if column is None:
+        if self.column not in docs.column_names:
             # A generator adds this column to its documents only.
             return np.full(docs.num_rows, np.inf)
+        column = docs.column(self.column)
         number = self.name in ("highest", "lowest")
         values = _numbers(column, self, docs) if number else _times(column, self, docs)
         return np.nan_to_num(-values if self.name in ("highest", "newest") else values, nan=np.inf)

@@ -7,8 +7,8 @@ Where a stage adds a column whose name the input has, the input's is called `sou
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from eyas.corpus.documents import PARENT, schema
 from eyas.corpus.sources.arrow_fields import type_at
 from eyas.corpus.sources.base import Source
 from eyas.corpus.sources.columns import MissingColumn, PlannedColumn, Surveyed, in_memory, plan_columns, schema_of
-from eyas.corpus.sources.jsonl import JsonLines, is_packed
 from eyas.corpus.sources.listing import Partition
 from eyas.corpus.sources.shapes import Survey
 from eyas.corpus.stage import Stage
@@ -29,8 +28,8 @@ from eyas.pipelines.recipe.recipe import NamedStage, Recipe
 if TYPE_CHECKING:
     from eyas.pipelines.engine.passes.records import SurveyEntry
 
-LOOK_BYTES = 1_000_000
-"""Bytes of JSON lines of each source that are looked at before a run."""
+LOOK_RECORDS = 1000
+"""Records of each source that are looked at before a run."""
 Planned = dict[str, list[PlannedColumn]]
 """The columns that each source gives, by its name."""
 
@@ -42,7 +41,7 @@ def survey(recipe: Recipe, partitions: Sequence[Partition]) -> Generator[Step[An
     """
     sources = {entry.name: entry.source for entry in recipe.options.sources}
     tasks = [
-        Task(f"part-{p.number:05d}", partial(survey_partition, p, sources[p.source]), p.bytes)
+        Task(f"part-{p.number:05d}", partial(survey_partition, p, sources[p.source], None), p.bytes)
         for p in partitions
         if sources[p.source].surveyed(p.source, Survey()) is not None
     ]
@@ -59,38 +58,23 @@ def look(recipe: Recipe, partitions: Sequence[Partition]) -> Planned:
     `MissingColumn` says that it is in no record. InputError for a column of a type that a stage cannot work with.
     """
     sources = {entry.name: entry.source for entry in recipe.options.sources}
-    entries: list[SurveyEntry] = []
-    missing: MissingColumn | None = None
-    for pieces in _pieces_to_look_at(sources, partitions):
-        entries += [survey_partition(piece, sources[piece.source]) for piece in pieces]
+    first = {p.source: Partition(p.number, p.source, p.splits[:1]) for p in reversed(partitions)}
+    entries = [survey_partition(piece, sources[name], LOOK_RECORDS) for name, piece in first.items()]
+    for partition in partitions:
         try:
             return planned_columns(recipe, entries)
-        except MissingColumn as error:
-            missing = error
-    if missing is not None:
-        raise missing
+        except MissingColumn:
+            entries.append(survey_partition(partition, sources[partition.source]))
     return planned_columns(recipe, entries)
 
 
-def _pieces_to_look_at(sources: Mapping[str, Source], partitions: Sequence[Partition]) -> Iterator[list[Partition]]:
-    """The beginning of each source, then all partitions, one at a time."""
-    first = {p.source: p for p in reversed(partitions) if p.splits}
-    beginnings = []
-    for name, partition in first.items():
-        split = partition.splits[0]
-        if split.start == 0 and isinstance(sources[name], JsonLines) and not is_packed(split.path):
-            split = replace(split, bytes=min(split.bytes, LOOK_BYTES), end=min(split.bytes, LOOK_BYTES))
-        beginnings.append(Partition(partition.number, name, (split,)))
-    yield beginnings
-    for partition in partitions:
-        yield [partition]
-
-
-def survey_partition(partition: Partition, source: Source, context: TaskContext | None = None) -> SurveyEntry:
-    """What the fields of one partition hold."""
+def survey_partition(
+    partition: Partition, source: Source, most: int | None = None, context: TaskContext | None = None
+) -> SurveyEntry:
+    """What the fields of one partition hold. most: records of each piece to look at; None: all."""
     whole = Survey()
     for split in partition.splits:
-        whole.join(source.survey(split))
+        whole.join(source.survey(split, most))
     return {"files": [], "source": partition.source, "survey": whole.to_json()}
 
 
@@ -125,19 +109,18 @@ def column_notes(planned: Planned) -> list[str]:
 def check_columns(stages: Sequence[NamedStage], planned: Planned) -> None:
     """InputError if a stage needs a column that the input has not and no earlier stage adds, or one of another type."""
     inputs = schema_of(planned)
-    known = dict(inputs)
     for number, named in enumerate(stages):
-        available = {**known, **dict(_BUILT_IN)}
-        missing = [name for name in named.columns_needed() if _type_of(name, available) is None]
-        if missing:
-            raise MissingColumn(
-                f"{at_place(named)}needs the column {missing[0]!r}{_hint(missing[0], planned, available)}"
-            )
+        available = {**layout_of(inputs, stages[:number]).columns, **dict(_BUILT_IN)}
+        table = pa.schema(list(available.items()))
+        for name in named.columns_needed():
+            kind = type_at(table, name)
+            if kind is None:
+                raise MissingColumn(f"{at_place(named)}needs the column {name!r}{_hint(name, planned, available)}")
+            available[name] = kind  # a dotted name is a column, too, for the stage that needs it
         try:
             named.stage.check_columns(available)
         except InputError as error:
             raise InputError(f"{at_place(named)}{error}") from error
-        known = dict(layout_of(inputs, stages[: number + 1]).columns)
 
 
 def at_place(named: NamedStage) -> str:
@@ -146,10 +129,6 @@ def at_place(named: NamedStage) -> str:
 
 
 _BUILT_IN = (("id", pa.uint64()), ("text", pa.large_string()), ("source", pa.string()), ("origin", pa.string()))
-
-
-def _type_of(name: str, columns: Mapping[str, pa.DataType]) -> pa.DataType | None:
-    return type_at(pa.schema(list(columns.items())), name)
 
 
 def _hint(name: str, planned: Planned, available: Mapping[str, pa.DataType]) -> str:

@@ -20,7 +20,7 @@ from eyas.corpus.stage import Generator, Joiner, Mapper, Stage
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.errors import EyasError
-from eyas.pipelines.engine.columns import LOOK_BYTES
+from eyas.pipelines.engine.columns import LOOK_RECORDS
 from eyas.pipelines.engine.engine import artifacts_before
 from eyas.pipelines.engine.executors import Executor, InlineExecutor
 from eyas.pipelines.engine.passes import work_of
@@ -52,23 +52,23 @@ class FirstRecords:
         """See `Source`."""
         return self.source.surveyed(name, survey)
 
-    def survey(self, split: Split) -> Survey:
-        """See `Source`."""
-        return self.source.survey(split)
+    def survey(self, split: Split, most: int | None = None) -> Survey:
+        """Of as many records as are read, and some more: broken ones do not count there."""
+        return self.source.survey(split, LOOK_RECORDS)
 
     def planned(self, columns: Sequence[PlannedColumn]) -> FirstRecords:
         """See `Source`."""
         return FirstRecords(self.source.planned(columns), self.records)
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
-        """The first records of a piece."""
-        for batch in self.source.read(split, first_row):
-            last = first_row + self.records
-            count = sum(row < last for row in batch.rows)
-            extra = {name: values[:count] for name, values in batch.extra.items()}
-            rejects = [reject for reject in batch.rejects if reject.row < last]
-            yield Batch(batch.rows[:count], batch.texts[:count], batch.origins[:count], extra, rejects)
+        """The records of a piece whose row numbers are among the first."""
+        if first_row >= self.records:
             return
+        batch = next(iter(self.source.read(split, first_row)), Batch())
+        count = sum(row < self.records for row in batch.rows)
+        extra = {name: values[:count] for name, values in batch.extra.items()}
+        rejects = [reject for reject in batch.rejects if reject.row < self.records]
+        yield Batch(batch.rows[:count], batch.texts[:count], batch.origins[:count], extra, rejects)
 
 
 def try_out(planned: Plan) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ def _small(planned: Plan) -> Plan:
     first: dict[str, Partition] = {}
     for partition in planned.partitions:
         if partition.splits and partition.source not in first:
-            first[partition.source] = Partition(len(first), partition.source, partition.splits[:20])
+            first[partition.source] = Partition(len(first), partition.source, partition.splits)
     return Plan(small, tuple(first.values()), planned.files, tuple(document_passes(small, "trial")))
 
 
@@ -186,6 +186,5 @@ class _Probe:
 
     def __call__(self, context: TaskContext) -> Entry:
         for name, split in self.splits.items():
-            small = replace(split, end=min(split.end, LOOK_BYTES)) if split.end > LOOK_BYTES else split
-            next(iter(self.sources[name].read(small, 0)), None)
+            next(iter(self.sources[name].read(split, 0)), None)
         return {"files": []}

@@ -20,6 +20,7 @@ from eyas.corpus.documents import PARENT, conform, document_id, generated_partit
 from eyas.corpus.ledger import Books, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sampling import hash_rank
+from eyas.corpus.sources.arrow_fields import with_fields
 from eyas.corpus.stage import Generator
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result, Samples
@@ -88,7 +89,7 @@ def _generate(
         for docs in part.tables(context.store):
             if ids is not None:
                 docs = docs.filter(pa.compute.is_in(docs.column("id"), pa.array(ids, pa.uint64())))
-            docs = split(docs, only)[0]
+            docs = with_fields(split(docs, only)[0], stage.columns_needed())
             if docs.num_rows:
                 yield docs, apply_generator(label, stage, docs, context.seed)
 

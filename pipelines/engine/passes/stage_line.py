@@ -25,6 +25,7 @@ from eyas.corpus.documents import HIDDEN, renamed
 from eyas.corpus.ledger import READ, Books
 from eyas.corpus.measure import Measure, join
 from eyas.corpus.part import Part
+from eyas.corpus.sources.arrow_fields import with_fields
 from eyas.corpus.stage import Filter, Mapper
 from eyas.corpus.store import FileEntry, ParquetOutput
 from eyas.corpus.task import TaskContext
@@ -166,8 +167,11 @@ class StageLine:
             stage = group[0].stage
             for named in group:
                 docs = renamed(docs, self._moved.get(named.label, {}))
+            came = set(docs.column_names)
+            docs = with_fields(docs, (name for named in group for name in named.columns_needed()))
+            nested = set(docs.column_names) - came
             docs = self._map(group[0], stage, docs) if isinstance(stage, Mapper) else self._judge(number, group, docs)
-            docs = docs.drop_columns([name for name in docs.column_names if name.startswith(HIDDEN)])
+            docs = docs.drop_columns([name for name in docs.column_names if name.startswith(HIDDEN) or name in nested])
         return docs
 
     def _map(self, named: NamedStage, stage: Mapper, docs: pa.Table) -> pa.Table:

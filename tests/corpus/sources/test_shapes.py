@@ -61,7 +61,9 @@ def test_types_of_json(seen: list[Any], kind: pa.DataType | None) -> None:
 
 def test_a_dictionary_is_no_record() -> None:
     shape = shape_of({str(i): i for i in range(MOST_FIELDS + 1)})
-    assert shape.type() is None and "different keys" in shape.described()
+    assert shape.type() is None and "different keys" in shape.described() and not shape.fields
+    half = [shape_of({f"{n}{i}": i for i in range(MOST_FIELDS - 1)}) for n in "ab"]
+    assert joined(half).type() is None and not joined(half).fields
 
 
 def test_floats_that_may_be_whole_numbers_beyond_64_bits_are_parsed_again() -> None:
