@@ -167,12 +167,14 @@ def twins(state: dict[str, int]) -> tuple[Any, Any]:
     return ours, theirs
 
 
-def stepper(model: Any, loss_of: Callable[[], torch.Tensor], dtype: torch.dtype) -> Callable[[], float]:
+def stepper(
+    model: Any, loss_of: Callable[[], torch.Tensor], dtype: torch.dtype, device: str = "cpu"
+) -> Callable[[], float]:
     """One optimiser step per call, as `eyas.trainer.train` takes it; returns the loss before it."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-    autocast = partial(torch.autocast, "cpu", torch.bfloat16, enabled=dtype == torch.bfloat16)
+    autocast = partial(torch.autocast, device, torch.bfloat16, enabled=dtype == torch.bfloat16)
 
     def step() -> float:
         with autocast():

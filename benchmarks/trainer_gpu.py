@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.trainer import stepper
 from eyas.trainer import kernels
 from eyas.trainer.config import HybridConfig
 from eyas.trainer.model import HybridLM
@@ -209,7 +210,7 @@ def speed(lab: Lab, preset: str, vocabulary: int, count: int, length: int) -> No
         if name != "ours":
             for block in model.blocks:
                 block.compile(dynamic=False)
-        steps[name] = stepper(lab, model, partial(model.loss, ids, segments))
+        steps[name] = stepper(model, partial(model.loss, ids, segments), torch.bfloat16, lab.device.type)
     transformers = import_module("transformers")
     transformers.logging.set_verbosity_error()
     from eyas.trainer.hf import to_hf_config
@@ -217,7 +218,9 @@ def speed(lab: Lab, preset: str, vocabulary: int, count: int, length: int) -> No
     theirs = (
         transformers.FalconH1ForCausalLM(transformers.FalconH1Config(**to_hf_config(config))).to(lab.device).train()
     )
-    steps["transformers"] = stepper(lab, theirs, lambda: theirs(ids, labels=ids, use_cache=False).loss)
+    steps["transformers"] = stepper(
+        theirs, lambda: theirs(ids, labels=ids, use_cache=False).loss, torch.bfloat16, lab.device.type
+    )
     times: dict[str, list[float]] = {name: [] for name in steps}
     peaks: dict[str, float] = {}
     for turn in range(8):
@@ -245,22 +248,6 @@ def speed(lab: Lab, preset: str, vocabulary: int, count: int, length: int) -> No
             rate = ids.numel() / statistics.median(of)
             lab.say("speed", shape=preset, side=name, rows=count, length=length, weights=weights,
                     tokens_per_s=round(rate), peak_gb=round(peaks.get(name, 0.0), 2))  # fmt: skip
-
-
-def stepper(lab: Lab, model: torch.nn.Module, loss_of: Callable[[], torch.Tensor]) -> Callable[[], float]:
-    """One optimiser step per call, as `eyas.trainer.train` takes it; returns the loss before it."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
-
-    def step() -> float:
-        with torch.autocast(lab.device.type, torch.bfloat16):
-            loss = loss_of()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return float(loss.detach())
-
-    return step
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -92,7 +92,7 @@ def _by_id(store: Store, names: list[str], wanted: str) -> list[int]:
     return [document] if name in names and _decisions(store, document) else []
 
 
-def _by_source_id(store: Store, names: list[str], wanted: str) -> list[int]:
+def _by_source_id(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
     """Documents with this id in the input; ledgers of the first edition hold none."""
     ids: list[int] = []
     for name in names:
@@ -101,7 +101,9 @@ def _by_source_id(store: Store, names: list[str], wanted: str) -> list[int]:
             if "source_id" in parquet.schema_arrow.names:
                 rows = pq.read_table(file, columns=["id"], filters=[("source_id", "==", wanted)])
                 ids += rows.column("id").to_pylist()
-    return ids
+        if len(ids) >= limit:
+            break
+    return ids[:limit]
 
 
 def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:

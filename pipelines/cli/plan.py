@@ -47,7 +47,6 @@ def plan(
 
     planned = make_plan(recipe, options.variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
-    warnings = require(planned, store)
     done = {p.digest: load_result(store, p) is not None for p in planned.passes}
     to_run = needed(planned.passes, {digest for digest, is_done in done.items() if is_done})
     replaced = replacements(store, planned)
@@ -59,13 +58,15 @@ def plan(
         data["replaces"] = [_replacement(one) for one in replaced]
         data["forecasts"] = dict(forecasts(planned, store))
         typer.echo(json.dumps(data, indent=1))
+        require(planned, store)
         return
     out = console()
     out.print(headline(planned))
     _print_passes(out, planned, store, done, to_run)
     _print_replacements(out, replaced)
     _print_notes(out, planned, store)
-    for warning in warnings:
+    # Last, for it raises what is missing: whoever reads that has seen what the run would do.
+    for warning in require(planned, store):
         out.print(plain(f"note: {warning}"), style="yellow", markup=False, soft_wrap=True)
     out.print(f"\n{len(to_run)} of {len(done)} passes will be computed.")
 

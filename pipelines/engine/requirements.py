@@ -158,6 +158,9 @@ def _disk(planned: Plan, store: Store) -> Iterator[Finding]:
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder) or "/"
     free, needed = shutil.disk_usage(folder).free, needed_bytes(planned)
+    if free >= needed:
+        return
+    # Only now: a folder of a million files takes minutes to look through.
     there = sum(
         os.path.getsize(os.path.join(place, name))
         for place, _, names in os.walk(store.root)

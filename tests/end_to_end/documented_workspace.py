@@ -101,6 +101,8 @@ def _inputs(place: Path) -> None:
     for path in readable[:60]:
         shutil.copy(path, place / "code")
     shutil.copy(readable[60], place / "code/numpy/conftest.py")
+    (place / "web/descr").mkdir()
+    shutil.copy(ROOT / "README.md", place / "web/descr/diabetes.rst")
     (place / "notes/quiet.txt").write_text("A quiet sentence about numbers such as 12345.\n" * 20)
     (place / "notes/loud.txt").write_text("THIS IS SHOUTED\n")
     for page in pages[:6]:
