@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from eyas.corpus.documents import CUT, renamed
 from eyas.corpus.sources.arrow_fields import with_fields
@@ -73,8 +72,7 @@ class Part:
         if not self.kept:
             return
         mask = self.mask(store)
-        with store.open(self.documents) as file:
-            parquet = pq.ParquetFile(file)
+        with store.parquet_file(self.documents) as (_, parquet):
             wanted = self._in_file(parquet.schema_arrow.names, columns)
             start = 0
             rows = min(max(BATCH_BYTES * self.kept // max(self.text_bytes, 1), 1), BATCH_ROWS)
@@ -93,8 +91,7 @@ class Part:
         """
         mask = self.mask(store)
         wanted = pa.array(ids, pa.uint64())
-        with store.open(self.documents) as file:
-            parquet = pq.ParquetFile(file)
+        with store.parquet_file(self.documents) as (_, parquet):
             names = self._in_file(parquet.schema_arrow.names, columns)
             id_column = parquet.schema_arrow.names.index("id")
             start = 0

@@ -12,12 +12,13 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, cast
 
 import fsspec
@@ -30,7 +31,18 @@ from eyas.errors import InputError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 """Constants of Linux's renameat2."""
-PARQUET_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 3, "write_statistics": True}
+PARQUET_OPTIONS: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "write_statistics": True,
+    "write_page_checksum": True,
+}
+_SEAL = re.compile(rb'\{"seal": "([0-9a-f]{64})",\n')
+"""How a sealed JSON file begins: the sha256 of all bytes that follow."""
+
+
+class DamagedFile(InputError):
+    """A file of a run does not hold the bytes that were written."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,22 @@ class Store:
         except FileNotFoundError:
             return False
 
+    def verify(self, entry: FileEntry) -> bool:
+        """Whether the file is there and its bytes have the sha256 of its entry; it is read once."""
+        try:
+            return self.describe(entry.path) == replace(entry, rows=None)
+        except FileNotFoundError:
+            return False
+
+    def describe(self, relative: str, rows: int | None = None) -> FileEntry:
+        """The entry of a file as it is now; it is read once."""
+        digest, size = hashlib.sha256(), 0
+        with self.open(relative) as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+                size += len(chunk)
+        return FileEntry(relative, size, digest.hexdigest(), rows)
+
     @contextmanager
     def create(self, relative: str) -> Iterator[Output]:
         """Opens `relative` for writing; it appears, whole, when the block ends without an exception."""
@@ -199,9 +227,20 @@ class Store:
         return output.published()
 
     def read_table(self, relative: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
-        """Reads a Parquet file, whole or in part."""
+        """Reads a Parquet file, whole or in part; `DamagedFile` if its checksums do not hold."""
+        with self.parquet_file(relative) as (file, _):
+            return pq.read_table(file, columns=columns, filters=filters, page_checksum_verification=True)
+
+    @contextmanager
+    def parquet_file(self, relative: str) -> Iterator[tuple[IO[bytes], pq.ParquetFile]]:
+        """Opens a Parquet file whose page checksums are verified; `DamagedFile` if it cannot be decoded within the block."""
         with self.open(relative) as file:
-            return pq.read_table(file, columns=columns, filters=filters)
+            try:
+                yield file, pq.ParquetFile(file, page_checksum_verification=True)
+            except (pa.ArrowInvalid, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # the disk or the network, not the file
+                raise DamagedFile(f"{self.path(relative)}: damaged ({error}); run the recipe again") from error
 
     def write_json(self, relative: str, data: Any) -> FileEntry:
         """Writes `data` as indented JSON with sorted keys."""
@@ -209,13 +248,29 @@ class Store:
             output.sink.write((json.dumps(data, indent=1, sort_keys=True) + "\n").encode())
         return output.published()
 
+    def write_sealed(self, relative: str, data: Mapping[str, Any]) -> FileEntry:
+        """Writes a JSON object that begins with the sha256 of all that follows, so that a flipped bit is noticed."""
+        rest = json.dumps(data, indent=1, sort_keys=True).removeprefix("{").lstrip("\n").encode() + b"\n"
+        with self.create(relative) as output:
+            output.sink.write(f'{{"seal": "{hashlib.sha256(rest).hexdigest()}",\n'.encode())
+            output.sink.write(rest)
+        return output.published()
+
     def read_json(self, relative: str) -> Any:
-        """Reads a JSON file; raises InputError, which names the file, if it is broken."""
+        """Reads a JSON file, sealed or not and without its seal; `DamagedFile`, which names it, if it was changed."""
         data = self.fs.cat_file(self.path(relative))
+        seal = _SEAL.match(data)
+        if not (_is_sealed(data, seal) if seal is not None else _never_sealed(data)):
+            raise DamagedFile(
+                f"{self.path(relative)}: damaged or edited: its seal does not hold; delete it and run again"
+            )
         try:
-            return json.loads(data)
+            found = json.loads(data)
         except ValueError as error:
-            raise InputError(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
+            raise DamagedFile(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
+        if seal is not None:
+            del found["seal"]
+        return found
 
     def open(self, relative: str) -> IO[bytes]:
         """Opens a file for reading."""
@@ -282,12 +337,7 @@ class Store:
 
         Files are never changed in place, so the two names cannot come apart.
         """
-        digest, size = hashlib.sha256(), 0
-        with self.open(source) as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-                size += len(chunk)
-        entry = FileEntry(target, size, digest.hexdigest(), rows)
+        entry = replace(self.describe(source, rows), path=target)
         if not self.local:
             self.fs.cp_file(self.path(source), self.path(target))
             return entry
@@ -335,6 +385,15 @@ class ParquetOutput:
     def published(self) -> FileEntry:
         """The entry of the finished file."""
         return self._output.published()
+
+
+def _is_sealed(data: bytes, seal: re.Match[bytes]) -> bool:
+    return hashlib.sha256(data[seal.end() :]).hexdigest().encode() == seal[1]
+
+
+def _never_sealed(data: bytes) -> bool:
+    """Whether a file without a valid seal never had one: where one byte is flipped, most of the head still says otherwise."""
+    return sum(one == other for one, other in zip(data, b'{"seal": "', strict=False)) < 9
 
 
 @contextmanager

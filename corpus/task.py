@@ -61,6 +61,8 @@ class Task(Generic[E]):
     """Whether it uses every core of a machine by itself (training, an embedded language model)."""
     gpus: float = 0
     """GPUs it takes where there are any."""
+    recorded: bool = True
+    """Whether its entry is kept, so that it is not run again."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ number of workers, so ids, parts and everything downstream are the same on a lap
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import fsspec
@@ -43,6 +44,10 @@ class Split:
     bytes: int
     start: int = 0
     end: int = -1
+    file_bytes: int = -1
+    """The size of the whole file when the run was planned; -1: not known."""
+    stamp: str = ""
+    """Its stamp then."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +114,43 @@ def _target(fs: Any, name: str, info: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file(path: str, relative: str, info: dict[str, Any]) -> InputFile:
-    stamp = info.get("ETag") or info.get("mtime") or info.get("LastModified") or info.get("created") or ""
-    return InputFile(path, relative, int(info.get("size") or 0), str(stamp))
+    return InputFile(path, relative, int(info.get("size") or 0), _stamp(info))
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    return str(info.get("ETag") or info.get("mtime") or info.get("LastModified") or info.get("created") or "")
+
+
+def with_stamps(splits: Iterable[Split], files: Sequence[InputFile]) -> list[Split]:
+    """The pieces, each with the size and the stamp of its file, for `check_unchanged`."""
+    by_path = {file.path: file for file in files}
+    known = [(split, by_path.get(split.path)) for split in splits]
+    return [split if file is None else replace(split, file_bytes=file.bytes, stamp=file.stamp) for split, file in known]
+
+
+def check_unchanged(fs: Any, split: Split) -> None:
+    """InputError if the file of a piece is not the one that was planned: its size or its stamp differs, or it is gone.
+
+    A run would otherwise hold half of the old file and half of the new one. The cost is a request for each call.
+    """
+    if split.file_bytes < 0:
+        return
+    fs.invalidate_cache(split.path.rpartition("/")[0])
+    try:
+        info = fs.info(split.path)
+    except FileNotFoundError:
+        if isinstance(fs, LocalFileSystem) and os.path.islink(split.path):
+            return  # it led nowhere from the start, and reading records that
+        raise InputError(
+            f"{split.path}: gone since the run was planned; put it back, or run again without it"
+        ) from None
+    size, stamp = int(info.get("size") or 0), _stamp(info)
+    if (size, stamp) != (split.file_bytes, split.stamp):
+        what = f"{split.file_bytes:,} bytes then, {size:,} now" if size != split.file_bytes else "it was written again"
+        raise InputError(
+            f"{split.path}: changed since the run was planned ({what}). Wait until nothing writes to it, and run again: then "
+            f"all of it is read anew"
+        )
 
 
 def take_bytes(files: Sequence[InputFile], max_bytes: int, seed: int) -> list[InputFile]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from eyas.corpus.shuffle import bucket_of, read_bucket, write_buckets
 from eyas.corpus.store import FileEntry, Store, digest_of
@@ -95,8 +94,7 @@ class Index:
         """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`, which ascend. Row groups without such
         a row are not read."""
         store = Store(self.url)
-        with store.open(f"shingles/{name}.parquet") as file:
-            parquet = pq.ParquetFile(file)
+        with store.parquet_file(f"shingles/{name}.parquet") as (_, parquet):
             row = 0
             for number in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(number).num_rows

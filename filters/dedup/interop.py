@@ -18,7 +18,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
 from datasketch import LeanMinHash, MinHash
 
 from eyas.corpus.store import Store
@@ -52,8 +51,7 @@ def load_signatures(run: str) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDAr
             f"`signatures: true`"
         )
     for name in store.list(folders[0]):
-        with store.open(f"{folders[0]}/{name}") as file:
-            rows = pq.read_table(file)
+        rows = store.read_table(f"{folders[0]}/{name}")
         lanes = rows.schema.field("signature").type.list_size
         flat = rows.column("signature").combine_chunks().flatten().to_numpy()
         yield rows.column("id").to_numpy(), flat.reshape(-1, lanes)

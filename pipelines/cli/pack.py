@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eyas.corpus.show.text import plain
 from eyas.pipelines.cli import options
 from eyas.pipelines.cli.console import console, print_table, table
 from eyas.pipelines.cli.help import BUILD, Verbs
@@ -78,6 +79,7 @@ def pack(
             summary = pack_run(
                 planned, store, base.model_copy(update=changes), folder, executor,
                 lambda done, total: progress.update(bar, completed=done, total=total),
+                lambda note: terminal.print(plain(f"note: {note}"), style="yellow"),
             )  # fmt: skip
     finally:
         executor.close()

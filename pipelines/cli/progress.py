@@ -19,6 +19,7 @@ from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task
 from eyas.pipelines.cli.console import print_table, table
 from eyas.pipelines.engine.engine import Observer, Outcome
+from eyas.pipelines.engine.integrity import Verified
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Pass, Plan
 from eyas.pipelines.engine.products import staging
@@ -101,6 +102,11 @@ class TerminalObserver(Observer):
         fields |= {"seconds": 0.0, "since": self._started}
         self._bar = self._progress.add_task(label, total=None, **fields)
         self._progress.start()
+
+    def verified(self, what: Verified) -> None:
+        """Prints what it cost to read again what is kept."""
+        size = f"{what.files:,} kept files, {human(what.bytes)}"
+        self.console.print(f"  ✓ verified {size}, in {what.seconds:.1f} s", style="dim")
 
     def pass_kept(self, planned: Pass) -> None:
         """Prints that a pass was kept."""

@@ -17,12 +17,13 @@ from typing import Any
 
 from eyas.corpus.ledger import READ, Books
 from eyas.corpus.stage import CorpusStage
-from eyas.corpus.store import Store
+from eyas.corpus.store import DamagedFile, Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
 from eyas.errors import Alarm, BooksError, StorageError
 from eyas.pipelines.engine import alarms
 from eyas.pipelines.engine.columns import column_notes
-from eyas.pipelines.engine.executors import Executor, finished_entries
+from eyas.pipelines.engine.executors import Executor
+from eyas.pipelines.engine.integrity import Verified, damaged, finished_entries, made_again
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.records import (
@@ -35,7 +36,15 @@ from eyas.pipelines.engine.passes.records import (
     TokenizerSummary,
 )
 from eyas.pipelines.engine.planning import RUN_FORMAT, Kind, Pass, Plan, needed
-from eyas.pipelines.engine.products import Workshop, adopt, check_owner, finish_swap, record_of, replacements
+from eyas.pipelines.engine.products import (
+    Workshop,
+    adopt,
+    check_owner,
+    damaged_records,
+    finish_swap,
+    record_of,
+    replacements,
+)
 from eyas.trainer.summary import ModelSummary
 
 
@@ -44,6 +53,9 @@ class Observer:
 
     def pass_started(self, planned: Pass, number: int, total: int) -> None:
         """A pass begins."""
+
+    def verified(self, what: Verified) -> None:
+        """What an earlier run left was read again, and is what was written."""
 
     def pass_kept(self, planned: Pass) -> None:
         """A pass was done before, and nothing is recomputed."""
@@ -155,19 +167,21 @@ class Engine:
             finish_swap(self._store)
             adopt(self._store)
             check_owner(self._store, self._plan, self._replace)
+            for path in damaged_records(self._store):
+                self._observer.warned(made_again(self._store, path))
             before = stored_results(self._store)
             self._write_text("recipe.yaml", self._plan.recipe.text)
-            self._store.write_json("plan.json", self._plan.to_json())
+            self._store.write_sealed("plan.json", self._plan.to_json())
             self._run_passes(before)
             self._outcome.previous = self._workshop.swap()
             self._outcome.unnamed = [one.product for one in replacements(self._store, self._plan) if not one.named]
-            self._store.write_json("manifest.json", self._manifest())
+            self._store.write_sealed("manifest.json", self._manifest())
         return self._outcome
 
     def _run_passes(self, before: dict[str, Result]) -> None:
         """Runs the passes that are needed; before: results that an earlier run left in its manifest."""
         state = PassState(self._plan, self._plan.passes[0], self._store, [], self._outcome.results)
-        found = {p.digest: self._find(p) for p in self._plan.passes}
+        found = self._verified({p.digest: self._find(p) for p in self._plan.passes})
         to_run = needed(self._plan.passes, {digest for digest, result in found.items() if result is not None})
         flows = True
         for number, planned in enumerate(self._plan.passes, 1):
@@ -204,7 +218,38 @@ class Engine:
 
     def _find(self, planned: Pass) -> Result | None:
         """The result of a pass that is done."""
-        return load_result(self._store, planned) if planned.product is None else self._workshop.find(planned)
+        if planned.product is not None:
+            return self._workshop.find(planned)
+        try:
+            return read_result(self._store, planned)
+        except DamagedFile:
+            self._remake(planned, f"{planned.folder}/manifest.json")
+            return None
+
+    def _remake(self, planned: Pass, path: str) -> None:
+        """Takes a damaged pass out of use: its manifest is deleted, and of its tasks only the damaged ones run again."""
+        self._observer.warned(made_again(self._store, path))
+        if planned.product is None:
+            self._store.delete(f"{planned.folder}/manifest.json")
+        else:
+            self._workshop.distrust(planned)
+
+    def _verified(self, found: dict[str, Result | None]) -> dict[str, Result | None]:
+        """Results whose files hold what was written; None for the others, which are reported."""
+        started = time.perf_counter()
+        store = self._workshop.store
+        kept = [file for result in found.values() if result is not None for file in result.files]
+        broken = damaged(store, kept, self._executor)
+        for planned in self._plan.passes:
+            result = found[planned.digest]
+            if result is not None and (paths := sorted(broken & {file.path for file in result.files})):
+                for path in paths:
+                    self._remake(planned, path)
+                found[planned.digest] = None
+        if kept:
+            size = sum(file.bytes for file in kept)
+            self._observer.verified(Verified(len(kept), size, time.perf_counter() - started))
+        return found
 
     def _run_pass(self, planned: Pass, state: PassState) -> Result:
         started = time.perf_counter()
@@ -222,13 +267,13 @@ class Engine:
         if planned.product is not None:
             self._workshop.finished(planned, result)
         else:
-            self._store.write_json(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
+            self._store.write_sealed(f"{planned.folder}/manifest.json", {"digest": planned.digest, **result.to_json()})
         return result
 
     def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
         """Entries of all tasks of a step, in the order of its tasks."""
         store = self._workshop.store
-        entries = finished_entries(store, planned.folder, step)
+        entries = finished_entries(store, planned.folder, step, self._executor, self._observer.warned)
         waiting = [task for task in step.tasks if task.key not in entries]
         self._observer.step_started(step, list(entries.values()))
         if waiting:
@@ -319,6 +364,14 @@ def load_result(store: Store, planned: Pass) -> Result | None:
     if planned.product is not None:
         record = record_of(store, planned.product)
         return record.whole(store) if record is not None and record.digest == planned.digest else None
+    try:
+        return read_result(store, planned)
+    except DamagedFile:
+        return None
+
+
+def read_result(store: Store, planned: Pass) -> Result | None:
+    """The result of a pass of documents that is done; None if it must be run. `DamagedFile` if its manifest was changed."""
     path = f"{planned.folder}/manifest.json"
     if not store.exists(path):
         return None
@@ -338,7 +391,11 @@ def stored_results(store: Store) -> dict[str, Result]:
     if not store.exists("manifest.json"):
         return {}
     results = {}
-    for entry in store.read_json("manifest.json").get("passes", []):
+    try:
+        passes = store.read_json("manifest.json").get("passes", [])
+    except DamagedFile:
+        return {}  # the run that finds it writes it again
+    for entry in passes:
         books = {
             label: {source: Books.from_json(one) for source, one in by_source.items()}
             for label, by_source in entry["books"].items()

@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from eyas.corpus.stage import SharedResource
-from eyas.corpus.store import FileEntry, Store
-from eyas.corpus.task import E, Entry, Step, Task, TaskContext
+from eyas.corpus.task import E, Entry, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
 
 CONNECT_SECONDS = 10
@@ -56,26 +55,14 @@ class Executor(Protocol):
 def execute(step: str, task: Task[E], context: TaskContext) -> E:
     """Runs one task and publishes its entry; from then on its files count as there."""
     entry = {**task.run(context), "key": task.key}
-    context.store.write_json(entry_path(context.folder, step, task.key), entry)
+    if task.recorded:
+        context.store.write_sealed(entry_path(context.folder, step, task.key), entry)
     return cast("E", entry)
 
 
 def entry_path(folder: str, step: str, key: str) -> str:
     """Where the entry of a task lies."""
     return f"{folder}/entries/{step}/{key}.json"
-
-
-def finished_entries(store: Store, folder: str, step: Step[E]) -> dict[str, E]:
-    """Entries that an earlier run left of a step, by the key of their task, if all their files are there."""
-    names = set(store.list(f"{folder}/entries/{step.name}"))
-    entries: dict[str, E] = {}
-    for task in step.tasks:
-        if f"{task.key}.json" in names:
-            entry = store.read_json(entry_path(folder, step.name, task.key))
-            files = entry.get("files") if isinstance(entry, dict) else None
-            if files is not None and all(store.holds(FileEntry.from_json(file)) for file in files):
-                entries[task.key] = entry
-    return entries
 
 
 class InlineExecutor:

@@ -7,6 +7,7 @@ edited recipe recomputes what changed and what follows from it, nothing else, an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from eyas.corpus.documents import PARENT
 from eyas.corpus.ledger import READ
-from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes
+from eyas.corpus.sources.listing import InputFile, Partition, Split, cut, take_bytes, with_stamps
 from eyas.corpus.store import Store, digest_of
 from eyas.errors import InputError
 from eyas.pipelines.recipe.options import CuratedOptions
@@ -91,6 +92,7 @@ class Plan:
             "file": self.recipe.file,
             "folder": self.recipe.folder,
             "variables": dict(self.recipe.variables),
+            "recipe_sha256": hashlib.sha256(self.recipe.text.encode()).hexdigest(),
             "digest": self.digest,
             "files": self.files,
             "bytes": self.bytes,
@@ -110,7 +112,8 @@ def make_plan(recipe: Recipe) -> Plan:
     for entry in recipe.options.sources:
         listing = _files(entry, recipe.options.seed)
         files += len(listing)
-        pieces = cut(entry.source.splits(listing, recipe.options.partition_bytes), recipe.options.partition_bytes)
+        splits = with_stamps(entry.source.splits(listing, recipe.options.partition_bytes), listing)
+        pieces = cut(splits, recipe.options.partition_bytes)
         partitions += [Partition(len(partitions) + i, entry.name, splits) for i, splits in enumerate(pieces)]
         stamps = digest_of([[file.path, file.bytes, file.stamp] for file in listing])
         inputs.append([entry.digest_data(), stamps])
@@ -147,7 +150,10 @@ def recipe_of_run(store: Store) -> Recipe:
     """The recipe that the run in `store` was made by, with its variables; InputError if there is no run."""
     stored = _stored_plan(store)
     with store.open("recipe.yaml") as file:
-        text = file.read().decode("utf-8")
+        content = file.read()
+    if stored.get("recipe_sha256") not in (None, hashlib.sha256(content).hexdigest()):
+        raise InputError(f"{store.path('recipe.yaml')}: damaged or edited since the run; `eyas run` the recipe again")
+    text = content.decode("utf-8")
     recipe = load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
     return replace(recipe, path=stored.get("file") or recipe.path)
 

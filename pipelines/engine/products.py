@@ -10,15 +10,19 @@ is replaced goes to `previous/` and stays there until `eyas clean`; if a recipe 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from eyas.corpus.store import FileEntry, Store
+from eyas.corpus.store import DamagedFile, FileEntry, Store
 from eyas.errors import StorageError
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import PRODUCTS, Pass, Plan
 
+DATA_ENDINGS = (".parquet", ".arrow", ".json", ".jsonl", ".gz", ".zst")
+"""Endings of files that readers of a product look for."""
+UNKNOWN = "unknown"
+"""In place of the digest of a product whose record is damaged."""
 BUILDING, PREVIOUS, RECORDS, SWAP = ".building", "previous", "products", "swap.json"
 
 
@@ -77,7 +81,11 @@ class Replacement:
 def record_of(store: Store, product: str) -> Record | None:
     """The record of the product under its plain name; None if no run made it."""
     if store.exists(f"{RECORDS}/{product}.json"):
-        return Record(**store.read_json(f"{RECORDS}/{product}.json"))
+        try:
+            return Record(**store.read_json(f"{RECORDS}/{product}.json"))
+        except DamagedFile:
+            # For what the product was made is not known any more: it is set aside, and made again.
+            return Record(UNKNOWN, building=True)
     # Runs before 0.3 marked products among their passes.
     if not store.exists(f"passes/products/{product}.json"):
         return None
@@ -86,6 +94,12 @@ def record_of(store: Store, product: str) -> Record | None:
     if not store.exists(manifest):
         return Record(digest, building=True)
     return Record(digest, result=store.read_json(manifest))
+
+
+def damaged_records(store: Store) -> list[str]:
+    """The records that do not hold what was written; their products are made again."""
+    records = [(product, record_of(store, product)) for product in PRODUCTS]
+    return [f"{RECORDS}/{product}.json" for product, record in records if record and record.digest == UNKNOWN]
 
 
 def staging(product: str, digest: str) -> str:
@@ -110,9 +124,12 @@ def replacements(store: Store, plan: Plan) -> list[Replacement]:
 
 
 def check_owner(store: Store, plan: Plan, replace_all: bool) -> None:
-    """StorageError if the folder holds products that are not this recipe's to replace."""
+    """StorageError if the folder holds products that are not this recipe's to replace, or files that no run wrote."""
     for product in (p.product for p in plan.passes if p.product is not None):
-        if record_of(store, product) is None and store.list(product):
+        record = record_of(store, product)
+        if record is not None and not record.building:
+            check_strangers(store, product, record.files)
+        if record is None and store.list(product):
             raise StorageError(
                 f"{store.path(product)} exists, but no run made it. Move it away, or choose another `name:` or --runs"
             )
@@ -128,9 +145,29 @@ def check_owner(store: Store, plan: Plan, replace_all: bool) -> None:
         )
 
 
+def check_strangers(store: Store, product: str, known: Iterable[FileEntry]) -> None:
+    """StorageError if the folder of a product holds data files that no run wrote: readers would take them for its own."""
+    if product == "model":  # it keeps checkpoints, and nobody reads all its files
+        return
+    begin = len(store.path(""))
+    place = store.path(product)[begin:]
+    ours = {f"{place}{file.path.removeprefix(product)}" for file in known}
+    found = sorted(str(path)[begin:] for path in store.fs.find(store.path(product)))
+    strangers = [path for path in found if path not in ours and path.endswith(DATA_ENDINGS)]
+    if strangers:
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        raise StorageError(
+            f"{store.root}: {', '.join(strangers[:3])}{more}: no run wrote this, and whoever reads {product}/ would take it "
+            f"for a part of it. Move it elsewhere and run again"
+        )
+
+
 def _recipe_before(store: Store) -> str | None:
     """The file of the recipe that ran here last; None if there is none, or an earlier version wrote no name."""
-    return store.read_json("plan.json").get("file") if store.exists("plan.json") else None
+    try:
+        return store.read_json("plan.json").get("file") if store.exists("plan.json") else None
+    except DamagedFile:
+        return None  # it is written again
 
 
 def adopt(store: Store) -> None:
@@ -138,7 +175,7 @@ def adopt(store: Store) -> None:
     for product in PRODUCTS:
         record = record_of(store, product)
         if record is not None and not store.exists(f"{RECORDS}/{product}.json"):
-            store.write_json(f"{RECORDS}/{product}.json", asdict(record))
+            store.write_sealed(f"{RECORDS}/{product}.json", asdict(record))
             store.delete(f"passes/products/{product}.json")
 
 
@@ -164,7 +201,10 @@ class Workshop:
                 return result
         for place in (staging(planned.product, planned.digest), previous(planned.product, planned.digest)):
             if self._plain.exists(f"{place}.json"):
-                there = Record(**self._plain.read_json(f"{place}.json"))
+                try:
+                    there = Record(**self._plain.read_json(f"{place}.json"))
+                except DamagedFile:
+                    continue  # it goes on where it was built, as if it were not whole
                 result = there.whole(self._plain.redirected({planned.product: place}))
                 if there.digest == planned.digest and result is not None:
                     self._places[planned.product] = place
@@ -189,21 +229,37 @@ class Workshop:
             self._plain.delete(planned.folder)
         self._write(f"{RECORDS}/{planned.product}", Record(planned.digest, self._plan.recipe.file, building=True))
 
+    def distrust(self, planned: Pass) -> None:
+        """Says that a product is not whole after all; its tasks go on where it lies."""
+        assert planned.product is not None
+        place = self._places.pop(planned.product, None)
+        staged = staging(planned.product, planned.digest)
+        if place is None:
+            self._write(f"{RECORDS}/{planned.product}", Record(planned.digest, self._plan.recipe.file, building=True))
+            return
+        self._plain.delete(f"{place}.json")
+        if place != staged and not self._plain.exists(staged):
+            self._plain.move(place, staged)
+
     def _set_aside(self, product: str, record: Record) -> None:
         """Moves an unfinished product of another plan out of the way; it goes on there if that plan comes back."""
         if self._plain.exists(product):
-            self._plain.move(product, staging(product, record.digest))
+            place = staging(product, record.digest)
+            while self._plain.exists(place):
+                place += "-again"
+            self._plain.move(product, place)
         self._plain.delete(f"{RECORDS}/{product}.json")
 
     def finished(self, planned: Pass, result: Result) -> None:
         """Records that a product is whole."""
         assert planned.product is not None
+        check_strangers(self.store, planned.product, result.files)
         data = {"digest": planned.digest, **result.to_json()}
         place = self._places.get(planned.product, f"{RECORDS}/{planned.product}")
         self._write(place, Record(planned.digest, self._plan.recipe.file, result=data))
 
     def _write(self, place: str, record: Record) -> None:
-        self._plain.write_json(f"{place}.json", asdict(record))
+        self._plain.write_sealed(f"{place}.json", asdict(record))
 
     def swap(self) -> list[str]:
         """Puts all products that were built beside others in their places; returns where those that they replace are now."""
@@ -214,7 +270,7 @@ class Workshop:
             identity = self._plain.identity(place)
             moves.append({"product": product, "new": place, "old": old, "identity": identity, "kept": False})
         if moves:
-            self._plain.write_json(SWAP, {"moves": moves, "time": _now()})
+            self._plain.write_sealed(SWAP, {"moves": moves, "time": _now()})
         kept = finish_swap(self._plain)
         self._places.clear()
         self._mark_unnamed()
@@ -248,7 +304,7 @@ def _swap_one(store: Store, journal: dict[str, Any], move: dict[str, Any]) -> No
         before = record_of(store, product)
         assert before is not None
         kept = replace(before, replaced=journal["time"])
-        store.write_json(f"{old}.json", asdict(kept))
+        store.write_sealed(f"{old}.json", asdict(kept))
     if store.local:
         # After the exchange, what is built lies under the plain name, and the old product where the new one was.
         if store.identity(product) != move["identity"]:
@@ -259,11 +315,11 @@ def _swap_one(store: Store, journal: dict[str, Any], move: dict[str, Any]) -> No
         if old is not None and not move["kept"]:
             store.copy(product, old)
             move["kept"] = True
-            store.write_json(SWAP, journal)
+            store.write_sealed(SWAP, journal)
         store.copy(new, product)
         store.delete(new)
     record = Record(**store.read_json(f"{new}.json"))
-    store.write_json(f"{RECORDS}/{product}.json", asdict(replace(record, replaced=None, in_recipe=True)))
+    store.write_sealed(f"{RECORDS}/{product}.json", asdict(replace(record, replaced=None, in_recipe=True)))
     store.delete(f"{new}.json")
 
 

@@ -11,7 +11,8 @@ from eyas.corpus.store import Store, digest_of
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
 from eyas.pipelines.engine.engine import load_result, locked
-from eyas.pipelines.engine.executors import Executor, finished_entries
+from eyas.pipelines.engine.executors import Executor
+from eyas.pipelines.engine.integrity import finished_entries
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.passes.shards import published, recipe_digest
 from eyas.pipelines.engine.planning import Plan
@@ -25,6 +26,7 @@ def pack_run(
     folder: str,
     executor: Executor,
     progress: Callable[[int, int], None],
+    warn: Callable[[str], None],
 ) -> ShardsSummary:
     """Writes shards into `folder` of the run in `store`, with the run's tokenizer; returns the summary of a shards pass.
 
@@ -50,7 +52,7 @@ def pack_run(
     with locked(store):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
             work = f"passes/pack-{identity[:16]}"
-            finished = finished_entries(store, work, step)
+            finished = finished_entries(store, work, step, executor, warn)
             waiting = [task for task in step.tasks if task.key not in finished]
             total = sum(task.bytes for task in step.tasks)
             done_bytes = total - sum(task.bytes for task in waiting)

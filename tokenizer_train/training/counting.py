@@ -176,8 +176,7 @@ def read_counts(store: Store, paths: Sequence[str], least: int) -> tuple[pa.Larg
     """The pretokens that occur at least `least` times, and their counts."""
     tables = [SCHEMA.empty_table()]
     for path in paths:
-        with store.open(path) as file:
-            tables.append(pq.read_table(file, schema=SCHEMA, filters=pc.field("count") >= least))
+        tables.append(store.read_table(path, filters=pc.field("count") >= least).cast(SCHEMA))
     whole = pa.concat_tables(tables).combine_chunks()
     pretokens = whole.column("pretoken").combine_chunks()
     return pretokens, whole.column("count").to_numpy().copy()

@@ -19,7 +19,7 @@ from eyas.corpus import ledger
 from eyas.corpus.ledger import READ, Refusal
 from eyas.corpus.part import Part
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
-from eyas.corpus.sources.listing import Partition
+from eyas.corpus.sources.listing import Partition, check_unchanged
 from eyas.corpus.stage import Filter
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.columns import Layout, survey
@@ -66,7 +66,9 @@ def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[
     row = size = 0
     pieces: list[pa.Table] = []
     refusals: list[Refusal] = []
+    fs = source.filesystem()
     for split in partition.splits:
+        check_unchanged(fs, split)
         for batch in source.read(split, row):
             row += len(batch.rows) + len(batch.rejects)
             pieces.append(_documents(partition, batch))
@@ -78,6 +80,7 @@ def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[
             if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
                 yield _recorded(pieces, refusals, line)
                 pieces, refusals, size = [], [], 0
+        check_unchanged(fs, split)
     if pieces:
         yield _recorded(pieces, refusals, line)
 

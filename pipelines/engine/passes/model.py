@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from functools import partial
 from pathlib import Path
 
-from eyas.corpus.store import FileEntry
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.passes.base import PassState, Result, files_of
 from eyas.pipelines.engine.passes.records import TrainEntry
@@ -40,7 +38,7 @@ def _train(options: TrainOptions, context: TaskContext) -> TrainEntry:
         folder = Path(store.path("model"))
         summary = train_on(store.path("shards"), options, folder, context.seed, context.cpus)
         summary["samples"] = _samples(folder, Path(store.path("tokenizer/tokenizer.json")), context.seed)
-        return {"files": [_entry(folder / name, f"model/{name}").to_json() for name in PUBLISHED], "summary": summary}
+        return {"files": [store.describe(f"model/{name}").to_json() for name in PUBLISHED], "summary": summary}
     scratch = Path(tempfile.mkdtemp(prefix="eyas-model-"))
     try:
         summary = train_on(store.url_of("shards"), options, scratch, context.seed, context.cpus)
@@ -63,11 +61,3 @@ def _samples(model: Path, tokenizer: Path, seed: int) -> list[Sample]:
         {"prompt": prompt, "text": "".join(generate(model, tokenizer, prompt, max_tokens=60, seed=seed))}
         for prompt in PROMPTS
     ]
-
-
-def _entry(file: Path, path: str) -> FileEntry:
-    digest = hashlib.sha256()
-    with file.open("rb") as data:
-        while chunk := data.read(1 << 20):
-            digest.update(chunk)
-    return FileEntry(path, file.stat().st_size, digest.hexdigest())

@@ -18,9 +18,6 @@ from eyas.pipelines.engine.executors import (
     TaskFailed,
     check_address,
     cores,
-    entry_path,
-    execute,
-    finished_entries,
 )
 
 
@@ -41,26 +38,6 @@ def context(tmp_path: Path) -> TaskContext:
 
 def step(*names: str) -> Step:
     return Step.of("spread texts", [Task(name, partial(write, name)) for name in names])
-
-
-def test_a_finished_task_is_known_by_its_entry_and_its_files(context: TaskContext) -> None:
-    entry = execute("spread texts", step("a").tasks[0], context)
-    assert entry["key"] == "a"
-    assert finished_entries(context.store, context.folder, step("a", "b")) == {"a": entry}
-    assert finished_entries(context.store, context.folder, Step.of("another", step("a").tasks)) == {}
-
-
-@pytest.mark.parametrize("damage", ["gone", "shorter", "no object", "no files"])
-def test_an_entry_without_its_files_does_not_count(context: TaskContext, damage: str) -> None:
-    execute("spread texts", step("a").tasks[0], context)
-    file = Path(context.store.path("passes/x/a.json"))
-    if damage == "gone":
-        file.unlink()
-    elif damage == "shorter":
-        file.write_bytes(file.read_bytes()[:-1])
-    else:
-        context.store.write_json(entry_path(context.folder, "spread texts", "a"), [] if damage == "no object" else {})
-    assert finished_entries(context.store, context.folder, step("a")) == {}
 
 
 def test_tasks_run_one_after_another_and_some_with_all_cores(context: TaskContext) -> None:
