@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from eyas.corpus.store import Store
@@ -51,6 +52,11 @@ def execute(
     observer = observer or Observer()
     for warning in require(planned, store):
         observer.warned(warning)
+    if os.environ.get("RAY_ADDRESS") and not ray_address and workers != 0:
+        observer.warned(
+            f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} is ignored: this run starts a Ray of its own. To run on that cluster: "
+            f"--ray-address {os.environ['RAY_ADDRESS']}"
+        )
     executor = make_executor(planned.recipe, store, workers, ray_address)
     engine = Engine(planned, store, executor, observer, replace)
     from eyas.pipelines.report.page import write_report

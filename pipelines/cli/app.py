@@ -7,6 +7,7 @@ answers at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -37,6 +38,7 @@ from eyas.pipelines.cli import (
     what_if,
 )
 from eyas.pipelines.cli.help import CONTEXT, Group
+from eyas.pipelines.engine.processes import Stopped, end_children, stop_on_signals, stopped_by
 
 VERBS = (
     # Run
@@ -98,16 +100,27 @@ def root(
 
 def main() -> None:
     """Runs the command line. Errors for users end in words and in the exit codes of `eyas.errors`."""
+    stop_on_signals()
     try:
         app()
-    except SystemExit as end:
-        if end.code == INTERRUPTED:
-            typer.secho("\nstopped; run the same command again to go on from here", err=True)
-        raise
-    except Exception as error:
+    except BaseException as error:
+        # What is raised after a signal is its consequence.
+        if (number := error.number if isinstance(error, Stopped) else stopped_by()) is not None:
+            sys.exit(_stopped(number))
+        if not isinstance(error, Exception):
+            raise
         if os.environ.get("EYAS_TRACEBACK"):
             raise
         sys.exit(_print_error(error))
+
+
+def _stopped(number: int) -> int:
+    """Says that a signal stopped the command, and leaves no process behind; returns the exit code."""
+    code = 128 + number
+    by = "" if code == INTERRUPTED else f" by {signal.Signals(number).name}"
+    typer.secho(f"eyas: stopped{by}; run the same command again to go on from here", err=True)
+    end_children()
+    return code
 
 
 def _print_error(error: Exception) -> int:

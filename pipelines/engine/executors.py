@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import signal
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +22,7 @@ from typing import Any, Protocol, cast
 from eyas.corpus.stage import SharedResource
 from eyas.corpus.task import E, Entry, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
+from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_alive, renew_handlers
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -127,6 +131,8 @@ class RayExecutor:
         self._ray: Any = None
         self._remote: Any = None
         self._served: list[Any] = []
+        self._folder: str | None = None
+        self._children = Children()
         self.nodes = 1
         self.cpus = workers or cores()
 
@@ -139,7 +145,7 @@ class RayExecutor:
         # One attempt to reach the cluster's head takes Ray about 40 s; by default it makes twenty.
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
         # Unset, this makes Ray write a token file into the home folder, and a second cluster then refuses to start.
-        # A Ray of our own listens on every interface: it gets a token that nobody else knows.
+        # A Ray of our own gets a token that nobody else on this machine knows.
         if self._address:
             os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         elif "RAY_AUTH_MODE" not in os.environ:
@@ -165,12 +171,40 @@ class RayExecutor:
             self.cpus = int(max(node["Resources"].get("CPU", 0) for node in nodes))
             self.nodes = len(nodes)
         else:
-            # Entries are a few hundred bytes: the smallest store that Ray accepts is more than enough.
-            store = 100_000_000
-            ray.init(num_cpus=self.cpus, include_dashboard=False, object_store_memory=store, **common)
-            self.nodes = 1
+            with deferred():
+                self._start_own(ray, common)
+                renew_handlers()
+        renew_handlers()
         self._ray = ray
         self._remote = ray.remote(_remote_task)
+
+    def _start_own(self, ray: Any, common: dict[str, Any]) -> None:
+        """Starts a Ray that only this machine reaches, whatever RAY_ADDRESS or other Rays say, in a folder of its own."""
+        from ray._private import ray_constants
+
+        self._folder = make_ray_folder()  # Ray opens its own folder to everybody: it lies in this one
+        # As Ray does on a Mac by default: without this, it takes the machine's address in place of 127.0.0.1, and listens to
+        # all the world. No public option says so; test_signals.py notices if a later version asks for another way.
+        clusters, ray_constants.ENABLE_RAY_CLUSTER = getattr(ray_constants, "ENABLE_RAY_CLUSTER", True), False
+        try:
+            # Entries are a few hundred bytes: the smallest store that Ray accepts is more than enough.
+            ray.init(
+                address="local", num_cpus=self.cpus, include_dashboard=False, object_store_memory=100_000_000,
+                _node_ip_address="127.0.0.1", _temp_dir=f"{self._folder}/ray", **common,
+            )  # fmt: skip
+        except SystemExit as end:
+            # Ray's own handler, which is in place until `renew_handlers`, exits with the number of the signal.
+            raise Stopped(signal.SIGTERM) from end
+        except Exception as error:
+            why = (str(error).strip().splitlines() or ["no message"])[0]
+            raise ClusterError(
+                f"Ray did not start on this machine ({type(error).__name__}: {why}). See that "
+                f"/dev/shm and {os.path.dirname(self._folder)} have room (RAY_TMPDIR names another "
+                f"folder; its path must be short), or go without Ray: --workers 0"
+            ) from error
+        finally:
+            ray_constants.ENABLE_RAY_CLUSTER = clusters
+        self._children.look()
 
     def serve(self, resources: Iterable[SharedResource]) -> None:
         """Serves each distinct resource to the workers of all nodes. On one node, workers reach it by themselves."""
@@ -196,22 +230,25 @@ class RayExecutor:
                     cpus = self.cpus if task.all_cpus else 1
                     payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
                     options = {"num_cpus": cpus, "num_gpus": min(task.gpus, gpus), "max_retries": WORKER_RETRIES}
-                    in_flight[
-                        self._remote.options(name=f"{step} {task.key}", **options).remote(self._search_path, payload)
-                    ] = task
-                done, _ = ray.wait(list(in_flight), timeout=0.5)
+                    with deferred():
+                        remote = self._remote.options(name=f"{step} {task.key}", **options)
+                        in_flight[remote.remote(self._search_path, payload)] = task
+                with deferred():
+                    done, _ = ray.wait(list(in_flight), timeout=0.5)
                 if not done:
                     yield None
                 for reference in done:
                     task = in_flight.pop(reference)
                     yield task, self._entry(step, task, reference)
         finally:
-            for reference in in_flight:
-                ray.cancel(reference, force=True)
+            with deferred():
+                for reference in in_flight:
+                    ray.cancel(reference, force=True)
 
     def _entry(self, step: str, task: Task[E], reference: Any) -> E:
         try:
-            outcome: _Outcome = self._ray.get(reference)
+            with deferred():
+                outcome: _Outcome = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             message = f"its worker died {WORKER_RETRIES + 1} times: {str(error).splitlines()[0]}"
             raise TaskFailed(f"{step} {task.key}", message, str(error), ClusterError.exit_code) from error
@@ -220,10 +257,32 @@ class RayExecutor:
         return cast("E", outcome.entry)
 
     def close(self) -> None:
-        """Stops the local Ray, or leaves the cluster."""
-        if self._ray is not None:
-            self._ray.shutdown()
+        """Stops the local Ray with all its processes, or leaves the cluster."""
+        if self._folder is not None:
+            self._children.look()
+        started = self._ray is not None
+        if self._ray is not None or self._folder is not None:
+            import ray
+
+            with deferred():
+                ray.shutdown()
             self._ray = None
+        if self._folder is not None:
+            # A Ray that was stopped while it started does not end its processes.
+            self._children.end(PATIENCE_SECONDS if started else 0.5)
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+def make_ray_folder() -> str:
+    """A private folder for a Ray of one's own; those of processes that were killed are deleted."""
+    base = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    prefix = f"eyas-ray-{os.getuid()}-"
+    for name in os.listdir(base):
+        owner = name.removeprefix(prefix).split("-")[0]
+        if name.startswith(prefix) and owner.isdigit() and not is_alive(int(owner)):
+            shutil.rmtree(os.path.join(base, name), ignore_errors=True)
+    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=base)
 
 
 def check_address(address: str) -> None:

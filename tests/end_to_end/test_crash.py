@@ -91,7 +91,7 @@ def test_a_killed_worker_changes_nothing(
     wait_for(lambda: list(log.iterdir()), process)
     victim = int(next(log.iterdir()).name.split("-")[1])
     assert victim != process.pid and psutil.Process(process.pid) in psutil.Process(victim).parents()
-    # A Ray of one's own listens on every interface: strangers must not be able to join it.
+    # Others on this machine must not be able to join a Ray of one's own.
     assert psutil.Process(victim).environ()["RAY_AUTH_MODE"] == "token"
     os.kill(victim, signal.SIGKILL)
     finish(process)
