@@ -10,6 +10,7 @@ newest two checkpoints are kept), and each costs one pass of sha256 (about 1 GB/
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -28,6 +29,10 @@ from eyas.trainer.parallel import part_like, whole
 FORMAT = "eyas-checkpoint-1"
 KEEP = 2
 _FILES = ("model.safetensors", "optimizer.safetensors")
+
+
+class DamagedCheckpoint(InputError):
+    """A file of a checkpoint is missing, or does not hold what was written."""
 
 
 def save(
@@ -54,7 +59,7 @@ def save(
     write_tensors(temporary / _FILES[0], tensors)
     write_tensors(temporary / _FILES[1], moments)
     document = {"format": FORMAT, "step": step, "sha256": {n: sha256(temporary / n) for n in _FILES}, **state}
-    write_text(temporary / "state.json", json.dumps(document, indent=2) + "\n")
+    write_text(temporary / "state.json", json.dumps({**document, "seal": seal_of(document)}, indent=2) + "\n")
     fsync(temporary)
     final = folder / name
     # A damaged checkpoint of the same step was refused before this point, so only a leftover can exist here.
@@ -81,7 +86,12 @@ def clear_unfinished(folder: Path) -> None:
 
 def read_state(path: Path) -> dict[str, Any]:
     """The JSON part of a checkpoint. Raises InputError, naming the file, if it is missing, damaged or of another format."""
-    state = read_json(path / "state.json")
+    try:
+        state = read_json(path / "state.json")
+    except InputError as error:
+        raise DamagedCheckpoint(f"{error} {_advice(path)}") from error
+    if isinstance(state, dict) and state.get("seal", seal_of(state)) != seal_of(state):
+        raise DamagedCheckpoint(f"{path / 'state.json'} is damaged: its seal does not hold. {_advice(path)}")
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path / 'state.json'} is not a checkpoint of this project ({FORMAT}). {_advice(path)}")
     return state
@@ -93,12 +103,18 @@ def load(path: Path, state: dict[str, Any], model: HybridLM, optimizer: torch.op
     for name in _FILES:
         file = path / name
         if not file.is_file():
-            raise InputError(f"{file} is missing. {_advice(path)}")
+            raise DamagedCheckpoint(f"{file} is missing. {_advice(path)}")
         if sha256(file) != state["sha256"].get(name):
-            raise InputError(f"{file} is damaged: its sha256 is not the one in state.json. {_advice(path)}")
+            raise DamagedCheckpoint(f"{file} is damaged: its sha256 is not the one in state.json. {_advice(path)}")
         tensors.append(read_tensors(file))
     load_weights(model, tensors[0], path / _FILES[0])
     _restore_optimizer(model, optimizer, tensors[1])
+
+
+def seal_of(state: dict[str, Any]) -> str:
+    """A sha256 of all other entries of a state, by which a flipped bit is noticed."""
+    text = json.dumps({name: value for name, value in state.items() if name != "seal"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _advice(path: Path) -> str:

@@ -50,7 +50,7 @@ def train_on(
     for warning in warnings:
         warn(warning)
     folder.mkdir(parents=True, exist_ok=True)
-    summary = train(loader, options, str(folder), seed, threads, progress, held_out)
+    summary = train(loader, options, str(folder), seed, threads, progress, held_out, warn)
     summary["order_hash"] = loader.order_hash
     summary["sources"] = [asdict(share) for share in shares(loader.order, batches) if share.rows]
     summary["repeated_too_soon"] = warnings

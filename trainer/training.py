@@ -54,10 +54,12 @@ def train(
     threads: int | None = None,
     progress: Callable[[dict[str, Any]], None] | None = None,
     held_out: HeldOut | None = None,
+    warn: Callable[[str], None] = lambda warning: None,
 ) -> ModelSummary:
     """Train and write `model.safetensors`, `config.json` and `metrics.jsonl` into `out_dir`.
 
-    If `out_dir` holds complete checkpoints, the training continues from the newest.
+    If `out_dir` holds complete checkpoints, the training continues from the newest that is whole, and whose steps a training
+    of this length would have taken alike; `warn` is called with a sentence about each that is not.
     threads: CPU threads for torch; if None, their number stays. progress: called with each step's metrics, on rank 0.
     held_out: documents to measure bits per byte on. Under `torchrun` all ranks call this, each with its own loader.
     Returns the summary: steps, first_loss, last_loss, tokens, tokens_per_s, parameters, and more.
@@ -71,7 +73,7 @@ def train(
     device = pick_device(options.device, world)
     with world.joined(device):
         run = _Run(loader, options, Path(out_dir), seed, world, device, held_out)
-        run.resume()
+        run.resume(warn)
         started = time.monotonic()
         tokens_before = run.tokens
         batches = iter(loader)
@@ -84,6 +86,10 @@ def train(
         save_model(run.model, out_dir, write=world.rank == 0)
         world.wait()
         return run.summary(run.tokens - tokens_before, time.monotonic() - started)
+
+
+class _OtherSchedule(InputError):
+    """A checkpoint whose steps a training of the new length would have taken otherwise."""
 
 
 class _Run:
@@ -134,14 +140,12 @@ class _Run:
         model.config = replace(model.config, context_length=longest)
         return model.to(self.device)
 
-    def resume(self) -> None:
-        """Continue from the newest checkpoint, if there is one, and cut the metrics back to it."""
+    def resume(self, warn: Callable[[str], None]) -> None:
+        """Continue from the newest checkpoint that serves, if there is one, and cut the metrics back to it."""
         self.out_dir.mkdir(parents=True, exist_ok=True)
         if self.world.rank == 0:
             checkpoint.clear_unfinished(self.checkpoints)
-        checkpoints = checkpoint.complete(self.checkpoints)
-        if checkpoints:
-            self._restore(checkpoints[-1])
+        self._restore_newest(warn if self.world.rank == 0 else lambda warning: None)
         if self.compiled:
             for block in self.model.blocks:
                 block.compile(dynamic=False)
@@ -153,6 +157,20 @@ class _Run:
                 f"the {self.world.size} processes stand at different steps ({steps}): {self.out_dir} must be one folder that "
                 f"all of them see"
             )
+
+    def _restore_newest(self, warn: Callable[[str], None]) -> None:
+        """Restore the newest checkpoint that serves. InputError if there are some, and none does."""
+        refused: InputError | None = None
+        for path in reversed(checkpoint.complete(self.checkpoints)):
+            try:
+                self._restore(path)
+            except (checkpoint.DamagedCheckpoint, _OtherSchedule) as error:
+                warn(f"{error} Trying the checkpoint before it.")
+                refused = refused or error
+            else:
+                return
+        if refused is not None:
+            raise refused
 
     def _restore(self, path: Path) -> None:
         """Load a checkpoint. Automatic choices of the first machine stay, because others would change the losses."""
@@ -184,6 +202,14 @@ class _Run:
             raise InputError(f"{path} was trained with other options ({'; '.join(changed)}). {advice}")
         if state["step"] > self.options.steps:
             raise InputError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
+        before = TrainOptions.model_validate(then)
+        steps = range(1, state["step"] + 1)
+        other = next((step for step in steps if plan_of(before, step) != plan_of(self.options, step)), None)
+        if other is not None:
+            raise _OtherSchedule(
+                f"{path} is of a training of {before.steps:,} steps, in which step {other:,} had another rate than in one of "
+                f"{self.options.steps:,}: it had begun to decay. {advice}"
+            )
 
     def advance(self, batches: Iterator[Batch]) -> dict[str, Any]:
         """Take one optimiser step. Returns its line of metrics."""

@@ -48,9 +48,12 @@ def train(
     Without --weight all rows count alike.
     """
     import os
+    from contextlib import nullcontext
 
+    from eyas.corpus.store import Store
     from eyas.pipelines.cli.training_view import TrainingView, by_source
     from eyas.pipelines.engine.executors import cores
+    from eyas.pipelines.engine.locks import locked
     from eyas.trainer.on_shards import train_on
 
     given = {
@@ -71,8 +74,10 @@ def train(
         terminal.print(f"warning: {warning}", style="yellow")
 
     title = f"{training.start_from or training.preset} on {shards}"
-    with TrainingView(terminal, training.steps, title) as view:
-        summary = train_on(folder, training, Path(out), seed, threads, view.show, warn)
+    # The processes of one torchrun are one training: the first one holds the lock.
+    with locked(Store(out)) if first_process else nullcontext():
+        with TrainingView(terminal, training.steps, title) as view:
+            summary = train_on(folder, training, Path(out), seed, threads, view.show, warn)
     # A finished training whose metrics.jsonl somebody removed has no losses.
     losses = f", loss {summary['first_loss']:.3f} → {summary['last_loss']:.3f}" if summary["last_loss"] else ""
     held_out = by_source(summary["held_out"], "; held out, bits/byte: ")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from eyas.corpus.store import Store
 from eyas.errors import InputError
-from eyas.pipelines.engine.engine import locked
+from eyas.pipelines.engine.locks import locked
 from eyas.pipelines.engine.planning import PRODUCTS
 from eyas.pipelines.engine.products import BUILDING, RECORDS, finish_swap, kept_products, record_of, staging
 
@@ -33,7 +33,7 @@ def clean(store: Store, keep: int, passes: bool, unnamed: bool, dry_run: bool) -
     """
     if not store.exists("plan.json"):
         raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
-    with locked(store):
+    with locked(store, store.read_json("plan.json").get("lock", "auto")):
         if not dry_run:
             finish_swap(store)
         found = list(leftovers(store, keep, passes, unnamed))

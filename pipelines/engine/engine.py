@@ -10,8 +10,7 @@ written, and a pass with a manifest whose files are there is not run again. `pro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +18,12 @@ from eyas.corpus.ledger import READ, Books
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import DamagedFile, Store
 from eyas.corpus.task import Entry, Step, Task, TaskContext
-from eyas.errors import Alarm, BooksError, StorageError
+from eyas.errors import Alarm, BooksError
 from eyas.pipelines.engine import alarms
 from eyas.pipelines.engine.columns import column_notes
 from eyas.pipelines.engine.executors import Executor
 from eyas.pipelines.engine.integrity import Verified, damaged, finished_entries, made_again
+from eyas.pipelines.engine.locks import Lock, locked
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.records import (
@@ -153,6 +153,7 @@ class Engine:
         self._replace = replace
         self._workshop = Workshop(store, plan)
         self._outcome = Outcome(plan, store)
+        self._lock = Lock()
 
     @property
     def outcome(self) -> Outcome:
@@ -163,7 +164,7 @@ class Engine:
         """Runs all passes; raises what a task raised, `BooksError`, `TooManyQuarantined`, `Alarm`, or StorageError if the
         folder holds products of another recipe."""
         self._store.check_writable()
-        with locked(self._store):
+        with locked(self._store, self._plan.recipe.options.lock, self._observer.warned) as self._lock:
             finish_swap(self._store)
             adopt(self._store)
             check_owner(self._store, self._plan, self._replace)
@@ -280,6 +281,7 @@ class Engine:
             options = self._plan.recipe.options
             context = TaskContext(store, planned.folder, options.seed, artifacts=artifacts_before(self._plan, planned))
             for event in self._executor.run(step.name, waiting, context):
+                self._lock.check()
                 if event is None:
                     self._observer.waiting()
                     continue
@@ -429,19 +431,3 @@ def _equal(planned: Pass, label: str, verb: str, booked: int, counted: int) -> N
             f"{planned.label}: the books do not balance: by the ledger, {label!r} {verb} {booked:,} documents, but there "
             f"are {counted:,}. This is a defect; nothing was published."
         )
-
-
-@contextmanager
-def locked(store: Store) -> Iterator[None]:
-    """Keeps two runs out of one local folder; the lock ends with the process."""
-    if not store.local:
-        yield
-        return
-    import fcntl
-
-    with open(store.path(".lock"), "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StorageError(f"another `eyas run` is at work in {store.root}; wait for it, or stop it") from error
-        yield

@@ -93,6 +93,7 @@ class Plan:
             "folder": self.recipe.folder,
             "variables": dict(self.recipe.variables),
             "recipe_sha256": hashlib.sha256(self.recipe.text.encode()).hexdigest(),
+            "lock": self.recipe.options.lock,
             "digest": self.digest,
             "files": self.files,
             "bytes": self.bytes,

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from eyas.corpus.store import Store, digest_of
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
-from eyas.pipelines.engine.engine import load_result, locked
+from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.executors import Executor
 from eyas.pipelines.engine.integrity import finished_entries
+from eyas.pipelines.engine.locks import locked
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.passes.shards import published, recipe_digest
 from eyas.pipelines.engine.planning import Plan
@@ -49,7 +50,7 @@ def pack_run(
     # Entries of an earlier call count only for the very same documents, tokenizer and options.
     identity = digest_of([[file.sha256 for file in curated.files], tokenizer.summary["sha256"], recipe, folder])
     entries: list[PackedEntry] = []
-    with locked(store):
+    with locked(store, planned.recipe.options.lock, warn):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
             work = f"passes/pack-{identity[:16]}"
             finished = finished_entries(store, work, step, executor, warn)

@@ -96,6 +96,8 @@ class RecipeOptions(Options):
     """Modules with your own stages or sources. Each declares STAGES or SOURCES = {"name": "module:Class"}."""
     variables: dict[str, str] = {}
     """Values for `${name}` in this file; `--var name=value` overrides them. `${python_env}` is always known."""
+    lock: Literal["auto", "none"] = "auto"
+    """`none`: take no lock on the run's folder, for stores that cannot keep one. Then see to it that one run works there."""
     curated: CuratedOptions = CuratedOptions()
     """How the documents that stay are published. Tokenizer, shards and model do not depend on it."""
     tokenizer: TokenizerOptions | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,35 @@ def test_a_finished_run_can_be_prolonged(tmp_path: Path) -> None:
     assert len(losses(tmp_path)) == 12
     with pytest.raises(ValueError, match="already at step 12"):
         train(FakeLoader(), OPTIONS.model_copy(update={"steps": 5}), str(tmp_path), seed=1)
+
+
+def test_a_longer_training_goes_on_from_before_the_decay(tmp_path: Path) -> None:
+    """The last fifth of a training decays: a longer one goes on from the checkpoint before, and ends as if it were new."""
+    longer = OPTIONS.model_copy(update={"steps": 20})
+    train(FakeLoader(), longer, str(tmp_path / "whole"), seed=1)
+    train(FakeLoader(), OPTIONS, str(tmp_path / "first"), seed=1)
+    warnings: list[str] = []
+    train(FakeLoader(), longer, str(tmp_path / "first"), seed=1, warn=warnings.append)
+    assert [("step-00000012" in warning, "begun to decay" in warning) for warning in warnings] == [(True, True)]
+    assert losses(tmp_path / "first") == losses(tmp_path / "whole")
+    shutil.rmtree(tmp_path / "first/checkpoints/step-00000016")
+    with pytest.raises(ValueError, match=r"step-00000020 is of a training of 20 steps, in which step 17"):
+        train(FakeLoader(), OPTIONS.model_copy(update={"steps": 30}), str(tmp_path / "first"), seed=1)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_damaged_newest_checkpoint_costs_its_steps_only(tmp_path: Path, name: str) -> None:
+    train(FakeLoader(), OPTIONS, str(tmp_path), seed=1)
+    want = losses(tmp_path)
+    for position in (0.02, 0.3, 0.9):
+        file = tmp_path / "checkpoints/step-00000012" / name
+        data = bytearray(file.read_bytes())
+        data[int(len(data) * position)] ^= 1
+        file.write_bytes(bytes(data))
+        warnings: list[str] = []
+        train(FakeLoader(), OPTIONS, str(tmp_path), seed=1, warn=warnings.append)
+        assert [str(file) in warning and "checkpoint before it" in warning for warning in warnings] == [True]
+        assert losses(tmp_path) == want
 
 
 def test_micro_batches_change_rounding_only(tmp_path: Path) -> None:
