@@ -4,6 +4,8 @@ The command line calls `stop_on_signals`; programs that import Eyas keep their o
 in place when it starts, in C++, which print a native stack trace: `renew_handlers` takes them back.
 """
 
+# Tested in tests/end_to_end/test_signals.py.
+
 from __future__ import annotations
 
 import os

@@ -132,5 +132,5 @@ def test_two_runs_in_one_folder_are_refused(
     process = start("run", slow_recipe, "--workers", "0", "--runs", tmp_path / "runs")
     wait_for(lambda: list((tmp_path / "log").iterdir()), process)
     second = eyas("run", slow_recipe, "--workers", "0", "--runs", tmp_path / "runs")
-    assert second.code == 8 and "another `eyas run` is at work" in second.err
+    assert second.code == 8 and "another `eyas` is at work" in second.err
     finish(process)
