@@ -41,6 +41,15 @@ _SEAL = re.compile(rb'\{"seal": "([0-9a-f]{64})",\n')
 """How a sealed JSON file begins: the sha256 of all bytes that follow."""
 
 
+class _Count:
+    """How many requests this process has made of stores."""
+
+    count = 0
+
+
+REQUESTS = _Count()
+
+
 class DamagedFile(InputError):
     """A file of a run does not hold the bytes that were written."""
 
@@ -151,10 +160,12 @@ class Store:
 
     def exists(self, relative: str) -> bool:
         """Whether a file or folder of this name exists."""
+        REQUESTS.count += 1
         return bool(self.fs.exists(self.path(relative)))
 
     def holds(self, entry: FileEntry) -> bool:
         """Whether the file is there with the size its manifest states."""
+        REQUESTS.count += 1
         try:
             return int(self.fs.size(self.path(entry.path)) or 0) == entry.bytes
         except FileNotFoundError:
@@ -180,6 +191,7 @@ class Store:
     def create(self, relative: str) -> Iterator[Output]:
         """Opens `relative` for writing; it appears, whole, when the block ends without an exception."""
         final = self.path(relative)
+        REQUESTS.count += 1
         # A name of its own for each attempt: a retried task may overlap the attempt it replaces.
         name = f"{final}.{uuid.uuid4().hex[:8]}.tmp" if self.local else final
         if self.local:
@@ -258,6 +270,7 @@ class Store:
 
     def read_json(self, relative: str) -> Any:
         """Reads a JSON file, sealed or not and without its seal; `DamagedFile`, which names it, if it was changed."""
+        REQUESTS.count += 1
         data = self.fs.cat_file(self.path(relative))
         seal = _SEAL.match(data)
         if not (_is_sealed(data, seal) if seal is not None else _never_sealed(data)):
@@ -274,11 +287,13 @@ class Store:
 
     def open(self, relative: str) -> IO[bytes]:
         """Opens a file for reading."""
+        REQUESTS.count += 1
         return cast("IO[bytes]", self.fs.open(self.path(relative), "rb"))
 
     def list(self, relative: str) -> list[str]:
         """The names in a folder, sorted; none if it does not exist. Unfinished files are left out."""
         self.fs.invalidate_cache()
+        REQUESTS.count += 1
         try:
             names = [str(path).rsplit("/", 1)[-1] for path in self.fs.ls(self.path(relative), detail=False)]
         except FileNotFoundError:

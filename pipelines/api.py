@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from eyas.corpus.store import Store
 from eyas.errors import Alarm, UsageError
-from eyas.pipelines.engine.engine import Engine, Observer, Outcome
+from eyas.pipelines.engine.engine import Engine, Outcome
 from eyas.pipelines.engine.executors import Executor, InlineExecutor, RayExecutor
+from eyas.pipelines.engine.observer import Observer
 from eyas.pipelines.engine.planning import Plan, make_plan
 from eyas.pipelines.engine.requirements import require
 from eyas.pipelines.recipe.recipe import Recipe, load
@@ -58,18 +59,16 @@ def execute(
             f"--ray-address {os.environ['RAY_ADDRESS']}"
         )
     executor = make_executor(planned.recipe, store, workers, ray_address)
-    engine = Engine(planned, store, executor, observer, replace)
-    from eyas.pipelines.report.page import write_report
+    from eyas.pipelines.report.page import REPORT, write_report
 
+    engine = Engine(planned, store, executor, observer, replace, write_report)
     try:
-        outcome = engine.run()
+        return engine.run()
     except Alarm as alarm:
         # The report of the run so far shows the documents that rang the alarm.
-        raise Alarm(f"{alarm}\nThe report: {write_report(engine.outcome)}") from alarm
+        raise Alarm(f"{alarm}\nThe report: {store.path(REPORT)}") from alarm
     finally:
         executor.close()
-    write_report(outcome)
-    return outcome
 
 
 def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address: str | None) -> Executor:

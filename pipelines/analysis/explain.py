@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -42,22 +43,48 @@ class History:
 def explain(store: Store, wanted: str) -> list[History]:
     """The histories of the documents that `wanted` names: an id, the input's own id, an origin, or the end of an origin.
 
-    Raises InputError if the run has no ledger yet, or no such document.
+    For a run that is at work or has failed, from the ledgers of the passes that are done. Raises InputError if there are
+    none, or no such document.
     """
-    names = [name for name in store.list("ledger") if name.endswith(".parquet")]
-    if not names:
-        raise InputError(f"{store.root}: no ledger here; is this the folder of a finished run (runs/<name>)?")
-    ids = _by_id(store, names, wanted) if wanted.isdigit() else []
-    ids += [document for document in _by_source_id(store, names, wanted) if document not in ids]
+    ledgers = _Ledgers(store)
+    if not ledgers.paths:
+        raise InputError(
+            f"{store.root}: no ledger here; is this the folder of a run (runs/<name>) that has read something?"
+        )
+    ids = _by_id(ledgers, wanted) if wanted.isdigit() else []
+    ids += [document for document in _by_source_id(ledgers, wanted) if document not in ids]
     if not ids and not wanted.isdigit():
-        ids = _by_origin(store, names, wanted)
+        ids = _by_origin(store, ledgers, wanted)
     if not ids:
         raise InputError(
             f"{store.root}: no document with the id, the `source_id` or the origin {wanted!r}. An origin is a path, or "
             f"path#row, as in the column `origin` of curated/; its end is enough."
         )
     limits = _limits(store)
-    return [_history(store, document, limits) for document in ids]
+    return [_history(store, ledgers, document, limits) for document in ids]
+
+
+class _Ledgers:
+    """The ledger of a run: the published one, or the pieces that its passes have left so far."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        published = [name for name in store.list("ledger") if name.endswith(".parquet")]
+        self.paths: dict[str, list[str]] = {name: [f"ledger/{name}"] for name in published}
+        if not published and store.exists("plan.json"):
+            for planned in store.read_json("plan.json")["passes"]:
+                for name in store.list(f"{planned['folder']}/ledger"):
+                    self.paths.setdefault(name, []).append(f"{planned['folder']}/ledger/{name}")
+
+    def read(self, name: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
+        """Rows of one part, in the order of the passes."""
+        tables = [self._store.read_table(path, columns, filters) for path in self.paths[name]]
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    def has(self, name: str, column: str) -> bool:
+        """Whether a part has a column; ledgers of the first edition have fewer."""
+        with self._store.open(self.paths[name][0]) as file:
+            return column in pq.read_schema(file).names
 
 
 def _limits(store: Store) -> list[tuple[str, str | None]]:
@@ -86,30 +113,26 @@ def _with_passed(
     return rows
 
 
-def _by_id(store: Store, names: list[str], wanted: str) -> list[int]:
+def _by_id(ledgers: _Ledgers, wanted: str) -> list[int]:
     document = int(wanted)
-    name = f"part-{partition_of(document):05d}.parquet"
-    return [document] if name in names and _decisions(store, document) else []
+    return [document] if _decisions(ledgers, document) else []
 
 
-def _by_source_id(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
+def _by_source_id(ledgers: _Ledgers, wanted: str, limit: int = 10) -> list[int]:
     """Documents with this id in the input; ledgers of the first edition hold none."""
     ids: list[int] = []
-    for name in names:
-        with store.open(f"ledger/{name}") as file:
-            parquet = pq.ParquetFile(file)
-            if "source_id" in parquet.schema_arrow.names:
-                rows = pq.read_table(file, columns=["id"], filters=[("source_id", "==", wanted)])
-                ids += rows.column("id").to_pylist()
+    for name in ledgers.paths:
+        if ledgers.has(name, "source_id"):
+            ids += ledgers.read(name, ["id"], [("source_id", "==", wanted)]).column("id").to_pylist()
         if len(ids) >= limit:
             break
     return ids[:limit]
 
 
-def _by_origin(store: Store, names: list[str], wanted: str, limit: int = 10) -> list[int]:
+def _by_origin(store: Store, ledgers: _Ledgers, wanted: str, limit: int = 10) -> list[int]:
     ids: list[int] = []
-    for name in names:
-        rows = store.read_table(f"ledger/{name}", columns=["id", "detail"], filters=[("stage", "==", ledger.READ)])
+    for name in ledgers.paths:
+        rows = ledgers.read(name, ["id", "detail"], [("stage", "==", ledger.READ)])
         detail = rows.column("detail")
         matches = pc.ends_with(detail, wanted)
         # A record that could not be read has no origin in the ledger, but a message that begins with it.
@@ -135,9 +158,11 @@ def _as_messages(origin: str) -> list[str]:
     return [f"{path}, {place}: "] if "-" in number else [f"{path}, line {place}: ", f"{path}, row {place}: "]
 
 
-def _decisions(store: Store, document: int) -> list[dict[str, Any]]:
-    path = f"ledger/part-{partition_of(document):05d}.parquet"
-    rows: list[dict[str, Any]] = store.read_table(path, filters=[("id", "==", document)]).to_pylist()
+def _decisions(ledgers: _Ledgers, document: int) -> list[dict[str, Any]]:
+    name = f"part-{partition_of(document):05d}.parquet"
+    if name not in ledgers.paths:
+        return []
+    rows: list[dict[str, Any]] = ledgers.read(name, filters=[("id", "==", document)]).to_pylist()
     return rows
 
 
@@ -152,8 +177,8 @@ def _elsewhere(store: Store, path: str, decisions: list[dict[str, Any]]) -> str 
     return ELSEWHERE if kept and not store.exists(path) and store.list("curated") else None
 
 
-def _history(store: Store, document: int, limits: list[tuple[str, str | None]]) -> History:
-    decisions = _decisions(store, document)
+def _history(store: Store, ledgers: _Ledgers, document: int, limits: list[tuple[str, str | None]]) -> History:
+    decisions = _decisions(ledgers, document)
     path = f"curated/part-{partition_of(document):05d}.parquet"
     rows: list[dict[str, Any]] = []
     if store.exists(path) and _has_ids(store, path):

@@ -6,10 +6,12 @@ answers at once.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -33,6 +35,7 @@ from eyas.pipelines.cli import (
     shards,
     sources,
     stages,
+    status,
     tokenizer,
     train,
     what_if,
@@ -45,6 +48,7 @@ VERBS = (
     check,
     plan,
     run,
+    status,
     report,
     # Ask
     explain,
@@ -107,6 +111,8 @@ def main() -> None:
         # What is raised after a signal is its consequence.
         if (number := error.number if isinstance(error, Stopped) else stopped_by()) is not None:
             sys.exit(_stopped(number))
+        if isinstance(error, SystemExit) and error.code == INTERRUPTED:
+            sys.exit(_stopped(signal.SIGINT))
         if not isinstance(error, Exception):
             raise
         if os.environ.get("EYAS_TRACEBACK"):
@@ -138,5 +144,25 @@ def _print_error(error: Exception) -> int:
     return code
 
 
+def entry() -> NoReturn:
+    """`main` as a process of its own, which ends without taking libraries down.
+
+    Ray, Arrow, OpenMP and llama.cpp have native threads that may still run while the interpreter destroys what they use: that
+    ended some runs, after the right message, with code 134 or 139, and costs half a second.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    if isinstance(code, str):
+        typer.secho(code, err=True)
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a reader that has gone, as in `eyas … | head`
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
 if __name__ == "__main__":
-    main()
+    entry()

@@ -45,6 +45,7 @@ RayAddress = Annotated[
         "--ray-address", help="A Ray cluster to run on. Default: a Ray of this command's own.", metavar="HOST:PORT"
     ),
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of text.")]
 Seed = Annotated[
     int,

@@ -18,8 +18,9 @@ from eyas.corpus.show.text import human, plain
 from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task
 from eyas.pipelines.cli.console import print_table, table
-from eyas.pipelines.engine.engine import Observer, Outcome
+from eyas.pipelines.engine.engine import Outcome
 from eyas.pipelines.engine.integrity import Verified
+from eyas.pipelines.engine.observer import Observer
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import Pass, Plan
 from eyas.pipelines.engine.products import staging

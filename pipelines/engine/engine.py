@@ -10,20 +10,23 @@ written, and a pass with a manifest whose files are there is not run again. `pro
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eyas.corpus.ledger import READ, Books
 from eyas.corpus.stage import CorpusStage
 from eyas.corpus.store import DamagedFile, Store
-from eyas.corpus.task import Entry, Step, Task, TaskContext
+from eyas.corpus.task import Entry, Step, TaskContext
 from eyas.errors import Alarm, BooksError
 from eyas.pipelines.engine import alarms
 from eyas.pipelines.engine.columns import column_notes
-from eyas.pipelines.engine.executors import Executor
+from eyas.pipelines.engine.costs import CostLedger, measured, session_name, unbilled_cpu
+from eyas.pipelines.engine.executors import Executor, InlineExecutor
 from eyas.pipelines.engine.integrity import Verified, damaged, finished_entries, made_again
+from eyas.pipelines.engine.journal import Journal
 from eyas.pipelines.engine.locks import Lock, locked
+from eyas.pipelines.engine.observer import Observer, Observers
 from eyas.pipelines.engine.passes import work_of
 from eyas.pipelines.engine.passes.base import PassState, Result
 from eyas.pipelines.engine.passes.records import (
@@ -46,34 +49,6 @@ from eyas.pipelines.engine.products import (
     replacements,
 )
 from eyas.trainer.summary import ModelSummary
-
-
-class Observer:
-    """Receives the progress of a run; this one ignores it."""
-
-    def pass_started(self, planned: Pass, number: int, total: int) -> None:
-        """A pass begins."""
-
-    def verified(self, what: Verified) -> None:
-        """What an earlier run left was read again, and is what was written."""
-
-    def pass_kept(self, planned: Pass) -> None:
-        """A pass was done before, and nothing is recomputed."""
-
-    def step_started(self, step: Step, done: Sequence[Entry]) -> None:
-        """A step begins; `done`: entries of tasks finished by an earlier run."""
-
-    def task_done(self, task: Task, entry: Entry) -> None:
-        """A task finished."""
-
-    def warned(self, message: str) -> None:
-        """The run may go wrong, or a result may not be what one expects."""
-
-    def waiting(self) -> None:
-        """Called now and then while nothing finishes."""
-
-    def pass_done(self, planned: Pass, result: Result) -> None:
-        """A pass is complete."""
 
 
 class TooManyQuarantined(Alarm):
@@ -147,9 +122,21 @@ class Outcome:
 class Engine:
     """Runs `plan` in the folder `store` by `executor`."""
 
-    def __init__(self, plan: Plan, store: Store, executor: Executor, observer: Observer, replace: bool = False) -> None:
-        """replace: whether it may replace products that another recipe made."""
-        self._plan, self._store, self._executor, self._observer = plan, store, executor, observer
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        executor: Executor,
+        observer: Observer,
+        replace: bool = False,
+        report: Callable[[Outcome], object] = lambda outcome: None,
+    ) -> None:
+        """replace: whether it may replace products that another recipe made. report: called at the end in any case."""
+        self._report = report
+        self._plan, self._store, self._executor = plan, store, executor
+        self._observer = Observers(observer, Journal(store))
+        self._costs = CostLedger(store, session_name())
+        self._inline_cpu = 0.0
         self._replace = replace
         self._workshop = Workshop(store, plan)
         self._outcome = Outcome(plan, store)
@@ -165,19 +152,36 @@ class Engine:
         folder holds products of another recipe."""
         self._store.check_writable()
         with locked(self._store, self._plan.recipe.options.lock, self._observer.warned) as self._lock:
-            finish_swap(self._store)
-            adopt(self._store)
-            check_owner(self._store, self._plan, self._replace)
-            for path in damaged_records(self._store):
-                self._observer.warned(made_again(self._store, path))
-            before = stored_results(self._store)
-            self._write_text("recipe.yaml", self._plan.recipe.text)
-            self._store.write_sealed("plan.json", self._plan.to_json())
-            self._run_passes(before)
-            self._outcome.previous = self._workshop.swap()
-            self._outcome.unnamed = [one.product for one in replacements(self._store, self._plan) if not one.named]
-            self._store.write_sealed("manifest.json", self._manifest())
+            self._observer.run_started(self._plan)
+            error: BaseException | None = None
+            try:
+                with measured("", "driver") as driver:
+                    self._run()
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                self._costs.write()
+                self._observer.run_ended(error)
+                self._report(self._outcome)
+                driver.cpu_s = unbilled_cpu() - self._inline_cpu
+                self._costs.add("", "", [driver])
+                self._costs.write()
         return self._outcome
+
+    def _run(self) -> None:
+        finish_swap(self._store)
+        adopt(self._store)
+        check_owner(self._store, self._plan, self._replace)
+        for path in damaged_records(self._store):
+            self._observer.warned(made_again(self._store, path))
+        before = stored_results(self._store)
+        self._write_text("recipe.yaml", self._plan.recipe.text)
+        self._store.write_sealed("plan.json", self._plan.to_json())
+        self._run_passes(before)
+        self._outcome.previous = self._workshop.swap()
+        self._outcome.unnamed = [one.product for one in replacements(self._store, self._plan) if not one.named]
+        self._store.write_sealed("manifest.json", self._manifest())
 
     def _run_passes(self, before: dict[str, Result]) -> None:
         """Runs the passes that are needed; before: results that an earlier run left in its manifest."""
@@ -265,6 +269,7 @@ class Engine:
         except StopIteration as end:
             result: Result = end.value
         result.seconds = time.perf_counter() - started
+        self._costs.write()
         if planned.product is not None:
             self._workshop.finished(planned, result)
         else:
@@ -273,6 +278,16 @@ class Engine:
 
     def _run_step(self, planned: Pass, step: Step) -> list[Entry]:
         """Entries of all tasks of a step, in the order of its tasks."""
+        try:
+            return self._entries(planned, step)
+        finally:
+            costs = list(self._executor.costs)
+            self._executor.costs.clear()
+            if isinstance(self._executor, InlineExecutor):
+                self._inline_cpu += sum(cost.cpu_s for cost in costs)
+            self._costs.add(planned.label, planned.digest, costs)
+
+    def _entries(self, planned: Pass, step: Step) -> list[Entry]:
         store = self._workshop.store
         entries = finished_entries(store, planned.folder, step, self._executor, self._observer.warned)
         waiting = [task for task in step.tasks if task.key not in entries]

@@ -22,6 +22,7 @@ from typing import Any, Protocol, cast
 from eyas.corpus.stage import SharedResource
 from eyas.corpus.task import E, Entry, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
+from eyas.pipelines.engine.costs import Cost, measured
 from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_alive, renew_handlers
 
 CONNECT_SECONDS = 10
@@ -48,6 +49,8 @@ class Executor(Protocol):
     """Runs tasks."""
 
     cpus: int
+    costs: list[Cost]
+    """What finished tasks took; whoever reads them takes them out."""
 
     def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """Yields each finished task with its entry, and None now and then while waiting."""
@@ -74,13 +77,17 @@ class InlineExecutor:
 
     def __init__(self) -> None:
         self.cpus = cores()
+        self.costs: list[Cost] = []
 
     def run(self, step: str, tasks: Sequence[Task[E]], context: TaskContext) -> Iterator[tuple[Task[E], E] | None]:
         """See `Executor`."""
         for task in tasks:
             try:
                 cpus = self.cpus if task.all_cpus else 1
-                yield task, execute(step, task, replace(context, cpus=cpus))
+                with measured(step, task.key) as cost:
+                    self.costs.append(cost)
+                    entry = execute(step, task, replace(context, cpus=cpus))
+                yield task, entry
             except Exception as error:
                 trace = traceback.format_exc()
                 raise TaskFailed(f"{step} {task.key}", _message(error), trace, exit_code(error)) from error
@@ -92,6 +99,7 @@ class InlineExecutor:
 @dataclass(frozen=True)
 class _Outcome:
     entry: Entry | None
+    cost: Cost | None = None
     message: str = ""
     trace: str = ""
     exit_code: int = DEFECT
@@ -105,12 +113,23 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
     for folder in search_path:
         if folder not in sys.path:
             sys.path.append(folder)
+    cost: Cost | None = None
     try:
         step, task, context = cloudpickle.loads(payload)
         pa.set_cpu_count(context.cpus)
-        return _Outcome(execute(step, task, context))
+        with measured(step, task.key, _attempts()) as cost:
+            entry = execute(step, task, context)
+        return _Outcome(entry, cost)
     except Exception as error:
-        return _Outcome(None, _message(error), traceback.format_exc(), exit_code(error))
+        return _Outcome(None, cost, _message(error), traceback.format_exc(), exit_code(error))
+
+
+def _attempts() -> int:
+    """How often the task at hand was started."""
+    from ray._private.worker import global_worker
+
+    number = getattr(global_worker.core_worker, "get_current_task_attempt_number", lambda: 0)()
+    return int(number) + 1
 
 
 def _message(error: BaseException) -> str:
@@ -131,6 +150,7 @@ class RayExecutor:
         self._ray: Any = None
         self._remote: Any = None
         self._served: list[Any] = []
+        self.costs: list[Cost] = []
         self._folder: str | None = None
         self._children = Children()
         self.nodes = 1
@@ -252,6 +272,8 @@ class RayExecutor:
         except self._ray.exceptions.RayError as error:
             message = f"its worker died {WORKER_RETRIES + 1} times: {str(error).splitlines()[0]}"
             raise TaskFailed(f"{step} {task.key}", message, str(error), ClusterError.exit_code) from error
+        if outcome.cost is not None:
+            self.costs.append(outcome.cost)
         if outcome.entry is None:
             raise TaskFailed(f"{step} {task.key}", outcome.message, outcome.trace, outcome.exit_code)
         return cast("E", outcome.entry)

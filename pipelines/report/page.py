@@ -10,11 +10,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pyarrow as pa
+
 from eyas.corpus.show.page import templates
 from eyas.corpus.show.svg import COOL, HOT, inline_svg
 from eyas.corpus.store import Store
 from eyas.errors import InputError
+from eyas.pipelines.engine.costs import read_costs
 from eyas.pipelines.engine.engine import Outcome, load_result, stored_results
+from eyas.pipelines.engine.journal import Status, status_of
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.planning import plan_of_run
@@ -23,20 +27,20 @@ from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import models
 from eyas.pipelines.report.samples import dropped_samples, rewrites, token_samples
 
-TEMPLATE = "report.html.jinja"
+TEMPLATE, REPORT = "report.html.jinja", "report.html"
 
 
 def write_report(outcome: Outcome) -> str:
-    """Writes `report.html` into the run's folder; returns its path."""
+    """Writes `report.html` into the run's folder, also for a run that failed or is at work; returns its path."""
     page = templates("eyas.pipelines.report", trim_blocks=False).get_template(TEMPLATE).render(**context(outcome))
-    with outcome.store.create("report.html") as output:
+    with outcome.store.create(REPORT) as output:
         # Arrow text has no lone surrogates, so all of it can be encoded.
         output.sink.write(page.encode())
-    return outcome.store.path("report.html")
+    return outcome.store.path(REPORT)
 
 
 def rewrite_report(store: Store) -> str:
-    """Writes the report of the run in `store`; InputError if there is none, or it is not finished."""
+    """Writes the report of the run in `store`, as far as it is; InputError if there is none, or it has done nothing yet."""
     planned = plan_of_run(store)
     books = stored_results(store)
     results: dict[str, Result] = {}
@@ -45,9 +49,10 @@ def rewrite_report(store: Store) -> str:
         result = load_result(store, p) or (books.get(p.digest) if p.product is None else None)
         if result is not None:
             results[p.digest] = result
-    if len(results) < len(planned.passes):
-        missing = next(p.label for p in planned.passes if p.digest not in results)
-        raise InputError(f"{store.root}: the pass {missing!r} is not there; `eyas run` the recipe first")
+    if not results:
+        raise InputError(
+            f"{store.root}: no pass is done yet, so there is nothing to report; `eyas status` says how far it is"
+        )
     return write_report(Outcome(planned, store, results))
 
 
@@ -57,6 +62,9 @@ def context(outcome: Outcome) -> dict[str, Any]:
     curated, tokenizer, shards, model = outcome.curated, outcome.tokenizer, outcome.shards, outcome.model
     return {
         "name": outcome.plan.recipe.options.name,
+        "status": _status(outcome),
+        "missing": [p.label for p in outcome.plan.passes if p.digest not in outcome.results],
+        "costs": cost_table(read_costs(outcome.store)),
         "recipe": outcome.plan.recipe.text,
         "plan": outcome.plan,
         # A run that an alarm stopped has a report, too.
@@ -78,6 +86,28 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "length_plot": length_plot(shards.summary) if shards and shards.summary["documents"] else "",
         "loss_curve": loss_curve(outcome.store) if model else "",
     }
+
+
+def _status(outcome: Outcome) -> Status | None:
+    """The state of the run; None for one of an earlier version."""
+    try:
+        return status_of(outcome.store)
+    except InputError:
+        return None
+
+
+def cost_table(costs: pa.Table) -> list[dict[str, Any]]:
+    """What each pass took over all calls of `eyas run`, in the order of the passes."""
+    rows: dict[str, dict[str, Any]] = {}
+    for cost in costs.to_pylist():
+        row = rows.setdefault(cost["pass"], {"label": cost["pass"] or "driver", "tasks": 0, "wall_s": 0.0, "cpu_s": 0.0,
+            "peak_bytes": 0, "read_bytes": 0, "written_bytes": 0, "requests": 0, "again": 0})  # fmt: skip
+        row["tasks"] += 1
+        row["again"] += cost["attempts"] - 1
+        row["peak_bytes"] = max(row["peak_bytes"], cost["peak_bytes"])
+        for name in ("wall_s", "cpu_s", "read_bytes", "written_bytes", "requests"):
+            row[name] += cost[name]
+    return list(rows.values())
 
 
 def _sources(outcome: Outcome) -> list[dict[str, Any]]:

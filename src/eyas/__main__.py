@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eyas.pipelines.cli.app import main
+from eyas.pipelines.cli.app import entry
 
 if __name__ == "__main__":
-    main()
+    entry()

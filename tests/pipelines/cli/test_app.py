@@ -18,7 +18,7 @@ Eyas = Callable[..., Ran]
 
 HEAVY = ("numba", "ray", "torch", "pyarrow", "pydantic", "numpy", "rich", "polars", "fsspec")
 PANELS = {
-    "Run": ["check", "plan", "run", "report"],
+    "Run": ["check", "plan", "run", "status", "report"],
     "Ask": ["explain", "what-if", "fit", "ablate"],
     "Build": ["tokenizer", "shards", "pack", "train", "generate", "export"],
     "Learn": ["stages", "sources", "prompts", "schema"],
