@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from eyas.corpus.secrets import refuse_secret
 from eyas.errors import InputError
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
@@ -133,6 +134,7 @@ class Store:
 
     def __init__(self, url: str, moved: Mapping[str, str] | None = None) -> None:
         """moved: folders at the top that lie elsewhere in the store, by their names."""
+        refuse_secret(url, "the folder of a run")
         self._moved = dict(moved or {})
         self.fs, root = fsspec.core.url_to_fs(url)
         self.root: str = root.rstrip("/") or "/"

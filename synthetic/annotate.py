@@ -52,6 +52,7 @@ class Annotate(ModelStage, Mapper):
             )
         if self.column in COLUMNS:
             raise InputError(f"{self.column!r} is a column of every document; choose another `column:`")
+        self._prompt.messages("A text.", self.variables)  # says now what cannot be rendered
         return self
 
     def columns_added(self) -> Mapping[str, pa.DataType]:

@@ -69,6 +69,7 @@ class Rewrite(ModelStage, Generator):
             raise InputError(f"the prompt {self._prompt.name!r} gives grades: it is for `annotate`")
         if card.kind == "append" and self._prompt.schema is None:
             raise InputError(f"the prompt {self._prompt.name!r} is of the kind `append`, which needs a schema.json")
+        self._prompt.messages("A text.", self.variables)  # says now what cannot be rendered
         return self
 
     @cached_property

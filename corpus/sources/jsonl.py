@@ -36,10 +36,43 @@ def _zstd(file: IO[bytes]) -> IO[bytes]:
     )
 
 
+class _Members(io.RawIOBase):
+    """All members of a compressed file, one after the other. Python's own readers of bz2 and xz leave out, without a word, a
+    later member whose head is damaged; here that is an error, as is an end within a member."""
+
+    def __init__(self, file: IO[bytes], new: Callable[[], Any]) -> None:
+        self._file, self._new = file, new
+        self._member: Any = None
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            if self._member is None or self._member.eof:
+                # Zeros between members are padding.
+                rest = (self._rest if self._member is None else self._member.unused_data).lstrip(b"\0")
+                while not rest and (piece := self._file.read(1 << 16)):
+                    rest = piece.lstrip(b"\0")
+                if not rest:
+                    return 0
+                self._member, self._rest = self._new(), rest
+            wants = self._member.needs_input
+            if wants and not self._rest and not (piece := self._file.read(1 << 16)):
+                raise EOFError("the file ends within a compressed member")
+            fed = (self._rest or piece) if wants else b""
+            self._rest = b"" if wants else self._rest
+            data: bytes = self._member.decompress(fed, len(buffer))
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+
+
 _OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
     ".gz": lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)),
-    ".bz2": lambda file: cast("IO[bytes]", bz2.BZ2File(file)),
-    ".xz": lambda file: cast("IO[bytes]", lzma.LZMAFile(file)),
+    ".bz2": lambda file: cast("IO[bytes]", io.BufferedReader(_Members(file, bz2.BZ2Decompressor), 1 << 20)),
+    ".xz": lambda file: cast("IO[bytes]", io.BufferedReader(_Members(file, lzma.LZMADecompressor), 1 << 20)),
     ".zst": _zstd,
 }
 
@@ -98,6 +131,11 @@ class JsonLines(ColumnSource):
         """The lines of a piece, their sizes in bytes, and where they are; None for a line above the limit."""
         with self.filesystem().open(split.path, "rb") as raw:
             opener = _opener(split.path)
+            if opener and not split.bytes:
+                raise UnreadableInput(
+                    f"{split.path}: damaged: a compressed file has at least some bytes, and this one has none. Restore the "
+                    f"file, or leave it out with `exclude`."
+                )
             position = max(split.start - 1, 0)
             raw.seek(position)
             # Buffered here, because the files of object stores have no `readline(limit)`.

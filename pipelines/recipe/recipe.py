@@ -182,6 +182,9 @@ def load(
     declared = {key: str(value) for key, value in entry.items()} if isinstance(entry, dict) else {}
     python_env = {"python_env": sysconfig.get_paths()["purelib"]}
     problems = file.substitute({**python_env, **declared, **(variables or {})})
+    # At once: later messages may quote values.
+    if secrets := file.secrets():
+        raise RecipeError(secrets)
     data = dict(file.data)
     entries = data.pop("stages", [])
     add_search_path(folder)
@@ -380,10 +383,13 @@ def _validate(model: type[M], data: Any, location: Location, file: YamlFile, pro
 
 
 def _explain(model: type[BaseModel], problem: Mapping[str, Any], location: Location, file: YamlFile) -> str:
-    inner = tuple(step for step in problem["loc"] if not (isinstance(step, str) and "[" in step))
+    unknown = problem["type"] == "extra_forbidden"
+    # Steps such as `function-before[…]` are Pydantic's own; the last one may be a key that somebody wrote.
+    own, last = (problem["loc"][:-1], problem["loc"][-1:]) if unknown else (problem["loc"], ())
+    inner = (*(step for step in own if not (isinstance(step, str) and "[" in step)), *last)
     place = (*location, *inner)
     message = str(problem["msg"])
-    if problem["type"] == "extra_forbidden":
+    if unknown:
         parent = _model_at(model, inner[:-1])
         keys = list(parent.model_fields) if parent else []
         if parent is not None and issubclass(parent, RecipeOptions):

@@ -6,13 +6,16 @@ PyYAML takes duplicate keys silently, reads `on:` as True and `1e-3` as a string
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eyas.corpus.secrets import refuse_secret
 from eyas.errors import InputError, nearest
 
 Location = tuple[str | int, ...]
+MOST_CHARACTERS, MOST_NODES, MOST_DEPTH = 200_000, 20_000, 40
+"""Bounds of a YAML file: the longest of our recipes has 4,000 characters, 150 values and 6 levels."""
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -35,6 +38,7 @@ class YamlFile:
         text = _read(path) if text is None else text
         self.text = text
         try:
+            _check_bounds(path, text)
             self._tree = YAML(typ="rt").load(text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
@@ -75,6 +79,16 @@ class YamlFile:
             place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else str(step)
         return f"{self.path}:{self.line(location)}: {place}: {message}" if place else f"{self.path}:1: {message}"
 
+    def secrets(self) -> list[str]:
+        """A problem for each address that holds a password, a key or a signature."""
+        problems = []
+        for location, text in _strings(self.data, ()):
+            try:
+                refuse_secret(text, "")
+            except InputError as error:
+                problems.append(self.problem(location, str(error).removeprefix(": ")))
+        return problems
+
     def substitute(self, variables: Mapping[str, str]) -> list[str]:
         """Replaces `${name}` in every string; returns a problem for each unknown name."""
         problems: list[str] = []
@@ -103,6 +117,14 @@ class YamlFile:
         return problems
 
 
+def _strings(value: Any, location: Location) -> Iterator[tuple[Location, str]]:
+    """All strings in a value, with their places."""
+    if isinstance(value, str):
+        yield location, value
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _strings(item, (*location, key))
+
+
 def _read(path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
@@ -110,6 +132,33 @@ def _read(path: str) -> str:
         raise RecipeError([f"{path}: no such file"]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError([f"{path}: cannot be read: {error}"]) from error
+
+
+def _check_bounds(path: str, text: str) -> None:
+    """RecipeError if a text is larger, deeper or, with its aliases written out, longer than any recipe: parsing a comment of
+    2 MB takes a minute, and nine levels of aliases never end."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+
+    if len(text) > MOST_CHARACTERS:
+        raise RecipeError([f"{path}:1: {len(text):,} characters; a recipe may have {MOST_CHARACTERS:,}"])
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    count = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, NodeEvent):
+            count += sizes.get(event.anchor, 1) if isinstance(event, AliasEvent) else 1
+        if isinstance(event, CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+        elif isinstance(event, CollectionEndEvent) and open_nodes:
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = count - before + 1
+        if len(open_nodes) > MOST_DEPTH:
+            raise RecipeError([f"{path}:{line}: more than {MOST_DEPTH} levels of lists and maps within one another"])
+        if count > MOST_NODES:
+            raise RecipeError([f"{path}:{line}: more than {MOST_NODES:,} values, aliases (`*name`) written out"])
 
 
 def _plain(node: Any) -> Any:

@@ -34,7 +34,7 @@ STORAGE = 8
 DEFECT = 70
 """Exit code of a defect of Eyas itself (EX_SOFTWARE of sysexits.h)."""
 INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+"""Exit code after Ctrl-C; after SIGTERM it is 143."""
 
 
 class EyasError(Exception):

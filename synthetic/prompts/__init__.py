@@ -128,10 +128,14 @@ class Prompt:
 
     @cached_property
     def _templates(self) -> dict[str, Any]:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from jinja2 import FileSystemLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         # No escaping: the output is a message to a model, not HTML.
-        environment = Environment(loader=FileSystemLoader(self.folder), undefined=StrictUndefined, autoescape=False)
+        # A prompt may come from a stranger: its templates reach no attributes of Python's, and change nothing.
+        environment = ImmutableSandboxedEnvironment(
+            loader=FileSystemLoader(self.folder), undefined=StrictUndefined, autoescape=False
+        )
         return {part: environment.get_template(f"{part}.jinja") for part in PARTS}
 
     @staticmethod
@@ -146,9 +150,18 @@ class Prompt:
         # Chat templates are text too, and some servers would obey a <|im_end|> found on a scraped page.
         text = text.replace("<|", "< |")
         return [
-            {"role": part, "content": self._templates[part].render(**values, text=text, fence=fence).strip()}
-            for part in PARTS
+            {"role": part, "content": self._render(part, {**values, "text": text, "fence": fence})} for part in PARTS
         ]
+
+    def _render(self, part: str, values: Mapping[str, str]) -> str:
+        """One message. InputError names the template if it cannot be rendered, or reaches for what the sandbox forbids."""
+        from jinja2 import TemplateError, TemplateSyntaxError
+
+        try:
+            return str(self._templates[part].render(**values)).strip()
+        except (TemplateError, OverflowError) as error:
+            line = f":{error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+            raise InputError(f"{self.folder / part}.jinja{line}: {error}") from error
 
     def wording(self, given: Mapping[str, str] | None = None) -> str:
         """The prompt's own words, without a text. An answer must not repeat them."""

@@ -1,0 +1,72 @@
+"""Compressed files: every member is read, or the file is damaged; none is left out without a word.
+
+Tested through `eyas.corpus.sources.jsonl`.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from eyas.corpus.sources.base import UnreadableInput
+from eyas.corpus.sources.jsonl import JsonLines
+from eyas.corpus.sources.listing import Split
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard.compress,
+}
+
+
+def lines(start: int, count: int = 400) -> bytes:
+    """Records with numbers, hard to compress."""
+    rng = random.Random(start)
+    texts = [f"{number} {rng.randbytes(30).hex()}" for number in range(start, start + count)]
+    return b"".join(json.dumps({"text": text}).encode() + b"\n" for text in texts)
+
+
+def read(path: Path) -> list[str]:
+    """The texts of a file."""
+    source = JsonLines(path=str(path.parent))
+    return [str(text) for batch in source.read(Split(str(path), os.path.getsize(path)), 0) for text in batch.texts]
+
+
+@pytest.mark.parametrize("ending", PACK)
+def test_all_members_are_read(ending: str, tmp_path: Path) -> None:
+    pack, path = PACK[ending], tmp_path / f"a.jsonl.{ending}"
+    path.write_bytes(pack(lines(0)) + pack(b"") + pack(lines(400)) + pack(lines(800)))
+    assert [int(text.split()[0]) for text in read(path)] == list(range(1200))
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz"])
+def test_zeros_after_the_last_member_are_padding(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.jsonl.{ending}"
+    path.write_bytes(PACK[ending](lines(0)) + b"\0" * 512)
+    assert len(read(path)) == 400
+
+
+@pytest.mark.parametrize("ending", PACK)
+@pytest.mark.parametrize("damage", ["head", "garbage", "cut", "none"])
+def test_a_member_that_cannot_be_read_is_damage(ending: str, damage: str, tmp_path: Path) -> None:
+    pack, path = PACK[ending], tmp_path / f"a.jsonl.{ending}"
+    second = bytearray(pack(lines(400)))
+    if damage == "head":
+        second[1] ^= 0x10
+    whole = pack(lines(0)) + bytes(second)
+    data = {"head": whole, "garbage": pack(lines(0)) + b"garbage after the end", "cut": whole[:-40], "none": b""}[
+        damage
+    ]
+    path.write_bytes(data)
+    with pytest.raises(UnreadableInput, match=r"a\.jsonl\..*damaged"):
+        read(path)
