@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -23,8 +24,20 @@ _FUNCTIONS: Final = {
 _BOOLEANS: Final = {"IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite", "IsIn", "IsBetween", "Not"}
 
 
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
+_CLOCK: Final = re.compile(r"(?i)\b(?:current_(?:timestamp|date|time)|localtime(?:stamp)?)\b|\bnow\s*\(")
+"""What Polars' SQL takes from the clock; it stands as a constant in the parsed expression, which does not tell any more."""
+
+
 def condition(text: str) -> pl.Expr:
-    """The expression, in which a division by zero gives null. InputError if it cannot be read, or looks at several rows."""
+    """The expression, in which a division by zero gives null. InputError if it cannot be read, looks at several rows, or at
+    a clock."""
+    clock = _CLOCK.search(_QUOTED.sub("''", text))
+    if clock is not None:
+        raise InputError(
+            f"{clock[0].strip()!r} is a clock: the same recipe would keep other documents tomorrow; write the time out, such "
+            f"as TIMESTAMP '2026-01-31 00:00:00' (a column of this name stands in double quotes)"
+        )
     try:
         expression = pl.sql_expr(text)
     except pl.exceptions.PolarsError as error:

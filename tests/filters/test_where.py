@@ -51,6 +51,8 @@ def test_conditions(keep: str, expected: list[int]) -> None:
         ("words > avg(words)", "'Agg' looks at several documents"),
         ("count(*) > 1", "'Len' looks at several documents"),
         ("row_number() OVER (ORDER BY words) > 2", "looks at several documents"),
+        ("created > now()", "is a clock"),
+        ("created > CURRENT_DATE", "is a clock"),
         ("words >", "not an SQL expression"),
         ("words > (SELECT 1 FROM x)", "not an SQL expression"),
     ],
