@@ -9,6 +9,7 @@ client at 32 requests in flight (`benchmarks/synthetic.py`).
 from __future__ import annotations
 
 import asyncio
+import base64
 import email.utils
 import hashlib
 import json
@@ -17,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from eyas.corpus.stage import StageUnavailable
@@ -206,7 +207,7 @@ class Client:
         """Sends one request and settles it in any case."""
         result: Answer | _Failure = _Failure("interrupted", "was interrupted", True)
         try:
-            result = await self._send(client, endpoint, request, grant.seconds)
+            result = _without_key(await self._send(client, endpoint, request, grant.seconds), endpoint.key)
         finally:
             answer = result if isinstance(result, Answer) else None
             events = [result.event] if isinstance(result, _Failure) else []
@@ -247,7 +248,7 @@ class Client:
             words = f"does not answer ({type(error).__name__}: {error.__cause__ or error})"
             return _Failure("connection_lost" if sent else "no_connection", words, True if sent else None)
         except openai.APIStatusError as error:
-            return _status(error, endpoint.key)
+            return _status(error)
         except ValueError as error:
             return _Failure("bad_json", f"the answer is not JSON: {error}", True)
 
@@ -258,10 +259,23 @@ class Client:
         )
 
 
-def _status(error: Any, key: str) -> _Failure:
+def _without_key(result: Answer | _Failure, key: str) -> Answer | _Failure:
+    """The result with the key masked: some endpoints repeat it, in what they refuse or in an answer, which would be kept."""
+    if key == "none":
+        return result
+    encoded = base64.b64encode(key.encode()).decode().rstrip("=")
+
+    def masked(text: str) -> str:
+        return text.replace(key, "(the key)").replace(encoded, "(the key)")
+
+    if isinstance(result, Answer):
+        return replace(result, text=masked(result.text))
+    return replace(result, words=masked(result.words))
+
+
+def _status(error: Any) -> _Failure:
     """The failure that an HTTP status other than 200 means."""
-    # Some endpoints repeat the key that they reject.
-    message = str(error.message).replace(key, "(the key)") if key != "none" else str(error.message)
+    message = str(error.message)
     status, words = int(error.status_code), f"answered {error.status_code}: {message}"
     pause = _retry_after(error.response.headers.get("retry-after"))
     if status == 429:

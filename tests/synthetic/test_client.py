@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -120,6 +122,17 @@ def test_a_request_that_always_fails_costs_its_document_alone(fake: FakeEndpoint
     assert sum(isinstance(outcome, Answer) for outcome in outcomes) == len(TEXTS) - 1
     fake.behaviour = lambda number, text: "too_long" if text == "new" else "good"
     assert isinstance(ask(["new"])[0], BadAnswer)
+
+
+def test_a_key_that_an_answer_repeats_is_not_kept(fake: FakeEndpoint, ask: Ask) -> None:
+    """Plain, after `Bearer`, and in base64."""
+    key = os.environ["SECRET_OF_TEST"]
+    encoded = base64.b64encode(key.encode()).decode()
+    fake.say = lambda text: f"Bearer {key} or {encoded} for {text}"
+    outcomes = ask()
+    for outcome in outcomes:
+        assert isinstance(outcome, Answer) and "(the key)" in outcome.text
+        assert key not in outcome.text and encoded.rstrip("=") not in outcome.text
 
 
 def test_an_unusable_endpoint_stops_the_run_with_a_message(fake: FakeEndpoint, ask: Ask) -> None:
