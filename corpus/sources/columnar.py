@@ -36,7 +36,7 @@ class ParquetFiles(ColumnSource):
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
         with self.filesystem().open(split.path, "rb") as raw:
-            parquet = _open(lambda: pq.ParquetFile(raw), split.path)
+            parquet = _open(lambda: pq.ParquetFile(raw, page_checksum_verification=True), split.path)
             columns = self._needed(parquet.schema_arrow, split.path)
             before = sum(parquet.metadata.row_group(i).num_rows for i in range(split.start))
             groups = list(range(split.start, split.end))

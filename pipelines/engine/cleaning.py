@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from eyas.errors import InputError
 from eyas.pipelines.engine.locks import locked
 from eyas.pipelines.engine.planning import PRODUCTS
 from eyas.pipelines.engine.products import BUILDING, RECORDS, finish_swap, kept_products, record_of, staging
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.tmp$")
+"""How `Store.create` names a file that is not whole yet."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def leftovers(store: Store, keep: int, passes: bool, unnamed: bool) -> Iterator[
     for product in PRODUCTS if unnamed else ():
         if product not in named and record_of(store, product) is not None:
             yield _leftover(store, product, "not in the recipe")
-    for path in _unfinished(store):
+    for path in unfinished(store):
         yield _leftover(store, path, "left by a killed task")
 
 
@@ -80,10 +84,10 @@ def _leftover(store: Store, path: str, why: str) -> Leftover:
     return Leftover(path, why, sum(int(info.get("size") or 0) for info in sizes.values()))
 
 
-def _unfinished(store: Store) -> Iterator[str]:
-    """Temporary files outside the folders that are deleted anyway; only local stores have any."""
+def unfinished(store: Store) -> Iterator[str]:
+    """Temporary files that killed tasks left; only local stores have any."""
     if store.local:
         begin = len(store.root) + 1
         for path in store.fs.find(store.root):
-            if path.endswith(".tmp"):
+            if _TEMPORARY.search(path):
                 yield path[begin:]

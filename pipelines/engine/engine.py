@@ -20,6 +20,7 @@ from eyas.corpus.store import DamagedFile, Store
 from eyas.corpus.task import Entry, Step, TaskContext
 from eyas.errors import Alarm, BooksError
 from eyas.pipelines.engine import alarms
+from eyas.pipelines.engine.cleaning import unfinished
 from eyas.pipelines.engine.columns import column_notes
 from eyas.pipelines.engine.costs import CostLedger, measured, session_name, unbilled_cpu
 from eyas.pipelines.engine.executors import Executor, InlineExecutor
@@ -170,6 +171,8 @@ class Engine:
         return self._outcome
 
     def _run(self) -> None:
+        for path in unfinished(self._store):
+            self._store.delete(path)
         finish_swap(self._store)
         adopt(self._store)
         check_owner(self._store, self._plan, self._replace)

@@ -184,3 +184,14 @@ def test_an_input_that_changes_while_the_run_goes_stops_it(
     if how != "deleted":
         again = eyas("run", file, "--workers", "0", "--runs", tmp_path / "runs")
         assert again.code == 0, again.err
+
+
+def test_temporary_files_of_killed_tasks_are_removed_by_the_next_run(
+    eyas: Callable[..., Ran], finished: Path, made: Path, tmp_path: Path
+) -> None:
+    left = finished / "curated/part-00000.parquet.0a1b2c3d.tmp"
+    left.write_bytes(b"half")
+    mine = finished / "notes.tmp"
+    mine.write_text("mine")
+    assert eyas("run", made / "small.yaml", "--workers", "0", "--runs", tmp_path / "runs").code == 0
+    assert not left.exists() and mine.exists()

@@ -14,10 +14,13 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
 from eyas.corpus.sources.base import UnreadableInput
+from eyas.corpus.sources.columnar import ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
 from eyas.corpus.sources.listing import Split
 
@@ -70,3 +73,15 @@ def test_a_member_that_cannot_be_read_is_damage(ending: str, damage: str, tmp_pa
     path.write_bytes(data)
     with pytest.raises(UnreadableInput, match=r"a\.jsonl\..*damaged"):
         read(path)
+
+
+def test_a_flipped_bit_in_a_page_with_a_checksum_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    texts = [f"text {number}" for number in range(1000)]
+    table = pa.table({"text": texts})
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"text 500") + 6] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(UnreadableInput, match=r"a\.parquet.*damaged"):
+        list(ParquetFiles(path=str(tmp_path)).read(Split(str(path), len(data), 0, 1), 0))
