@@ -32,7 +32,8 @@ def test_every_error_derives_from_the_base_and_is_in_the_list() -> None:
     classes = {name: getattr(importlib.import_module(module), name) for module, name in defined()}
     assert {"InputError", "RecipeError", "TaskFailed", "StageBroken"} <= set(classes)
     # A model's bad answer costs one document, and never leaves the client; nor does a huge number the reader of JSON lines.
-    inner = {"BadAnswer", "Huge"}
+    # A signal is no error.
+    inner = {"BadAnswer", "Huge", "Stopped"}
     assert {name for name, cls in classes.items() if not issubclass(cls, EyasError)} == inner
     assert {name for name in classes if name not in (errors.__doc__ or "")} == inner
 

@@ -88,7 +88,7 @@ def train(
         return run.summary(run.tokens - tokens_before, time.monotonic() - started)
 
 
-class _OtherSchedule(InputError):
+class OtherSchedule(InputError):
     """A checkpoint whose steps a training of the new length would have taken otherwise."""
 
 
@@ -164,7 +164,7 @@ class _Run:
         for path in reversed(checkpoint.complete(self.checkpoints)):
             try:
                 self._restore(path)
-            except (checkpoint.DamagedCheckpoint, _OtherSchedule) as error:
+            except (checkpoint.DamagedCheckpoint, OtherSchedule) as error:
                 warn(f"{error} Trying the checkpoint before it.")
                 refused = refused or error
             else:
@@ -206,7 +206,7 @@ class _Run:
         steps = range(1, state["step"] + 1)
         other = next((step for step in steps if plan_of(before, step) != plan_of(self.options, step)), None)
         if other is not None:
-            raise _OtherSchedule(
+            raise OtherSchedule(
                 f"{path} is of a training of {before.steps:,} steps, in which step {other:,} had another rate than in one of "
                 f"{self.options.steps:,}: it had begun to decay. {advice}"
             )

@@ -153,6 +153,10 @@ class Engine:
         folder holds products of another recipe."""
         self._store.check_writable()
         with locked(self._store, self._plan.recipe.options.lock, self._observer.warned) as self._lock:
+            finish_swap(self._store)
+            adopt(self._store)
+            # Before the journal begins: another recipe's stays as it is.
+            check_owner(self._store, self._plan, self._replace)
             self._observer.run_started(self._plan)
             error: BaseException | None = None
             try:
@@ -173,9 +177,6 @@ class Engine:
     def _run(self) -> None:
         for path in unfinished(self._store):
             self._store.delete(path)
-        finish_swap(self._store)
-        adopt(self._store)
-        check_owner(self._store, self._plan, self._replace)
         for path in damaged_records(self._store):
             self._observer.warned(made_again(self._store, path))
         before = stored_results(self._store)

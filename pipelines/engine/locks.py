@@ -66,6 +66,7 @@ class Lock:
 @contextmanager
 def _flock(store: Store) -> Iterator[None]:
     path = store.path(LOCK)
+    made = not os.path.isdir(store.root)
     os.makedirs(store.root, exist_ok=True)
     try:
         # Not through a link, which may lead to somebody else's file; and without emptying what is there.
@@ -79,6 +80,10 @@ def _flock(store: Store) -> Iterator[None]:
             raise StorageError(f"another `eyas` is at work in {store.root}; wait for it, or stop it") from error
         yield
     finally:
+        if made and os.listdir(store.root) == [LOCK]:
+            # Nothing came of it: what was refused leaves no folder.
+            os.unlink(path)
+            os.rmdir(store.root)
         os.close(descriptor)
 
 

@@ -56,6 +56,10 @@ class FirstRecords:
         """Of as many records as are read, and some more: broken ones do not count there."""
         return self.source.survey(split, LOOK_RECORDS)
 
+    def filesystem(self) -> Any:
+        """See `Source`."""
+        return self.source.filesystem()
+
     def planned(self, columns: Sequence[PlannedColumn]) -> FirstRecords:
         """See `Source`."""
         return FirstRecords(self.source.planned(columns), self.records)

@@ -7,7 +7,8 @@
     │   ├── UnknownName         a stage or source that does not exist
     │   ├── UnreadableInput     a damaged or incomplete file
     │   ├── MissingColumn       a field or column that is not there
-    │   └── …                   BrokenValue, VocabularyTooLarge, NotByteLevel
+    │   ├── DamagedFile          a file of a run that does not hold what was written
+    │   └── …                   BrokenValue, VocabularyTooLarge, NotByteLevel, DamagedCheckpoint, OtherSchedule
     ├── StageError          4   a stage that cannot do its work
     │   ├── StageUnavailable    what it needs is missing: a model, an endpoint
     │   └── StageBroken         it raises on too many documents

@@ -140,4 +140,4 @@ def test_errors_in_words(eyas: Callable[..., Ran], recipe: Callable[..., Path], 
         assert ran.code == 3 and message in ran.err, ran.err
     plan = runs / "small/plan.json"
     plan.write_text(plan.read_text().replace("gopher_quality", "gopher"))
-    assert "do not belong together" in eyas("what-if", runs / "small", "where.x=1").err
+    assert "damaged or edited" in eyas("what-if", runs / "small", "where.x=1").err
