@@ -2,7 +2,7 @@
 
 Each trial does something bad to a run, runs the recipe again and compares its products with those of an undisturbed run.
 *Noticed*: the trial had an effect that the run reported (a code, or a file by name). *Recovered*: the next run ended with the
-same bytes. *Lost*: it did not. Trials are numbered by a seed, so the script goes on where it was stopped (`--state`).
+same bytes. *Lost*: it did not. Trials are numbered by a seed, so the script goes on where it was stopped.
 
     python -m benchmarks.faults --trials 20 --seconds 600 --state faults.json
 """
