@@ -72,7 +72,7 @@ class Part:
         if not self.kept:
             return
         mask = self.mask(store)
-        with store.parquet_file(self.documents) as (_, parquet):
+        with store.parquet_file(self.documents) as parquet:
             wanted = self._in_file(parquet.schema_arrow.names, columns)
             start = 0
             rows = min(max(BATCH_BYTES * self.kept // max(self.text_bytes, 1), 1), BATCH_ROWS)
@@ -91,7 +91,7 @@ class Part:
         """
         mask = self.mask(store)
         wanted = pa.array(ids, pa.uint64())
-        with store.parquet_file(self.documents) as (_, parquet):
+        with store.parquet_file(self.documents) as parquet:
             names = self._in_file(parquet.schema_arrow.names, columns)
             id_column = parquet.schema_arrow.names.index("id")
             start = 0

@@ -39,11 +39,11 @@ def masked(text: str) -> str:
     return f"{scheme}://{head.rpartition('@')[2]}{slash}{tail}"
 
 
-def refuse_secret(text: str, place: str) -> None:
-    """InputError if a text is an address with a secret; place: the option or key that it stands in."""
+def refuse_secret(text: str) -> None:
+    """InputError if a text is an address with a secret."""
     if holds_secret(text):
         raise InputError(
-            f"{place}: the address {masked(text)} was given with a password, key or signature, which would reach manifests, "
-            f"logs and reports. Write it without, and put keys into the environment: AWS_ACCESS_KEY_ID and "
+            f"the address {masked(text)} was given with a password, key or signature, which would reach manifests, logs"
+            f" and reports. Write it without, and put keys into the environment: AWS_ACCESS_KEY_ID and "
             f"AWS_SECRET_ACCESS_KEY for s3://, OPENAI_API_KEY for endpoints, FSSPEC_<PROTOCOL>_PASSWORD for others"
         )

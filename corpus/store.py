@@ -7,14 +7,10 @@ a part that no manifest names does not exist.
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,19 +23,17 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
+from eyas.corpus.local_files import exchange, naming, sync_folder
+from eyas.corpus.sealed import DamagedFile, sealed, unsealed
 from eyas.corpus.secrets import refuse_secret
 from eyas.errors import InputError
 
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
-"""Constants of Linux's renameat2."""
 PARQUET_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 3,
     "write_statistics": True,
     "write_page_checksum": True,
 }
-_SEAL = re.compile(rb'\{"seal": "([0-9a-f]{64})",\n')
-"""How a sealed JSON file begins: the sha256 of all bytes that follow."""
 
 
 class _Count:
@@ -49,10 +43,6 @@ class _Count:
 
 
 REQUESTS = _Count()
-
-
-class DamagedFile(InputError):
-    """A file of a run does not hold the bytes that were written."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,7 @@ class _Sink:
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         self._hash.update(view)
-        with _naming(self._path):
+        with naming(self._path):
             self._raw.write(view)
         self.bytes += len(view)
         return len(view)
@@ -96,7 +86,7 @@ class _Sink:
         return self.bytes
 
     def flush(self) -> None:
-        with _naming(self._path):
+        with naming(self._path):
             self._raw.flush()
 
     def close(self) -> None:
@@ -134,7 +124,7 @@ class Store:
 
     def __init__(self, url: str, moved: Mapping[str, str] | None = None) -> None:
         """moved: folders at the top that lie elsewhere in the store, by their names."""
-        refuse_secret(url, "the folder of a run")
+        refuse_secret(url)
         self._moved = dict(moved or {})
         self.fs, root = fsspec.core.url_to_fs(url)
         self.root: str = root.rstrip("/") or "/"
@@ -203,7 +193,7 @@ class Store:
         output = Output(sink)
         try:
             yield output
-            with _naming(final):
+            with naming(final):
                 raw.flush()
                 if self.local:
                     os.fsync(raw.fileno())
@@ -213,7 +203,7 @@ class Store:
             raise
         if self.local:
             os.replace(name, final)
-            _sync_folder(os.path.dirname(final))
+            sync_folder(os.path.dirname(final))
         output.entry = sink.entry(relative, output.rows)
 
     def _abandon(self, raw: Any, name: str) -> None:
@@ -242,19 +232,23 @@ class Store:
 
     def read_table(self, relative: str, columns: list[str] | None = None, filters: Any = None) -> pa.Table:
         """Reads a Parquet file, whole or in part; `DamagedFile` if its checksums do not hold."""
-        with self.parquet_file(relative) as (file, _):
+        with self._decoding(relative), self.open(relative) as file:
             return pq.read_table(file, columns=columns, filters=filters, page_checksum_verification=True)
 
     @contextmanager
-    def parquet_file(self, relative: str) -> Iterator[tuple[IO[bytes], pq.ParquetFile]]:
+    def parquet_file(self, relative: str) -> Iterator[pq.ParquetFile]:
         """Opens a Parquet file whose page checksums are verified; `DamagedFile` if it cannot be decoded within the block."""
-        with self.open(relative) as file:
-            try:
-                yield file, pq.ParquetFile(file, page_checksum_verification=True)
-            except (pa.ArrowInvalid, OSError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise  # the disk or the network, not the file
-                raise DamagedFile(f"{self.path(relative)}: damaged ({error}); run the recipe again") from error
+        with self._decoding(relative), self.open(relative) as file:
+            yield pq.ParquetFile(file, page_checksum_verification=True)
+
+    @contextmanager
+    def _decoding(self, relative: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowInvalid, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk or the network, not the file
+            raise DamagedFile(f"{self.path(relative)}: damaged ({error}); run the recipe again") from error
 
     def write_json(self, relative: str, data: Any) -> FileEntry:
         """Writes `data` as indented JSON with sorted keys."""
@@ -264,28 +258,14 @@ class Store:
 
     def write_sealed(self, relative: str, data: Mapping[str, Any]) -> FileEntry:
         """Writes a JSON object that begins with the sha256 of all that follows, so that a flipped bit is noticed."""
-        rest = json.dumps(data, indent=1, sort_keys=True).removeprefix("{").lstrip("\n").encode() + b"\n"
         with self.create(relative) as output:
-            output.sink.write(f'{{"seal": "{hashlib.sha256(rest).hexdigest()}",\n'.encode())
-            output.sink.write(rest)
+            output.sink.write(sealed(data))
         return output.published()
 
     def read_json(self, relative: str) -> Any:
         """Reads a JSON file, sealed or not and without its seal; `DamagedFile`, which names it, if it was changed."""
         REQUESTS.count += 1
-        data = self.fs.cat_file(self.path(relative))
-        seal = _SEAL.match(data)
-        if not (_is_sealed(data, seal) if seal is not None else _never_sealed(data)):
-            raise DamagedFile(
-                f"{self.path(relative)}: damaged or edited: its seal does not hold; delete it and run again"
-            )
-        try:
-            found = json.loads(data)
-        except ValueError as error:
-            raise DamagedFile(f"{self.path(relative)}: not valid JSON ({error}); delete it and run again") from error
-        if seal is not None:
-            del found["seal"]
-        return found
+        return unsealed(self.fs.cat_file(self.path(relative)), self.path(relative))
 
     def open(self, relative: str) -> IO[bytes]:
         """Opens a file for reading."""
@@ -322,19 +302,19 @@ class Store:
             return
         os.makedirs(os.path.dirname(self.path(target)), exist_ok=True)
         os.rename(self.path(source), self.path(target))
-        _sync_folder(os.path.dirname(self.path(target)))
+        sync_folder(os.path.dirname(self.path(target)))
 
     def exchange(self, one: str, other: str) -> None:
         """Lets two local folders change their names in one step; `other` need not exist yet."""
         if not os.path.exists(self.path(other)):
             self.move(one, other)
-        elif not _exchange(self.path(one), self.path(other)):
+        elif not exchange(self.path(one), self.path(other)):
             # No such call here: for an instant, there is nothing under the name of `other`.
             aside = f"{self.path(one)}.aside"
             os.rename(self.path(other), aside)
             os.rename(self.path(one), self.path(other))
             os.rename(aside, self.path(one))
-        _sync_folder(os.path.dirname(self.path(other)))
+        sync_folder(os.path.dirname(self.path(other)))
 
     def copy(self, source: str, target: str) -> None:
         """Makes the folder `target` hold what `source` holds, and nothing else; the store copies by itself if it can."""
@@ -368,7 +348,7 @@ class Store:
         os.replace(name, final)
         if os.path.exists(name):  # it was a link to this very file already, which renaming leaves alone
             os.unlink(name)
-        _sync_folder(os.path.dirname(final))
+        sync_folder(os.path.dirname(final))
         return entry
 
     def check_writable(self) -> None:
@@ -402,50 +382,6 @@ class ParquetOutput:
     def published(self) -> FileEntry:
         """The entry of the finished file."""
         return self._output.published()
-
-
-def _is_sealed(data: bytes, seal: re.Match[bytes]) -> bool:
-    return hashlib.sha256(data[seal.end() :]).hexdigest().encode() == seal[1]
-
-
-def _never_sealed(data: bytes) -> bool:
-    """Whether a file without a valid seal never had one: where one byte is flipped, most of the head still says otherwise."""
-    return sum(one == other for one, other in zip(data, b'{"seal": "', strict=False)) < 9
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Puts `path` into an OSError that names no file, as that of a full disk."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, error.strerror, path) from error
-
-
-def _exchange(one: str, other: str) -> bool:
-    """Exchanges two names in one system call; False where there is none."""
-    if not sys.platform.startswith("linux"):
-        return False
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if call is None:
-        return False
-    if call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    error = ctypes.get_errno()
-    if error in (errno.EINVAL, errno.ENOSYS):  # a file system that cannot
-        return False
-    raise OSError(error, os.strerror(error), other)
-
-
-def _sync_folder(folder: str) -> None:
-    """Makes a rename durable: the folder's own entry must reach the disk too."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def digest_of(data: Any) -> str:

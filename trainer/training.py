@@ -202,6 +202,8 @@ class _Run:
             raise InputError(f"{path} was trained with other options ({'; '.join(changed)}). {advice}")
         if state["step"] > self.options.steps:
             raise InputError(f"{path} is already at step {state['step']}, past steps = {self.options.steps}. {advice}")
+        if then["steps"] == self.options.steps:
+            return
         before = TrainOptions.model_validate(then)
         steps = range(1, state["step"] + 1)
         other = next((step for step in steps if plan_of(before, step) != plan_of(self.options, step)), None)

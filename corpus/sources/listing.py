@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 from eyas.corpus.paths import where_looked
+from eyas.corpus.secrets import refuse_secret
 from eyas.errors import InputError
 
 
@@ -73,6 +74,7 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
 
     Raises InputError, which names the source, if there is no such folder or nothing matches.
     """
+    refuse_secret(path)
     try:
         fs, root = fsspec.core.url_to_fs(path)
     except (ImportError, ValueError) as error:

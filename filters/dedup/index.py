@@ -94,7 +94,7 @@ class Index:
         """Rows (id, origin, keys, shingles) of one file whose ids are among `wanted`, which ascend. Row groups without such
         a row are not read."""
         store = Store(self.url)
-        with store.parquet_file(f"shingles/{name}.parquet") as (_, parquet):
+        with store.parquet_file(f"shingles/{name}.parquet") as parquet:
             row = 0
             for number in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(number).num_rows

@@ -22,11 +22,11 @@ from eyas.corpus.ledger import READ
 from eyas.corpus.part import Part
 from eyas.corpus.store import Store
 from eyas.errors import InputError, nearest
-from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.passes.scores import ScoredRule, rules_of, threshold_column
 from eyas.pipelines.engine.passes.stage_line import fused
 from eyas.pipelines.engine.planning import Pass, Plan
+from eyas.pipelines.engine.results import load_result
 
 Mask = npt.NDArray[np.bool_]
 Moved = Mapping[tuple[str, str], float | None]

@@ -39,11 +39,11 @@ def plan(
     from eyas.corpus.store import Store
     from eyas.pipelines.api import plan as make_plan
     from eyas.pipelines.cli.progress import headline
-    from eyas.pipelines.engine.engine import load_result
     from eyas.pipelines.engine.forecasts import forecasts
     from eyas.pipelines.engine.planning import needed
     from eyas.pipelines.engine.products import replacements
     from eyas.pipelines.engine.requirements import require
+    from eyas.pipelines.engine.results import load_result
 
     planned = make_plan(recipe, options.variables(var))
     store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")

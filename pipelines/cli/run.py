@@ -102,14 +102,15 @@ def _observer(
     from eyas.pipelines.cli.progress import TerminalObserver
     from eyas.pipelines.cli.run_log import JsonObserver, LogObserver, QuietObserver
 
-    if quiet:
-        return QuietObserver(console(stderr=True))
-    if log_format is LogFormat.json:
-        return JsonObserver(out)
-    if log_format is LogFormat.text or not out.is_terminal:
-        return LogObserver(out)
     training = planned.recipe.options.train
-    return TerminalObserver(out, store, training.steps if training else None)
+    steps = training.steps if training else None
+    if quiet:
+        return QuietObserver(console(stderr=True), store)
+    if log_format is LogFormat.json:
+        return JsonObserver(out, store)
+    if log_format is LogFormat.text or not out.is_terminal:
+        return LogObserver(out, store, steps)
+    return TerminalObserver(out, store, steps)
 
 
 def _print_outcome(out: Console, outcome: Outcome, store: Store) -> None:

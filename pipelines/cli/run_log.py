@@ -11,19 +11,34 @@ from typing import Any
 from rich.console import Console
 
 from eyas.corpus.show.text import human, plain
+from eyas.corpus.store import Store
+from eyas.pipelines.cli.progress import last_metrics
 from eyas.pipelines.engine.integrity import Verified
 from eyas.pipelines.engine.journal import Progress, Status, event_of
+from eyas.pipelines.engine.planning import Pass
+from eyas.pipelines.engine.products import staging
 
 
 class LogObserver(Progress):
     """Prints lines for people."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, store: Store, steps: int | None = None) -> None:
+        """store: the run's, in which a training writes its metrics. steps: how many it takes, if there is one."""
         super().__init__(self._print)
-        self._console = console
+        self._console, self._store, self._steps = console, store, steps
+        self._model = ""
+
+    def pass_started(self, planned: Pass, number: int, total: int) -> None:
+        """A pass begins."""
+        self._model = staging("model", planned.digest) if planned.kind == "model" else ""
+        super().pass_started(planned, number, total)
 
     def _print(self, kind: str, status: Status, more: dict[str, Any]) -> None:
         line = log_line(kind, status, more)
+        if kind == "progress" and self._model and (metrics := last_metrics(self._store, self._model)):
+            steps = self._steps or metrics["step"]
+            line = f"[{status.number}/{status.passes}] {status.label}: step {metrics['step']:,} of {steps:,}, "
+            line += f"loss {metrics['loss']:.3f}, {metrics.get('tokens_per_s', 0):,.0f} tokens/s"
         if line:
             when = time.strftime("%H:%M:%S", time.localtime(status.updated))
             style = "yellow" if kind == "warning" else None

@@ -19,7 +19,8 @@ from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
 
-from eyas.corpus.store import REQUESTS, DamagedFile, Store
+from eyas.corpus.sealed import DamagedFile
+from eyas.corpus.store import REQUESTS, Store
 
 COST = "cost.parquet"
 _billed = 0.0

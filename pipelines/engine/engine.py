@@ -14,15 +14,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eyas.corpus.ledger import READ, Books
+from eyas.corpus.ledger import READ
+from eyas.corpus.sealed import DamagedFile
 from eyas.corpus.stage import CorpusStage
-from eyas.corpus.store import DamagedFile, Store
+from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, TaskContext
-from eyas.errors import Alarm, BooksError
+from eyas.errors import Alarm
 from eyas.pipelines.engine import alarms
 from eyas.pipelines.engine.cleaning import unfinished
 from eyas.pipelines.engine.columns import column_notes
-from eyas.pipelines.engine.costs import CostLedger, measured, session_name, unbilled_cpu
+from eyas.pipelines.engine.costs import Cost, CostLedger, measured, session_name, unbilled_cpu
 from eyas.pipelines.engine.executors import Executor, InlineExecutor
 from eyas.pipelines.engine.integrity import Verified, damaged, finished_entries, made_again
 from eyas.pipelines.engine.journal import Journal
@@ -40,15 +41,16 @@ from eyas.pipelines.engine.passes.records import (
     TokenizerSummary,
 )
 from eyas.pipelines.engine.planning import RUN_FORMAT, Kind, Pass, Plan, needed
+from eyas.pipelines.engine.processes import Stopped
 from eyas.pipelines.engine.products import (
     Workshop,
     adopt,
     check_owner,
     damaged_records,
     finish_swap,
-    record_of,
     replacements,
 )
+from eyas.pipelines.engine.results import check_flow, read_result, stored_results
 from eyas.trainer.summary import ModelSummary
 
 
@@ -138,6 +140,7 @@ class Engine:
         self._observer = Observers(observer, Journal(store))
         self._costs = CostLedger(store, session_name())
         self._inline_cpu = 0.0
+        self._damaged: set[str] = set()
         self._replace = replace
         self._workshop = Workshop(store, plan)
         self._outcome = Outcome(plan, store)
@@ -158,21 +161,29 @@ class Engine:
             # Before the journal begins: another recipe's stays as it is.
             check_owner(self._store, self._plan, self._replace)
             self._observer.run_started(self._plan)
-            error: BaseException | None = None
-            try:
-                with measured("", "driver") as driver:
+            with measured("", "driver") as driver:
+                try:
                     self._run()
-            except BaseException as raised:
-                error = raised
-                raise
-            finally:
-                self._costs.write()
-                self._observer.run_ended(error)
-                self._report(self._outcome)
-                driver.cpu_s = unbilled_cpu() - self._inline_cpu
-                self._costs.add("", "", [driver])
-                self._costs.write()
+                except BaseException as error:
+                    self._end(driver, error)
+                    raise
+            self._end(driver, None)
         return self._outcome
+
+    def _end(self, driver: Cost, error: BaseException | None) -> None:
+        """Writes what is left to say of the run. Where that fails too, as on a full disk, the run's own error counts."""
+        try:
+            self._costs.write()
+            self._observer.run_ended(error)
+            if not isinstance(error, Stopped):  # whoever stops a run does not wait for its plots
+                self._report(self._outcome)
+            driver.cpu_s = unbilled_cpu() - self._inline_cpu
+            self._costs.add("", "", [driver])
+            self._costs.write()
+        except Exception as second:
+            if error is None:
+                raise
+            error.add_note(f"and the end of the run could not be written: {second}")
 
     def _run(self) -> None:
         for path in unfinished(self._store):
@@ -232,16 +243,23 @@ class Engine:
         try:
             return read_result(self._store, planned)
         except DamagedFile:
-            self._remake(planned, f"{planned.folder}/manifest.json")
+            self._remake(planned, [f"{planned.folder}/manifest.json"])
             return None
 
-    def _remake(self, planned: Pass, path: str) -> None:
+    def _remake(self, planned: Pass, paths: Sequence[str]) -> None:
         """Takes a damaged pass out of use: its manifest is deleted, and of its tasks only the damaged ones run again."""
-        self._observer.warned(made_again(self._store, path))
+        for path in paths:
+            self._report_damage(path)
         if planned.product is None:
             self._store.delete(f"{planned.folder}/manifest.json")
         else:
             self._workshop.distrust(planned)
+
+    def _report_damage(self, path: str) -> None:
+        """Says once of a file that it is damaged: as a part of its product, then as one of its task's, it is met twice."""
+        if path not in self._damaged:
+            self._damaged.add(path)
+            self._observer.warned(made_again(self._workshop.store, path))
 
     def _verified(self, found: dict[str, Result | None]) -> dict[str, Result | None]:
         """Results whose files hold what was written; None for the others, which are reported."""
@@ -252,8 +270,7 @@ class Engine:
         for planned in self._plan.passes:
             result = found[planned.digest]
             if result is not None and (paths := sorted(broken & {file.path for file in result.files})):
-                for path in paths:
-                    self._remake(planned, path)
+                self._remake(planned, paths)
                 found[planned.digest] = None
         if kept:
             size = sum(file.bytes for file in kept)
@@ -293,7 +310,7 @@ class Engine:
 
     def _entries(self, planned: Pass, step: Step) -> list[Entry]:
         store = self._workshop.store
-        entries = finished_entries(store, planned.folder, step, self._executor, self._observer.warned)
+        entries = finished_entries(store, planned.folder, step, self._executor, self._report_damage)
         waiting = [task for task in step.tasks if task.key not in entries]
         self._observer.step_started(step, list(entries.values()))
         if waiting:
@@ -378,75 +395,3 @@ def artifacts_before(plan: Plan, planned: Pass) -> dict[str, str]:
     earlier = plan.passes[: plan.passes.index(planned)]
     stages = [(p.folder, named.stage) for p in earlier for named in p.stages]
     return {name: f"{folder}/{below}" for folder, stage in stages for name, below in stage.makes().items()}
-
-
-def load_result(store: Store, planned: Pass) -> Result | None:
-    """The result of a pass that is done, its files all there; None if it must be run, or if its product is not in use."""
-    if planned.product is not None:
-        record = record_of(store, planned.product)
-        return record.whole(store) if record is not None and record.digest == planned.digest else None
-    try:
-        return read_result(store, planned)
-    except DamagedFile:
-        return None
-
-
-def read_result(store: Store, planned: Pass) -> Result | None:
-    """The result of a pass of documents that is done; None if it must be run. `DamagedFile` if its manifest was changed."""
-    path = f"{planned.folder}/manifest.json"
-    if not store.exists(path):
-        return None
-    data = store.read_json(path)
-    try:
-        if data.pop("digest") != planned.digest:
-            return None
-        result = Result.from_json(data)
-    except (AttributeError, KeyError, TypeError):
-        # The manifest is damaged, or of another version: the pass is run again, and its finished tasks are kept.
-        return None
-    return result if all(store.holds(file) for file in result.files) else None
-
-
-def stored_results(store: Store) -> dict[str, Result]:
-    """Books and summaries by the digest of their pass, as the manifest of a finished run holds them."""
-    if not store.exists("manifest.json"):
-        return {}
-    results = {}
-    try:
-        passes = store.read_json("manifest.json").get("passes", [])
-    except DamagedFile:
-        return {}  # the run that finds it writes it again
-    for entry in passes:
-        books = {
-            label: {source: Books.from_json(one) for source, one in by_source.items()}
-            for label, by_source in entry["books"].items()
-        }
-        results[entry["digest"]] = Result(books=books, summary=entry["summary"], seconds=entry["seconds"])
-    return results
-
-
-def check_flow(planned: Pass, before: Sequence[Any], result: Result) -> None:
-    """Raises `BooksError` unless what left the pass before is what went into this one, stage after stage."""
-    flow = sum(part.kept for part in before)
-    labels = [named.label for named in planned.stages]
-    if planned.makes_documents:
-        generated = sum(part.kept for part in result.parts) - flow
-        kept = result.total(labels[0]).kept if result.books.get(labels[0]) else 0
-        _equal(planned, labels[0], "kept", kept, generated)
-        return
-    if planned.reads:
-        flow = result.total("read").kept if "read" in result.books else 0
-    for label in labels:
-        books = result.total(label)
-        books.check(label, planned.label)
-        _equal(planned, label, "got", books.documents, flow)
-        flow = books.left
-    _equal(planned, labels[-1] if labels else "read", "kept", flow, sum(part.kept for part in result.parts))
-
-
-def _equal(planned: Pass, label: str, verb: str, booked: int, counted: int) -> None:
-    if booked != counted:
-        raise BooksError(
-            f"{planned.label}: the books do not balance: by the ledger, {label!r} {verb} {booked:,} documents, but there "
-            f"are {counted:,}. This is a defect; nothing was published."
-        )

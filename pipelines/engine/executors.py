@@ -23,7 +23,7 @@ from eyas.corpus.stage import SharedResource
 from eyas.corpus.task import E, Entry, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
 from eyas.pipelines.engine.costs import Cost, measured
-from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_alive, renew_handlers
+from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_gone, renew_handlers
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -302,7 +302,7 @@ def make_ray_folder() -> str:
     prefix = f"eyas-ray-{os.getuid()}-"
     for name in os.listdir(base):
         owner = name.removeprefix(prefix).split("-")[0]
-        if name.startswith(prefix) and owner.isdigit() and not is_alive(int(owner)):
+        if name.startswith(prefix) and owner.isdigit() and is_gone(int(owner)):
             shutil.rmtree(os.path.join(base, name), ignore_errors=True)
     return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=base)
 

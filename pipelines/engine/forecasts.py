@@ -9,8 +9,8 @@ If a pass is done, its documents are counted. Otherwise they are guessed from th
 from __future__ import annotations
 
 from eyas.corpus.store import Store
-from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.planning import Plan
+from eyas.pipelines.engine.results import load_result
 
 GUESSED_BYTES = 5000
 """Bytes of a document, where documents are not counted."""

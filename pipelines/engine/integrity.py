@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from eyas.corpus.store import DamagedFile, FileEntry, Store
+from eyas.corpus.sealed import DamagedFile
+from eyas.corpus.store import FileEntry, Store
 from eyas.corpus.task import E, Entry, Step, Task, TaskContext
 from eyas.pipelines.engine.executors import Executor, RayExecutor, cores, entry_path
 
@@ -66,7 +67,7 @@ def finished_entries(
 ) -> dict[str, E]:
     """Entries that an earlier run left of a step, by the key of their task, if all their files are there and whole.
 
-    report: receives a sentence for each file that is damaged; its task is to be run again.
+    report: receives the path of each file that is damaged; its task is to be run again.
     """
     names = set(store.list(f"{folder}/entries/{step.name}"))
     keys = [task.key for task in step.tasks if f"{task.key}.json" in names]
@@ -76,7 +77,7 @@ def finished_entries(
         try:
             entry = store.read_json(path)
         except DamagedFile:
-            report(made_again(store, path))
+            report(path)
             continue
         # One of another version may lack its files; one whose files are gone is made again without a word.
         files = entry.get("files") if isinstance(entry, dict) else None
@@ -85,7 +86,7 @@ def finished_entries(
     files_of = {key: [FileEntry.from_json(file) for file in entry["files"]] for key, entry in entries.items()}
     broken = damaged(store, [file for files in files_of.values() for file in files], executor)
     for path in sorted(broken):
-        report(made_again(store, path))
+        report(path)
     return {key: entry for key, entry in entries.items() if broken.isdisjoint(file.path for file in files_of[key])}
 
 

@@ -19,7 +19,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from eyas.corpus.store import DamagedFile, Store
+from eyas.corpus.sealed import DamagedFile
+from eyas.corpus.store import Store
 from eyas.corpus.task import Entry, Step, Task
 from eyas.errors import InputError, exit_code
 from eyas.pipelines.engine.integrity import Verified

@@ -114,17 +114,9 @@ def started(pid: int) -> str | None:
     return None if fields[0] in (b"Z", b"X") else fields[19].decode()
 
 
-def is_alive(pid: int) -> bool:
-    """Whether there is a process of this number; where there is no /proc, whether signals reach it."""
-    if os.path.isdir("/proc"):
-        return started(pid) is not None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def is_gone(pid: int) -> bool:
+    """Whether there is no process of this number; never so where nothing tells (there is no /proc)."""
+    return os.path.isdir("/proc") and started(pid) is None
 
 
 def kill(pids: list[int]) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from eyas.corpus.store import DamagedFile, FileEntry, Store
+from eyas.corpus.sealed import DamagedFile
+from eyas.corpus.store import FileEntry, Store
 from eyas.errors import StorageError
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.planning import PRODUCTS, Pass, Plan

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from eyas.corpus.store import Store, digest_of
 from eyas.corpus.task import TaskContext
 from eyas.errors import InputError
-from eyas.pipelines.engine.engine import load_result
 from eyas.pipelines.engine.executors import Executor
-from eyas.pipelines.engine.integrity import finished_entries
+from eyas.pipelines.engine.integrity import finished_entries, made_again
 from eyas.pipelines.engine.locks import locked
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.passes.shards import published, recipe_digest
 from eyas.pipelines.engine.planning import Plan
+from eyas.pipelines.engine.results import load_result
 from eyas.shards.options import ShardOptions
 
 
@@ -53,7 +53,7 @@ def pack_run(
     with locked(store, planned.recipe.options.lock, warn):
         for step in plan_packing(curated.parts, options, path, folder, recipe):
             work = f"passes/pack-{identity[:16]}"
-            finished = finished_entries(store, work, step, executor, warn)
+            finished = finished_entries(store, work, step, executor, lambda path: warn(made_again(store, path)))
             waiting = [task for task in step.tasks if task.key not in finished]
             total = sum(task.bytes for task in step.tasks)
             done_bytes = total - sum(task.bytes for task in waiting)

@@ -7,14 +7,13 @@ Every error names the file, the line, and the nearest valid key. The models here
 from __future__ import annotations
 
 import sysconfig
-import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ByteSize, Field, ValidationError, create_model, model_validator
+from pydantic import ByteSize, Field, create_model, model_validator
 
 from eyas.corpus.documents import COLUMNS
 from eyas.corpus.options import Options
@@ -27,12 +26,11 @@ from eyas.errors import InputError, nearest
 from eyas.pipelines.recipe.only import Only
 from eyas.pipelines.recipe.options import AlarmOptions, CuratedOptions
 from eyas.pipelines.recipe.registry import stage_class
+from eyas.pipelines.recipe.validation import validated
 from eyas.pipelines.recipe.yaml_file import Location, RecipeError, YamlFile
 from eyas.shards.options import Phase, ShardOptions
 from eyas.tokenizer_train.options import TokenizerOptions
 from eyas.trainer.options import TrainOptions
-
-M = TypeVar("M", bound=BaseModel)
 
 
 class SourceEntry(Options):
@@ -191,7 +189,7 @@ def load(
     given = data.get("plugins")
     plugins = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
     with relative_to(folder):
-        options = _validate(_model(plugins, file, problems), data, (), file, problems)
+        options = validated(_model(plugins, file, problems), data, (), file, problems)
         stages = _stages(entries, plugins, file, problems)
     if options is not None:
         _check_alarms(options, stages, file, problems)
@@ -293,7 +291,7 @@ def _stage(
             return None
         only = own if only is None else only.both(own)
         options = {key: value for key, value in options.items() if key != "only"}
-    stage = _validate(cls, {} if options is None else options, location, file, problems)
+    stage = validated(cls, {} if options is None else options, location, file, problems)
     if stage is None:
         return None
     count = sum(other.name == name for other in before) + 1
@@ -371,53 +369,3 @@ def _check_artifacts(stages: Sequence[NamedStage], problems: list[str]) -> None:
         except ValueError as error:
             problems.append(f"{named.place}: {error}")
         artifacts += named.stage.makes()
-
-
-def _validate(model: type[M], data: Any, location: Location, file: YamlFile, problems: list[str]) -> M | None:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        for problem in error.errors():
-            problems.append(_explain(model, problem, location, file))
-        return None
-
-
-def _explain(model: type[BaseModel], problem: Mapping[str, Any], location: Location, file: YamlFile) -> str:
-    unknown = problem["type"] == "extra_forbidden"
-    # Steps such as `function-before[…]` are Pydantic's own; the last one may be a key that somebody wrote.
-    own, last = (problem["loc"][:-1], problem["loc"][-1:]) if unknown else (problem["loc"], ())
-    inner = (*(step for step in own if not (isinstance(step, str) and "[" in step)), *last)
-    place = (*location, *inner)
-    message = str(problem["msg"])
-    if unknown:
-        parent = _model_at(model, inner[:-1])
-        keys = list(parent.model_fields) if parent else []
-        if parent is not None and issubclass(parent, RecipeOptions):
-            keys.append("stages")
-        message = f"unknown key{nearest(str(inner[-1]), keys)} (known: {', '.join(keys)})"
-    elif problem["type"] == "missing":
-        message = "is required, but missing"
-    elif problem["type"] == "value_error":
-        message = message.removeprefix("Value error, ")
-    elif problem.get("input") is not None and not isinstance(problem["input"], dict | list):
-        message = f"{message[0].lower()}{message[1:]}, found {problem['input']!r}"
-    return file.problem(place, message)
-
-
-def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel] | None:
-    """The model that validates what is at `location`."""
-    for step in location:
-        if isinstance(step, int):
-            continue
-        field = model.model_fields.get(step)
-        models = _models_in(field.annotation) if field is not None else []
-        if not models:
-            return None
-        model = models[0]
-    return model
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for item in typing.get_args(annotation) for model in _models_in(item)]

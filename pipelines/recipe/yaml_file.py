@@ -84,9 +84,9 @@ class YamlFile:
         problems = []
         for location, text in _strings(self.data, ()):
             try:
-                refuse_secret(text, "")
+                refuse_secret(text)
             except InputError as error:
-                problems.append(self.problem(location, str(error).removeprefix(": ")))
+                problems.append(self.problem(location, str(error)))
         return problems
 
     def substitute(self, variables: Mapping[str, str]) -> list[str]:

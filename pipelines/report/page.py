@@ -17,11 +17,12 @@ from eyas.corpus.show.svg import COOL, HOT, inline_svg
 from eyas.corpus.store import Store
 from eyas.errors import InputError
 from eyas.pipelines.engine.costs import read_costs
-from eyas.pipelines.engine.engine import Outcome, load_result, stored_results
+from eyas.pipelines.engine.engine import Outcome
 from eyas.pipelines.engine.journal import Status, status_of
 from eyas.pipelines.engine.passes.base import Result
 from eyas.pipelines.engine.passes.records import ShardsSummary
 from eyas.pipelines.engine.planning import plan_of_run
+from eyas.pipelines.engine.results import load_result, stored_results
 from eyas.pipelines.report.dedup import duplicates
 from eyas.pipelines.report.funnel import funnel
 from eyas.pipelines.report.language_models import models

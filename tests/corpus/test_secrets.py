@@ -35,11 +35,11 @@ def test_a_secret_is_seen_and_masked(url: str) -> None:
     assert holds_secret(url)
     assert "secret" not in masked(url) and "AKID" not in masked(url) and "s%40crt" not in masked(url)
     with pytest.raises(InputError, match="environment") as caught:
-        refuse_secret(url, "--runs")
+        refuse_secret(url)
     assert "secret@" not in str(caught.value) and "=secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", WITHOUT)
 def test_other_addresses_and_paths_are_left_alone(url: str) -> None:
     assert not holds_secret(url)
-    refuse_secret(url, "--runs")
+    refuse_secret(url)

@@ -93,6 +93,30 @@ def test_a_flipped_bit_in_a_part_is_not_carried_on(
     assert digests(finished) == before
 
 
+def test_damage_in_a_replaced_product_leaves_the_one_in_use_alone(
+    eyas: Callable[..., Ran], finished: Path, made: Path, tmp_path: Path
+) -> None:
+    """Two damaged files of a kept product once took the record of the product in use with them."""
+    first, options = digests(finished), ("--workers", "0", "--runs", tmp_path / "runs")
+    file = made / "small.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("vocab_sizes: [600, 1000]", "vocab_sizes: [700]"))
+        assert eyas("run", file, *options).code == 0
+        second = digests(finished)
+        for victim in sorted(finished.glob("previous/tokenizer-*/*.json"))[:2]:
+            flip(victim, random.Random(1))
+        file.write_text(text)
+        back = eyas("run", file, *options)
+        assert back.code == 0 and back.out.count("damaged") == 2, back.out + back.err
+        assert digests(finished) == first
+        file.write_text(text.replace("vocab_sizes: [600, 1000]", "vocab_sizes: [700]"))
+        again = eyas("run", file, *options)
+        assert "0 passes computed" in again.out and digests(finished) == second
+    finally:
+        file.write_text(text)
+
+
 def test_only_the_damaged_part_is_made_again(
     eyas: Callable[..., Ran], finished: Path, made: Path, tmp_path: Path
 ) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from eyas.errors import UsageError
 from eyas.pipelines.api import make_executor, plan, run
-from eyas.pipelines.engine.engine import Observer, Outcome
+from eyas.pipelines.engine.engine import Outcome
 from eyas.pipelines.engine.executors import InlineExecutor, RayExecutor
+from eyas.pipelines.engine.observer import Observer
 from eyas.pipelines.engine.planning import Pass
 from eyas.pipelines.recipe.yaml_file import RecipeError
 
