@@ -93,7 +93,9 @@ def _limits(store: Store) -> list[tuple[str, str | None]]:
         stages = recipe_of_run(store).stages
     except EyasError:
         return []  # the ledger says enough without
-    return [(named.label, None if named.only is None else str(named.only)) for named in stages]
+    # A generator decides on what it made, not on what it was made of.
+    limits = {named.label: named.only for named in stages if not named.stage.makes_documents}
+    return [(named.label, str(only) if (only := limits.get(named.label)) is not None else None) for named in stages]
 
 
 def _with_passed(
