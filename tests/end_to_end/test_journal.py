@@ -175,6 +175,7 @@ def test_the_cost_ledger_agrees_with_the_operating_system(
     assert "Cost" in (tmp_path / "runs/small/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_the_cost_ledger_counts_tasks_on_ray_and_those_that_were_started_again(
     recipe: Callable[..., Path],
     start: Callable[..., subprocess.Popen[str]],

@@ -56,6 +56,7 @@ def slow_recipe(recipe: Callable[..., Path], tmp_path: Path) -> Path:
     )
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_on_s3(
     slow_recipe: Path,
     start: Callable[..., subprocess.Popen[str]],
@@ -82,15 +83,18 @@ def test_a_store_that_ignores_conditions_is_refused_unless_the_recipe_says_so(
     recipe: Callable[..., Path], eyas: Callable[..., Ran], proxy: Proxy
 ) -> None:
     proxy.choose = lambda method, path: "unconditional"
-    refused = eyas("run", recipe(products=""), "--workers", "0", "--runs", "s3://eyas/runs")
+    refused = eyas("run", recipe(stages=" []", products=""), "--workers", "0", "--runs", "s3://eyas/runs")
     assert refused.code == 8 and "can keep no lock" in refused.err and "`lock: none`" in refused.err
-    ran = eyas("run", recipe(products="", extra="lock: none"), "--workers", "0", "--runs", "s3://eyas/runs")
+    ran = eyas(
+        "run", recipe(stages=" []", products="", extra="lock: none"), "--workers", "0", "--runs", "s3://eyas/runs"
+    )
     assert ran.code == 0, ran.err
     assert "lock: none: nothing keeps another run out" in ran.out
     report = s3fs.S3FileSystem().cat_file("eyas/runs/small/report.html").decode()
     assert "lock: none" in report
 
 
+@pytest.mark.slow
 def test_of_racers_for_the_lock_of_a_dead_process_one_wins(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each in a process of its own, all at once, again and again; the winner dies without releasing."""
     program = (
@@ -156,12 +160,12 @@ def test_a_lock_that_is_a_link_is_not_followed(
     precious.write_text("do not touch")
     (tmp_path / "runs/small").mkdir(parents=True)
     (tmp_path / "runs/small/.lock").symlink_to(precious)
-    ran = eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs")
+    ran = eyas("run", recipe(stages=" []", products=""), "--workers", "0", "--runs", tmp_path / "runs")
     assert ran.code == 8 and "must be a plain file" in ran.err
     assert precious.read_text() == "do not touch"
     (tmp_path / "runs/small/.lock").unlink()
     (tmp_path / "runs/small/.lock").write_text("what an earlier version wrote")
-    assert eyas("run", recipe(products=""), "--workers", "0", "--runs", tmp_path / "runs").code == 0
+    assert eyas("run", recipe(stages=" []", products=""), "--workers", "0", "--runs", tmp_path / "runs").code == 0
     assert (tmp_path / "runs/small/.lock").read_text() == "what an earlier version wrote"
 
 

@@ -114,6 +114,7 @@ def test_every_type_that_parquet_holds_comes_out_as_it_went_in(eyas: Eyas, tmp_p
             assert out.column(name).combine_chunks().equals(table.column(name).combine_chunks()), name
 
 
+@pytest.mark.slow
 def test_a_type_that_first_appears_in_the_last_file_holds_for_all(
     eyas: Eyas, tmp_path: Path, start: Callable[..., Any]
 ) -> None:

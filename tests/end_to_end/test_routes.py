@@ -136,6 +136,7 @@ def test_columns_of_a_limited_stage_are_null_elsewhere_and_text_stays(eyas: Eyas
     assert code.sort("id")["text"].to_list() == raw and docs["id"].is_sorted()
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(eyas: Eyas, mixed: Path, tmp_path: Path, start: Callable[..., Any]) -> None:
     file = write(tmp_path, mixed, "both", ROUTES)
     assert eyas("run", file, "--workers", "0", "--runs", tmp_path / "0").code == 0

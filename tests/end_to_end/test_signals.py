@@ -23,9 +23,14 @@ def slow_recipe(recipe: Callable[..., Path], tmp_path: Path) -> Path:
     return recipe(stages=f"\n  - slow: {{log: {tmp_path / 'log'}}}\n", products="", extra="plugins: [slow_stage]")
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(
-    ("number", "code", "says"), [(signal.SIGINT, 130, "stopped;"), (signal.SIGTERM, 143, "by SIGTERM")]
+    ("workers", "number", "code", "says"),
+    [
+        ("0", signal.SIGINT, 130, "stopped;"),
+        ("2", signal.SIGTERM, 143, "by SIGTERM"),
+        pytest.param("0", signal.SIGTERM, 143, "by SIGTERM", marks=pytest.mark.slow),
+        pytest.param("2", signal.SIGINT, 130, "stopped;", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_in_a_sentence_and_leaves_nothing_behind(
     slow_recipe: Path,
@@ -52,6 +57,7 @@ def test_a_signal_ends_in_a_sentence_and_leaves_nothing_behind(
     assert digests(tmp_path / "runs/small") == digests(tmp_path / "undisturbed/small")
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_at_once(
     slow_recipe: Path, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

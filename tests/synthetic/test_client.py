@@ -80,7 +80,8 @@ def test_a_request_that_fails_once_is_retried(fake: FakeEndpoint, ask: Ask, ledg
         return "good"
 
     fake.behaviour = behave
-    assert all_answered(fake, ask(timeout=0.5)) and failed
+    # On a busy machine half a second is not enough for an answer that nothing holds up.
+    assert all_answered(fake, ask(timeout=0.5 if mode in ("timeout", "drip") else 5)) and failed
     assert set(fake.answered.values()) == {1}, "an answer that arrived is bought once"
     spent = ledger.spent("a")
     event = {"drip": "timeout", "limited": "rate_limited", "broken": "server_error", "half": "connection_lost",
