@@ -80,6 +80,8 @@ def interrupt(number: signal.Signals, whom: str, lab: Lab, rng: random.Random) -
     process = lab.start(runs, "2" if whom == "worker" else rng.choice(["0", "2"]))
     time.sleep(rng.uniform(0.3, 9.0))
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    # Ray's own agents are no workers, and those of a killed driver end only when they look for it, minutes later.
+    children = [child for child in children if not child.name().endswith("Agent")]
     victims = [child for child in children if child.name().startswith("ray::")] if whom == "worker" else []
     target = rng.choice(victims) if victims else process
     sent = process.poll() is None and not (whom == "worker" and not victims)

@@ -245,7 +245,7 @@ class Store:
     def _decoding(self, relative: str) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk or the network, not the file
             raise DamagedFile(f"{self.path(relative)}: damaged ({error}); run the recipe again") from error

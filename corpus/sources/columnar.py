@@ -204,7 +204,7 @@ def _open(action: Any, path: str) -> Any:
     """Runs `action`; an error of Arrow becomes one that names the file."""
     try:
         return action()
-    except (pa.ArrowInvalid, pa.ArrowIndexError, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UnreadableInput(
             f"{path}: truncated or damaged: {error}. Restore the file, or leave it out with `exclude`."
         ) from error

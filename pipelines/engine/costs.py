@@ -13,7 +13,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 
@@ -117,8 +117,8 @@ def _peak() -> int:
 class CostLedger:
     """The costs of one call of `eyas run`, added to those of earlier calls."""
 
-    def __init__(self, store: Store, session: str) -> None:
-        self._store, self._session = store, session
+    def __init__(self, store: Store, session: str, warn: Callable[[str], None]) -> None:
+        self._store, self._session, self._warn = store, session, warn
         self._rows: list[dict[str, object]] = []
 
     def add(self, label: str, digest: str, costs: Sequence[Cost]) -> None:
@@ -132,16 +132,27 @@ class CostLedger:
         if not self._rows:
             return
         rows = pa.Table.from_pylist(self._rows, schema=SCHEMA)
-        self._store.write_table(COST, pa.concat_tables([read_costs(self._store), rows]))
+        try:
+            before = read_costs(self._store)
+        except DamagedFile as error:
+            before = SCHEMA.empty_table()
+            with self._store.create(f"{COST}.damaged") as output:
+                output.sink.write(self._store.fs.cat_file(self._store.path(COST)))
+            self._warn(
+                f"{error}. It is kept as {COST}.damaged, and the costs of earlier calls are not counted any more"
+            )
+        self._store.write_table(COST, pa.concat_tables([before, rows]))
         self._rows.clear()
 
 
 def read_costs(store: Store) -> pa.Table:
-    """The costs of all calls so far; none if there is no ledger of them, or it is damaged."""
-    try:
-        return store.read_table(COST) if store.exists(COST) else SCHEMA.empty_table()
-    except DamagedFile:
+    """The costs of all calls so far; none if there is no ledger of them. `DamagedFile` if it is not what was written."""
+    if not store.exists(COST):
         return SCHEMA.empty_table()
+    costs = store.read_table(COST)
+    if not costs.schema.equals(SCHEMA):
+        raise DamagedFile(f"{store.path(COST)}: damaged, or of another version: it has other columns")
+    return costs
 
 
 def session_name() -> str:

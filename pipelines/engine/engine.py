@@ -138,7 +138,7 @@ class Engine:
         self._report = report
         self._plan, self._store, self._executor = plan, store, executor
         self._observer = Observers(observer, Journal(store))
-        self._costs = CostLedger(store, session_name())
+        self._costs = CostLedger(store, session_name(), self._observer.warned)
         self._inline_cpu = 0.0
         self._damaged: set[str] = set()
         self._replace = replace

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from eyas.corpus.sealed import DamagedFile
 from eyas.corpus.show.page import templates
 from eyas.corpus.show.svg import COOL, HOT, inline_svg
 from eyas.corpus.store import Store
@@ -65,7 +66,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "name": outcome.plan.recipe.options.name,
         "status": _status(outcome),
         "missing": [p.label for p in outcome.plan.passes if p.digest not in outcome.results],
-        "costs": cost_table(read_costs(outcome.store)),
+        "costs": _costs(outcome),
         "recipe": outcome.plan.recipe.text,
         "plan": outcome.plan,
         # A run that an alarm stopped has a report, too.
@@ -95,6 +96,14 @@ def _status(outcome: Outcome) -> Status | None:
         return status_of(outcome.store)
     except InputError:
         return None
+
+
+def _costs(outcome: Outcome) -> list[dict[str, Any]]:
+    """What each pass took; nothing if the cost ledger is damaged, which the run itself reports."""
+    try:
+        return cost_table(read_costs(outcome.store))
+    except DamagedFile:
+        return []
 
 
 def cost_table(costs: pa.Table) -> list[dict[str, Any]]:

@@ -210,6 +210,20 @@ def test_an_input_that_changes_while_the_run_goes_stops_it(
         assert again.code == 0, again.err
 
 
+def test_a_damaged_cost_ledger_is_kept_and_reported(
+    eyas: Callable[..., Ran], finished: Path, made: Path, tmp_path: Path
+) -> None:
+    """A bit of its footer once ended the run in a defect, and one of a page lost the earlier costs without a word."""
+    cost = finished / "cost.parquet"
+    whole = cost.read_bytes()
+    for place in (whole.index(b"session"), 40):
+        cost.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        broken = cost.read_bytes()
+        ran = eyas("run", made / "small.yaml", "--workers", "0", "--runs", tmp_path / "runs")
+        assert ran.code == 0, ran.err
+        assert "cost.parquet: damaged" in ran.out and (finished / "cost.parquet.damaged").read_bytes() == broken
+
+
 def test_temporary_files_of_killed_tasks_are_removed_by_the_next_run(
     eyas: Callable[..., Ran], finished: Path, made: Path, tmp_path: Path
 ) -> None:

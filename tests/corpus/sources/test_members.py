@@ -20,9 +20,10 @@ import pytest
 import zstandard
 
 from eyas.corpus.sources.base import UnreadableInput
-from eyas.corpus.sources.columnar import ParquetFiles
+from eyas.corpus.sources.columnar import ArrowFiles, ParquetFiles
 from eyas.corpus.sources.jsonl import JsonLines
-from eyas.corpus.sources.listing import Split
+from eyas.corpus.sources.listing import InputFile, Split
+from eyas.errors import InputError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
@@ -85,3 +86,28 @@ def test_a_flipped_bit_in_a_page_with_a_checksum_is_damage(tmp_path: Path) -> No
     path.write_bytes(bytes(data))
     with pytest.raises(UnreadableInput, match=r"a\.parquet.*damaged"):
         list(ParquetFiles(path=str(tmp_path)).read(Split(str(path), len(data), 0, 1), 0))
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow"])
+def test_any_flipped_bit_is_damage_or_changes_no_more_than_values(ending: str, tmp_path: Path) -> None:
+    """An error is always one that names the file; Parquet without checksums, and Arrow, cannot notice every flip."""
+    path = tmp_path / f"a.{ending}"
+    table = pa.table({"text": [f"text {number}" for number in range(50)], "score": [0.5] * 50})
+    if ending == "parquet":
+        pq.write_table(table, path, write_page_checksum=True)
+    else:
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    whole = path.read_bytes()
+    source = (ParquetFiles if ending == "parquet" else ArrowFiles)(path=str(tmp_path))
+    for position in random.Random(1).sample(range(8 * len(whole)), 400):
+        data = bytearray(whole)
+        data[position // 8] ^= 1 << position % 8
+        path.write_bytes(bytes(data))
+        try:
+            files = [InputFile(str(path), path.name, len(data), "")]
+            for split in source.splits(files, 1 << 30):
+                source.survey(split)
+                list(source.read(split, 0))
+        except InputError as error:
+            assert str(path) in str(error)
