@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from eyas.errors import InputError
+from eyas.filters.sql_growth import check_growth
 
 _KINDS: Final = {"Column", "Literal", "BinaryExpr", "Cast", "Ternary", "Function", "Alias"}
 _FUNCTIONS: Final = {
@@ -30,8 +31,8 @@ _CLOCK: Final = re.compile(r"(?i)\b(?:current_(?:timestamp|date|time)|localtime(
 
 
 def condition(text: str) -> pl.Expr:
-    """The expression, in which a division by zero gives null. InputError if it cannot be read, looks at several rows, or at
-    a clock."""
+    """The expression, in which a division by zero gives null. InputError if it cannot be read, looks at several rows or
+    at a clock, or may need much more memory than its documents."""
     clock = _CLOCK.search(_QUOTED.sub("''", text))
     if clock is not None:
         raise InputError(
@@ -47,6 +48,7 @@ def condition(text: str) -> pl.Expr:
         raise InputError(
             f"{function!r} looks at several documents at once; an expression must decide on each document by itself"
         )
+    check_growth(tree)
     return pl.Expr.deserialize(io.StringIO(json.dumps(_null_for_zero(tree))), format="json")
 
 

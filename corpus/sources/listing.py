@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
-from fsspec.utils import glob_translate
 
 from eyas.corpus.paths import where_looked
 from eyas.corpus.secrets import refuse_secret
+from eyas.corpus.sources.globs import matches_any
 from eyas.errors import InputError
 
 
@@ -84,8 +83,6 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
         return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
     if not fs.exists(root):
         raise InputError(f"source {source!r}: no such file or folder: {path}{where_looked(path)}")
-    wanted = [re.compile(glob_translate(pattern)) for pattern in globs]
-    unwanted = [re.compile(glob_translate(pattern)) for pattern in exclude]
     files = []
     # By default, fsspec silently leaves out a folder that it cannot open.
     strict = {"on_error": "raise"} if isinstance(fs, LocalFileSystem) else {}
@@ -96,8 +93,13 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
         if info["type"] != "file":
             continue
         relative = name[len(root) + 1 :]
-        if any(p.match(relative) for p in wanted) and not any(p.match(relative) for p in unwanted):
-            files.append(_file(name, relative, info))
+        files.append(_file(name, relative, info))
+    paths = [file.relative for file in files]
+    try:
+        wanted = matches_any(paths, globs) & ~matches_any(paths, exclude)
+    except InputError as error:
+        raise InputError(f"source {source!r}: {error}") from error
+    files = [files[number] for number in wanted.nonzero()[0]]
     if not files:
         raise InputError(
             f"source {source!r}: no file below {path} matches {', '.join(globs)}. "

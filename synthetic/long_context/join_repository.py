@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, field_validator, model_validator
 
 from eyas.errors import InputError
@@ -33,7 +34,8 @@ class JoinRepository(TargetJoiner):
     levels: int = Field(default=1, ge=1)
     """How many parts of the path below `root` name the repository (1: `requests`; 2: `psf/requests`)."""
     pattern: str | None = None
-    """A regular expression with the groups `repository` and `path`, searched in the origin. Replaces `root` and `levels`."""
+    """A regular expression (RE2) with the groups `repository` and `path`, searched in the origin. Replaces `root` and
+    `levels`."""
     repository_column: str | None = None
     """The column that names the repository (The Stack: `max_stars_repo_name`). Replaces `root`, `levels` and `pattern`."""
     path_column: str | None = None
@@ -53,10 +55,13 @@ class JoinRepository(TargetJoiner):
         if value is None:
             return value
         try:
-            groups = re.compile(value).groupindex
-        except re.error as error:
-            raise InputError(f"not a regular expression: {error}") from error
-        if not {"repository", "path"} <= set(groups):
+            groups = {field.name for field in pc.extract_regex(pa.array([], pa.string()), value).type}
+        except pa.ArrowException as error:
+            raise InputError(
+                f"not a regular expression in RE2's syntax, whose time is linear: {error}. It has no look-around and no "
+                f"references back; groups without a name are written (?:…)"
+            ) from error
+        if not {"repository", "path"} <= groups:
             raise InputError(r"expected the groups repository and path: `(?P<repository>[^/]+)/(?P<path>.+)`")
         return value
 
@@ -71,9 +76,7 @@ class JoinRepository(TargetJoiner):
         return tuple(name for name in (self.repository_column, self.path_column) if name is not None)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        if self.pattern is not None:
-            return re.compile(self.pattern)
+    def _below_root(self) -> re.Pattern[str]:
         root = re.escape(self.root.rstrip("/")) + "/+" if self.root else "(?:[a-z0-9+]+://)?/*"
         return re.compile(rf"^{root}(?P<repository>{'/'.join(['[^/]+'] * self.levels)})/(?P<path>.+)$", re.DOTALL)
 
@@ -84,7 +87,10 @@ class JoinRepository(TargetJoiner):
             paths = docs.column(self.path_column).to_pylist() if self.path_column is not None else origins
             repositories = docs.column(self.repository_column).to_pylist()
             return [self._usable(repository, path) for repository, path in zip(repositories, paths, strict=True)]
-        matches = [self._pattern.search(origin or "") for origin in origins]
+        if self.pattern is not None:
+            found = pc.extract_regex(pa.array(origins, pa.string()), self.pattern).to_pylist()
+            return [self._usable(place["repository"], place["path"]) if place else None for place in found]
+        matches = [self._below_root.search(origin or "") for origin in origins]
         return [self._usable(m["repository"], m["path"]) if m is not None else None for m in matches]
 
     def _usable(self, repository: str | None, path: str | None) -> tuple[str, str] | None:

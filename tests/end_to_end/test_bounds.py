@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from harness import Ran
 
@@ -102,3 +106,26 @@ def test_addresses_without_secrets_and_names_with_signs_are_left_alone(
         (odd / file.name).write_bytes(file.read_bytes())
     ran = eyas("run", recipe(products="", path=odd), "--workers", "0", "--runs", tmp_path / "runs@home")
     assert ran.code == 0, ran.err
+
+
+@pytest.mark.slow
+def test_memory_is_flat_in_the_records_of_a_compressed_file(
+    start: Callable[..., subprocess.Popen[str]], recipe: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Three kilobytes of gzip hold three million blank lines: each has a row in the ledger, and none stays in memory."""
+    folder = tmp_path / "blank"
+    folder.mkdir()
+    stages = "\n  - gopher_quality: {min_doc_words: 2}\n"
+    extra = "tolerance: 1.0\nallow_empty: true\nalarms: {source: {stdlib: 0}}"
+    peaks = []
+    for lines in (1_000_000, 3_000_000):
+        (folder / "a.jsonl.gz").write_bytes(gzip.compress(b'{"text": "a document"}\n' + b"\n" * lines))
+        file = recipe(name=f"blank{lines}", stages=stages, products="", extra=extra, path=folder)
+        process = start("run", file, "--workers", "0", "--runs", tmp_path / "runs")
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        ledger = pq.ParquetFile(tmp_path / f"runs/blank{lines}/ledger/part-00000.parquet")
+        assert ledger.metadata.num_rows == lines + 2  # of the one document, two stages decided
+        peaks.append(usage.ru_maxrss / 1024)
+    assert peaks[1] < 1.15 * peaks[0], peaks

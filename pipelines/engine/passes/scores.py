@@ -88,9 +88,17 @@ class ScoreFile:
     def __init__(self, store: Store, path: str) -> None:
         self._store, self._path = store, path
         self._open: AbstractContextManager[ParquetOutput] | None = None
+        self._empty = pa.table({"id": pa.array([], pa.uint64())})
 
     def write(self, scores: pa.Table) -> None:
         """Adds the scores of one batch."""
+        if not scores.num_rows:
+            # Filters that met no document need not know their columns yet: batches of nothing but blank lines.
+            self._empty = scores
+            return
+        self._append(scores)
+
+    def _append(self, scores: pa.Table) -> None:
         if self._open is None:
             self._schema = scores.schema
             self._open = self._store.parquet(self._path, scores.schema)
@@ -106,7 +114,7 @@ class ScoreFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._open is None and kind is None:
-            self.write(pa.table({"id": pa.array([], pa.uint64())}))
+            self._append(self._empty)
         if self._open is not None:
             self._open.__exit__(kind, error, trace)
 

@@ -51,6 +51,8 @@ def test_files_outside_a_repository_and_with_marks_take_no_part() -> None:
     for wrong in (
         {"pattern": "("},
         {"pattern": "x"},
+        {"pattern": r"(?P<repository>.+)(?=/)(?P<path>.+)"},
+        {"pattern": r"(a)(?P<repository>.+)/(?P<path>.+)"},
         {"path_column": "file"},
         {"file_mark": REPOSITORY},
         {"max_documents": 3},

@@ -79,3 +79,16 @@ def test_rules_that_change_between_batches_are_an_error(tmp_path: Path) -> None:
                 scores.add("length", table, judged(table, 2.0, reason))
                 file.write(scores.table())
     assert Store(str(tmp_path)).list("") == []
+
+
+def test_a_batch_without_documents_need_not_know_the_rules(tmp_path: Path) -> None:
+    """Thousands of blank lines make batches in which no filter judged anything."""
+    store = Store(str(tmp_path))
+    table = docs("ab")
+    full, empty = Scores(table), Scores(table.slice(0, 0))
+    full.add("length", table, judged(table, 2.0))
+    empty.add("length", table.slice(0, 0), Verdict.of([]))
+    with ScoreFile(store, "scores.parquet") as file:
+        for scores in (empty, full, empty):
+            file.write(scores.table())
+    assert store.read_table("scores.parquet").column("length.too_short").to_pylist() == [2.0]
