@@ -29,6 +29,8 @@ def check_size(store: Store, file: IndexedFile) -> None:
         size = int(store.fs.size(store.path(file.path)) or 0)
     except FileNotFoundError as error:
         raise InputError(f"{store.path(file.path)}: missing, but index.json names it; make the shards again") from error
+    except OSError as error:
+        raise InputError(f"{store.path(file.path)}: cannot be read: {error.strerror or error}") from error
     if size != file.bytes:
         raise InputError(
             f"{store.path(file.path)}: {size:,} bytes, but index.json states {file.bytes:,}: cut short, or of another set; "

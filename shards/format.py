@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import numpy as np
 import pyarrow as pa
@@ -87,7 +87,10 @@ class ShardMeta:
         raw = (schema.metadata or {}).get(b"eyas")
         if raw is None:
             raise InputError(f"{path}: not an Eyas shard (its Arrow schema has no `eyas` metadata)")
-        data = json.loads(raw)
+        try:
+            data = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: its `eyas` metadata is not JSON ({error})") from error
         if not isinstance(data, dict):
             raise InputError(f"{path}: its `eyas` metadata is no JSON object")
         if data.get("format") != FORMAT:
@@ -95,11 +98,26 @@ class ShardMeta:
         try:
             source = str(data.pop("source"))
             meta = cls(**data)
+            _check_types(meta)
         except (KeyError, TypeError) as error:
             raise InputError(f"{path}: its `eyas` metadata is not that of {FORMAT} ({error!r})") from error
         if schema.remove_metadata() != meta.schema(source).remove_metadata():
             raise InputError(f"{path}: its columns are not those of a shard of {meta.sequence_length:,} {meta.id_type}")
         return meta, source
+
+
+def _check_types(data: Any) -> None:
+    """TypeError if a field is not of its type, a number is negative, or a path leads out of the folder."""
+    for name, kind in get_type_hints(type(data)).items():
+        value = getattr(data, name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise TypeError(f"{name}: {value!r} is not {kind}")
+        if isinstance(value, int) and not 0 <= value < 1 << 63:
+            raise TypeError(f"{name}: {value} is out of range")
+        if isinstance(value, str) and ("\0" in value or value.encode(errors="replace").decode() != value):
+            raise TypeError(f"{name}: {value!r} is no text")
+        if name == "path" and (value.startswith("/") or ".." in value.split("/")):
+            raise TypeError(f"path: {value!r} leads out of the folder")
 
 
 def write_shard(store: Store, path: str, meta: ShardMeta, source: str, batches: Iterable[pa.RecordBatch]) -> FileEntry:
@@ -194,10 +212,12 @@ class Index:
             meta = ShardMeta(**{name: data[name] for name in ShardMeta.__dataclass_fields__})
             index = cls(meta, tuple(IndexedFile(**file) for file in data["files"]))
             stated = data["digest"]
+            if index.digest != stated:
+                raise InputError(f"{store.url}/index.json was edited: its digest does not match the files it names")
+            for found in (meta, *index.files):
+                _check_types(found)
         except (KeyError, TypeError) as error:
             raise InputError(f"{store.url}/index.json: not an index of shards ({error!r})") from error
-        if index.digest != stated:
-            raise InputError(f"{store.url}/index.json was edited: its digest does not match the files it names")
         return index
 
 

@@ -86,14 +86,21 @@ def _json(data: bytes, file: Path) -> dict[str, Any]:
 
 
 def _from_json(data: bytes, file: Path) -> Tokenizer:
-    try:
-        tokenizer = Tokenizer.from_str(data.decode())
-    except Exception as error:  # tokenizers raises bare Exception
-        raise InputError(f"{file}: not a tokenizer.json that `tokenizers` can read: {error}") from error
+    tokenizer = parsed(data, str(file))
     # A file may ask for truncation to 512 ids, or for padding. Eyas needs all ids of a text and no others.
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
+
+
+def parsed(data: bytes, name: str) -> Tokenizer:
+    """A tokenizer.json as `tokenizers` reads it; `name` is its name in error messages. InputError if it cannot."""
+    try:
+        return Tokenizer.from_str(data.decode())
+    except BaseException as error:  # tokenizers raises bare Exception, and its panics not even that
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InputError(f"{name}: not a tokenizer.json that `tokenizers` can read: {error}") from error
 
 
 def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:

@@ -97,7 +97,7 @@ class Prompt:
 
         try:
             return PromptCard.model_validate(YAML(typ="safe", pure=True).load(path) or {})
-        except (YAMLError, ValidationError) as error:
+        except (YAMLError, ValidationError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{path}: {error}") from error
 
     @cached_property
@@ -155,11 +155,11 @@ class Prompt:
 
     def _render(self, part: str, values: Mapping[str, str]) -> str:
         """One message. InputError names the template if it cannot be rendered, or reaches for what the sandbox forbids."""
-        from jinja2 import TemplateError, TemplateSyntaxError
+        from jinja2 import TemplateSyntaxError
 
         try:
             return str(self._templates[part].render(**values)).strip()
-        except (TemplateError, OverflowError) as error:
+        except Exception as error:  # a template is a program: it may raise anything
             line = f":{error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
             raise InputError(f"{self.folder / part}.jinja{line}: {error}") from error
 

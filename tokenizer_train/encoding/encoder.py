@@ -13,7 +13,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,15 @@ from eyas.text_kernels.utf8 import buffers
 from eyas.tokenizer_train.encoding.byte_level import ByteLevel, NotByteLevel, read_byte_level
 from eyas.tokenizer_train.encoding.fast_encoder import FastEncoder
 from eyas.tokenizer_train.encoding.nfc import normalise
-from eyas.tokenizer_train.formats import read_tokenizer, token_bytes
+from eyas.tokenizer_train.formats import parsed, read_tokenizer, token_bytes
 from eyas.tokenizer_train.options import BOS, EOS, PAD
 
 _BATCH = 1024
 _CHUNK_BYTES = 4_000_000
 """Bytes of text that a thread encodes at a time."""
+
+MOST_IDS: Final = 1 << 24
+"""The largest published vocabularies have 262,000 tokens."""
 
 
 class Encoder:
@@ -49,6 +52,11 @@ class Encoder:
         self._threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
         self.vocab_size: int = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         """One more than the largest id: rows of an embedding matrix. Some published vocabularies have gaps."""
+        if self.vocab_size > MOST_IDS:
+            raise InputError(
+                f"the tokenizer has the id {self.vocab_size - 1:,}, and {tokenizer.get_vocab_size():,} tokens; ids below "
+                f"{MOST_IDS:,} are read, because tables have a row for each"
+            )
         self.bos: int | None = tokenizer.token_to_id(BOS)
         self.eos: int | None = tokenizer.token_to_id(EOS)
         self.pad: int | None = tokenizer.token_to_id(PAD)
@@ -71,10 +79,7 @@ class Encoder:
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "tokenizer.json", threads: int = 0) -> Encoder:
         """Loads the content of a tokenizer.json; `name` is its name in error messages."""
-        try:
-            return cls(Tokenizer.from_str(data.decode()), threads)
-        except Exception as error:  # tokenizers raises bare Exception
-            raise InputError(f"{name}: not a tokenizer.json that `tokenizers` can read: {error}") from error
+        return cls(parsed(data, name), threads)
 
     @property
     def id_type(self) -> pa.DataType:
