@@ -50,6 +50,9 @@ class YamlFile:
             raise RecipeError([f"{path}:{line}: {problem}"]) from error
         except YAMLError as error:
             raise RecipeError([f"{path}: {error}"]) from error
+        except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+            # What ruamel raises where a key is a map, a number has two points, a date has a month 13.
+            raise RecipeError([f"{path}: no YAML that can be read ({type(error).__name__}: {error})"]) from error
         if not isinstance(self._tree, Mapping):
             raise RecipeError([f"{path}:1: expected keys such as `name:` and `sources:`, found {_kind(self._tree)}"])
         self.data: dict[str, Any] = _plain(self._tree)
@@ -135,10 +138,10 @@ def _read(path: str) -> str:
 
 
 def _check_bounds(path: str, text: str) -> None:
-    """RecipeError if a text is larger, deeper or, with its aliases written out, longer than any recipe: parsing a comment of
-    2 MB takes a minute, and nine levels of aliases never end."""
+    """RecipeError if a text is larger, deeper or, with its aliases written out, longer than any recipe, or holds
+    what is no text: parsing a comment of 2 MB takes a minute, and nine levels of aliases never end."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 
     if len(text) > MOST_CHARACTERS:
         raise RecipeError([f"{path}:1: {len(text):,} characters; a recipe may have {MOST_CHARACTERS:,}"])
@@ -149,6 +152,8 @@ def _check_bounds(path: str, text: str) -> None:
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, NodeEvent):
             count += sizes.get(event.anchor, 1) if isinstance(event, AliasEvent) else 1
+        if isinstance(event, ScalarEvent) and event.value.encode(errors="replace").decode() != event.value:
+            raise RecipeError([f"{path}:{line}: {event.value[:40]!r} holds half of a character, which is no text"])
         if isinstance(event, CollectionStartEvent):
             open_nodes.append((event.anchor, count))
         elif isinstance(event, CollectionEndEvent) and open_nodes:

@@ -46,6 +46,12 @@ FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
         "tokenizer",
         lambda: edited("tokenizer", 1, lambda data: data["model"]["vocab"].update(a=1 << 31)),
     ),
+    "half of a character in a recipe": (
+        "recipe",
+        lambda: b'name: x\nsources: []\nstages: [{route: {only: "\\ud800", stages: []}}]\n',
+    ),
+    "a map as a key": ("recipe", lambda: b'{name: x, {a: b}: {&anchor c: d}, sources: []}\n'),
+    "a month 13": ("recipe", lambda: b"name: 2026-13-45\nsources: []\n"),
     "rows as text": ("shards", lambda: edited("shards", 1, lambda data: data["files"][0].update(rows="4"), 1)),
     "a name without end": (
         "shards",

@@ -16,7 +16,7 @@ import pytest
 import s3fs
 from harness import Ran, digests
 from moto.server import ThreadedMotoServer
-from s3_proxy import Proxy
+from benchmarks.faults.s3_proxy import Proxy
 from test_crash import SLOW, finish, wait_for
 
 from eyas.corpus.store import Store

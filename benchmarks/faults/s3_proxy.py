@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 Fault = Literal["", "503", "500", "429", "403", "404", "reset", "slow", "cut", "flip", "hang", "unconditional"]
+FAULTS: Final[tuple[Fault, ...]] = tuple(fault for fault in get_args(Fault) if fault)
 
 
 class Proxy:

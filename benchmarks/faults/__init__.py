@@ -1,0 +1,1 @@
+"""What a run survives: `python -m benchmarks.faults --help`."""
