@@ -5,10 +5,11 @@ PyYAML takes duplicate keys silently, reads `on:` as True and `1e-3` as a string
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from eyas.corpus.secrets import refuse_secret
 from eyas.errors import InputError, nearest
@@ -17,6 +18,9 @@ Location = tuple[str | int, ...]
 MOST_CHARACTERS, MOST_NODES, MOST_DEPTH = 200_000, 20_000, 40
 """Bounds of a YAML file: the longest of our recipes has 4,000 characters, 150 values and 6 levels."""
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+_OTHER_ERRORS: Final = (TypeError, ValueError, LookupError, AttributeError, RecursionError)
+"""What ruamel raises, without a place, where a key is a map, a number has two points or a month is the thirteenth."""
 
 
 class RecipeError(InputError):
@@ -50,9 +54,11 @@ class YamlFile:
             raise RecipeError([f"{path}:{line}: {problem}"]) from error
         except YAMLError as error:
             raise RecipeError([f"{path}: {error}"]) from error
-        except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
-            # What ruamel raises where a key is a map, a number has two points, a date has a month 13.
-            raise RecipeError([f"{path}: no YAML that can be read ({type(error).__name__}: {error})"]) from error
+        except RecipeError:
+            raise
+        except _OTHER_ERRORS as error:
+            line = _line_of_other_error(text)
+            raise RecipeError([f"{path}:{line}: no YAML that can be read ({type(error).__name__}: {error})"]) from error
         if not isinstance(self._tree, Mapping):
             raise RecipeError([f"{path}:1: expected keys such as `name:` and `sources:`, found {_kind(self._tree)}"])
         self.data: dict[str, Any] = _plain(self._tree)
@@ -164,6 +170,24 @@ def _check_bounds(path: str, text: str) -> None:
             raise RecipeError([f"{path}:{line}: more than {MOST_DEPTH} levels of lists and maps within one another"])
         if count > MOST_NODES:
             raise RecipeError([f"{path}:{line}: more than {MOST_NODES:,} values, aliases (`*name`) written out"])
+
+
+def _line_of_other_error(text: str) -> int:
+    """The line that ends the shortest beginning of `text` that ruamel cannot read for one of `_OTHER_ERRORS`."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    def fails(line: int) -> bool:
+        try:
+            YAML(typ="rt").load("\n".join(lines[:line]))
+        except YAMLError:
+            return False
+        except _OTHER_ERRORS:
+            return True
+        return False
+
+    lines = text.splitlines()
+    return bisect.bisect_left(range(1, len(lines)), True, key=fails) + 1
 
 
 def _plain(node: Any) -> Any:

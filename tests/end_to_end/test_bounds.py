@@ -22,6 +22,8 @@ HOSTILE = {
     "lists": ("name: x\na: " + "[" * 5000 + "]" * 5000, 2, "more than 40 levels"),
     "maps": ("".join(f"{' ' * i}a:\n" for i in range(300)), 41, "more than 40 levels"),
     "a long comment": ("name: x\n# " + "x" * 2_000_000 + "\n", 1, "a recipe may have 200,000"),
+    "a month 13": ("name: x\nsources: []\nseed: 2026-13-45\nstages: []\n", 3, "month must be in"),
+    "half of a character": ('name: x\nsources: ["\\ud800"]\n', 2, "half of a character"),
     "an alias of itself": ("name: x\nsources: &s [*s]\n", 2, "sources"),
 }
 
