@@ -26,7 +26,7 @@ from fsspec.spec import AbstractBufferedFile
 from eyas.corpus.local_files import exchange, naming, sync_folder
 from eyas.corpus.sealed import DamagedFile, sealed, unsealed
 from eyas.corpus.secrets import refuse_secret
-from eyas.errors import InputError
+from eyas.errors import StorageError
 
 PARQUET_OPTIONS: dict[str, Any] = {
     "compression": "zstd",
@@ -352,13 +352,13 @@ class Store:
         return entry
 
     def check_writable(self) -> None:
-        """Raises InputError if nothing can be written here."""
+        """Raises StorageError if nothing can be written here."""
         try:
             with self.create(".write-test") as output:
                 output.sink.write(b"ok")
             self.fs.rm(self.path(".write-test"))
         except OSError as error:
-            raise InputError(
+            raise StorageError(
                 f"the run folder {self.root} cannot be written: {error}. Choose another with --runs DIR, "
                 f"or free space and check its permissions."
             ) from error

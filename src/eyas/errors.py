@@ -95,5 +95,5 @@ def exit_code(error: BaseException) -> int:
 
 def nearest(word: object, known: Iterable[str]) -> str:
     """`; did you mean 'x'?`, or nothing if no known word is near."""
-    close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(word), [str(name) for name in known], n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

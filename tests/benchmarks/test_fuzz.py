@@ -51,6 +51,13 @@ FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: b'name: x\nsources: []\nstages: [{route: {only: "\\ud800", stages: []}}]\n',
     ),
     "a map as a key": ("recipe", lambda: b'{name: x, {a: b}: {&anchor c: d}, sources: []}\n'),
+    "numbers as names of sources": (
+        "recipe",
+        lambda: (
+            b"name: x\nsources: [{name: 5, files: {path: .}}]\n"
+            b"stages: [{code_quality: {only: {source: 7}}}]\nalarms: {source: {9: 1}}\n"
+        ),
+    ),
     "a month 13": ("recipe", lambda: b"name: 2026-13-45\nsources: []\n"),
     "rows as text": ("shards", lambda: edited("shards", 1, lambda data: data["files"][0].update(rows="4"), 1)),
     "a name without end": (

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from eyas.corpus.store import FileEntry, Store, digest_of
+from eyas.errors import StorageError
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -167,11 +168,11 @@ def test_a_full_disk_is_an_error_that_names_the_file_and_leaves_nothing(tmp_path
 
 def test_a_folder_that_cannot_be_written_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ValueError, match=r"cannot be written.*--runs DIR"):
+    with pytest.raises(StorageError, match=r"cannot be written.*--runs DIR"):
         Store(str(tmp_path / "file" / "run")).check_writable()
     if os.getuid() != 0:  # root may write anywhere
         (tmp_path / "closed").mkdir(mode=0o500)
-        with pytest.raises(ValueError, match=r"closed.*cannot be written"):
+        with pytest.raises(StorageError, match=r"closed.*cannot be written"):
             Store(str(tmp_path / "closed" / "run")).check_writable()
     good = Store(str(tmp_path / "good"))
     good.check_writable()

@@ -246,7 +246,7 @@ def test_books_that_do_not_balance_fail_the_run(run_on: Callable[..., Ran], tmp_
 def test_a_run_folder_that_cannot_be_written(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     ran = eyas("run", recipe(), "--workers", "0", "--runs", tmp_path / "file")
-    assert ran.code == 3 and "cannot be written" in ran.err and "--runs" in ran.err
+    assert ran.code == 8 and "cannot be written" in ran.err and "--runs" in ran.err
 
 
 def test_a_full_disk_stops_the_run_and_a_later_run_goes_on(eyas: Eyas, recipe: WriteRecipe, tmp_path: Path) -> None:
