@@ -122,21 +122,23 @@ class Output:
 class Store:
     """Files under `url` (a local folder or any fsspec URL); paths are relative and use '/'."""
 
-    def __init__(self, url: str, moved: Mapping[str, str] | None = None) -> None:
-        """moved: folders at the top that lie elsewhere in the store, by their names."""
+    def __init__(self, url: str, moved: Mapping[str, str] | None = None, shared: bool = False) -> None:
+        """moved: folders at the top that lie elsewhere in the store, by their names. shared: whether a local folder is one
+        that several machines mount."""
         refuse_secret(url)
         self._moved = dict(moved or {})
         self.fs, root = fsspec.core.url_to_fs(url)
         self.root: str = root.rstrip("/") or "/"
         self.url = url
         self.local = isinstance(self.fs, LocalFileSystem)
+        self.shared = shared
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Store, (os.path.abspath(self.root) if self.local else self.url, self._moved)
+        return Store, (os.path.abspath(self.root) if self.local else self.url, self._moved, self.shared)
 
     def redirected(self, moved: Mapping[str, str]) -> Store:
         """The same store, in which some folders at the top lie elsewhere: `{"model": ".building/model-1f…"}`."""
-        return Store(self.url, moved)
+        return Store(self.url, moved, self.shared)
 
     def path(self, relative: str) -> str:
         """The path within the file system of `relative`."""

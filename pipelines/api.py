@@ -29,14 +29,23 @@ def run(
     variables: Mapping[str, str] | None = None,
     observer: Observer | None = None,
     replace: bool = False,
+    shared_folder: bool = False,
 ) -> Outcome:
     """Runs a recipe file into the folder `runs/<name>` and writes its report.
 
     workers: tasks at a time (default: all cores); 0 runs everything in this process, without Ray. replace: whether products
-    of another recipe may be replaced.
+    of another recipe may be replaced. shared_folder: whether `runs` is a folder that all nodes of the cluster mount.
     """
     planned = plan(recipe, variables)
-    return execute(planned, runs, workers=workers, ray_address=ray_address, observer=observer, replace=replace)
+    return execute(
+        planned,
+        runs,
+        workers=workers,
+        ray_address=ray_address,
+        observer=observer,
+        replace=replace,
+        shared_folder=shared_folder,
+    )
 
 
 def execute(
@@ -47,9 +56,12 @@ def execute(
     ray_address: str | None = None,
     observer: Observer | None = None,
     replace: bool = False,
+    shared_folder: bool = False,
 ) -> Outcome:
     """Runs a plan; see `run`."""
-    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}", shared=shared_folder)
+    if shared_folder and not store.local:
+        raise UsageError(f"--shared-folder is for a folder that the nodes mount; {runs} is an object store as it is")
     observer = observer or Observer()
     for warning in require(planned, store):
         observer.warned(warning)
@@ -85,9 +97,19 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
         executor.start()
         executor.serve(resources)
         if executor.nodes > 1 and store.local:
-            executor.close()
-            raise UsageError(
-                f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
-                f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs"
-            )
+            try:
+                _check_shared(executor, store, ray_address)
+            except BaseException:
+                executor.close()
+                raise
     return executor
+
+
+def _check_shared(executor: RayExecutor, store: Store, ray_address: str) -> None:
+    if not store.shared:
+        raise UsageError(
+            f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
+            f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs. If all "
+            f"nodes mount this path (NFS), say --shared-folder"
+        )
+    executor.check_shared(store)

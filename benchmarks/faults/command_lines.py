@@ -19,7 +19,9 @@ Line = tuple[list[str], int]
 
 
 def _word(rng: random.Random) -> str:
-    return "".join(rng.choice("abcdefghijklmnopqrstuvwxyz-_.é😀 0") for _ in range(rng.randint(1, 12))).strip("- .") or "x"
+    return (
+        "".join(rng.choice("abcdefghijklmnopqrstuvwxyz-_.é😀 0") for _ in range(rng.randint(1, 12))).strip("- .") or "x"
+    )
 
 
 def _recipe(folder: Path, **parts: str) -> str:
@@ -118,7 +120,9 @@ def _no_tokenizer(folder: Path, rng: random.Random) -> Line:
 
 def _no_shards(folder: Path, rng: random.Random) -> Line:
     place = str(folder / f"{_word(rng)}zz")
-    return rng.choice([["shards", "check", place], ["shards", "show", place], ["train", place, "--out", place + "m"]]), 3
+    return rng.choice(
+        [["shards", "check", place], ["shards", "show", place], ["train", place, "--out", place + "m"]]
+    ), 3
 
 
 def _no_model(folder: Path, rng: random.Random) -> Line:

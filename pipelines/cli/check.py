@@ -37,6 +37,7 @@ def check(
     runs: options.Runs = "runs",
     workers: options.Workers = None,
     ray_address: options.RayAddress = None,
+    shared_folder: options.SharedFolder = False,
     var: options.Var = None,
     as_json: options.Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def check(
 
     out = console()
     planned = plan(recipe, options.variables(var))
-    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}")
+    store = Store(f"{runs.rstrip('/')}/{planned.recipe.options.name}", shared=shared_folder)
     found: list[Finding] = []
     for finding in _findings(planned, store, workers, ray_address):
         found.append(finding)

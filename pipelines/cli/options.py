@@ -45,6 +45,12 @@ RayAddress = Annotated[
         "--ray-address", help="A Ray cluster to run on. Default: a Ray of this command's own.", metavar="HOST:PORT"
     ),
 ]
+SharedFolder = Annotated[
+    bool,
+    typer.Option(
+        "--shared-folder", help="The run folder is one that all nodes of the cluster mount (NFS); each is asked first."
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of text.")]
 Seed = Annotated[

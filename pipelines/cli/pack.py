@@ -53,6 +53,7 @@ def pack(
     ] = None,
     workers: options.Workers = None,
     ray_address: options.RayAddress = None,
+    shared_folder: options.SharedFolder = False,
     out: Annotated[
         str | None, options.moved("--out", "the folder lies in the run, so give its name: --name shards-NAME")
     ] = None,
@@ -66,7 +67,7 @@ def pack(
     from eyas.pipelines.engine.repack import pack_run
     from eyas.shards.options import ShardOptions
 
-    store = Store(run)
+    store = Store(run, shared=shared_folder)
     planned = plan_of_run(store)
     base = planned.recipe.options.shards or ShardOptions()
     changes = {"sequence_length": sequence_length, **({"packing": packing.value} if packing else {})}

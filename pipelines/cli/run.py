@@ -40,6 +40,7 @@ class LogFormat(StrEnum):
     "eyas run pipelines/recipes/quickstart.yaml",
     "eyas run recipe.yaml --workers 8 --runs /data/runs",
     "eyas run recipe.yaml --ray-address 10.0.0.5:6379 --runs s3://bucket/runs",
+    "eyas run recipe.yaml --ray-address 10.0.0.5:6379 --runs /nfs/runs --shared-folder",
     "eyas run recipe.yaml --log-format json --on-failure 'mail -s \"$EYAS_RUN failed\" me < /dev/null' > run.log",
     panel=RUN,
 )
@@ -48,6 +49,7 @@ def run(
     runs: options.Runs = "runs",
     workers: options.Workers = None,
     ray_address: options.RayAddress = None,
+    shared_folder: options.SharedFolder = False,
     var: options.Var = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Go on where another recipe's products would be replaced; they are kept.")
@@ -84,7 +86,13 @@ def run(
         observer = _observer(out, store, planned, quiet, log_format)
         try:
             outcome = execute(
-                planned, runs, workers=workers, ray_address=ray_address, observer=observer, replace=replace
+                planned,
+                runs,
+                workers=workers,
+                ray_address=ray_address,
+                observer=observer,
+                replace=replace,
+                shared_folder=shared_folder,
             )
         finally:
             observer.close()

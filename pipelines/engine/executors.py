@@ -20,10 +20,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 from eyas.corpus.stage import SharedResource
+from eyas.corpus.store import Store
 from eyas.corpus.task import E, Entry, Task, TaskContext
 from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
 from eyas.pipelines.engine.costs import Cost, measured
 from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_gone, renew_handlers
+from eyas.pipelines.engine.shared_folder import Mark, check_nodes
 
 CONNECT_SECONDS = 10
 """How long a Ray address may take to answer before the run gives up."""
@@ -115,7 +117,9 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
             sys.path.append(folder)
     cost: Cost | None = None
     try:
-        step, task, context = cloudpickle.loads(payload)
+        step, task, context, mark = cloudpickle.loads(payload)
+        if mark is not None:
+            mark.require()
         pa.set_cpu_count(context.cpus)
         with measured(step, task.key, _attempts()) as cost:
             entry = execute(step, task, context)
@@ -150,6 +154,7 @@ class RayExecutor:
         self._ray: Any = None
         self._remote: Any = None
         self._served: list[Any] = []
+        self._mark: Mark | None = None
         self.costs: list[Cost] = []
         self._folder: str | None = None
         self._children = Children()
@@ -226,6 +231,12 @@ class RayExecutor:
             ray_constants.ENABLE_RAY_CLUSTER = clusters
         self._children.look()
 
+    def check_shared(self, store: Store) -> None:
+        """StorageError if a node of the cluster does not see the folder of `store` as this machine does."""
+        self._mark = Mark.leave(store)
+        with deferred():
+            check_nodes(self._ray, self._mark, store)
+
     def serve(self, resources: Iterable[SharedResource]) -> None:
         """Serves each distinct resource to the workers of all nodes. On one node, workers reach it by themselves."""
         if self.nodes > 1:
@@ -248,7 +259,7 @@ class RayExecutor:
                 while waiting and len(in_flight) < bound:
                     task = waiting.pop()
                     cpus = self.cpus if task.all_cpus else 1
-                    payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus)))
+                    payload = cloudpickle.dumps((step, task, replace(context, cpus=cpus), self._mark))
                     options = {"num_cpus": cpus, "num_gpus": min(task.gpus, gpus), "max_retries": WORKER_RETRIES}
                     with deferred():
                         remote = self._remote.options(name=f"{step} {task.key}", **options)
@@ -280,6 +291,8 @@ class RayExecutor:
 
     def close(self) -> None:
         """Stops the local Ray with all its processes, or leaves the cluster."""
+        if self._mark is not None:
+            self._mark.remove()
         if self._folder is not None:
             self._children.look()
         started = self._ray is not None

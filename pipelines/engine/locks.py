@@ -1,7 +1,7 @@
 """Locks: one run at a time in a folder, on a local disk and on object stores.
 
-On a local disk a lock is a flock of `.lock`, which ends with its process. On other stores it is an object
-`.lock/00000001.json` that is created under the condition that no object of this name exists; of two runs that try, the
+On a local disk a lock is a flock of `.lock`, which ends with its process. On other stores, and in a folder that several
+machines mount (`.lock-shared`), it is an object `.lock/00000001.json` that is created under the condition that no object of this name exists; of two runs that try, the
 store lets one win. Whoever takes over a lock that was released, or left by a dead process, creates the next number under the
 same condition, so that only one can. The owner writes its object again every ten seconds; another machine believes that an
 owner is dead once it has not done so for `SILENT_SECONDS` by the waiting machine's own clock, for clocks differ.
@@ -22,14 +22,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from eyas.corpus.store import Store
 from eyas.errors import StorageError
 from eyas.pipelines.engine.processes import started
 
-LOCK = ".lock"
+LOCK, SHARED_LOCK = ".lock", ".lock-shared"
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 35.0
 """After so long without a sign of life, the owner of a lock on another machine counts as dead."""
@@ -44,16 +44,18 @@ def locked(store: Store, kind: str = "auto", warn: Callable[[str], None] = print
     if kind == "none":
         warn(f"lock: none: nothing keeps another run out of {store.root}; two at once would write into each other")
         yield Lock()
-    elif store.local:
+    elif store.local and not store.shared:
         with _flock(store):
             yield Lock()
     else:
-        lock = _ObjectLock(store, warn)
-        lock.take()
-        try:
-            yield lock
-        finally:
-            lock.release()
+        # A flock may hold within one machine only, as the server of a shared folder has it.
+        with _flock(store) if store.local else nullcontext():
+            lock = _ObjectLock(store, warn)
+            lock.take()
+            try:
+                yield lock
+            finally:
+                lock.release()
 
 
 class Lock:
@@ -92,6 +94,7 @@ class _ObjectLock(Lock):
         self._store, self._warn = store, warn
         self._me = {"token": secrets.token_hex(8), "host": socket.gethostname(), "pid": os.getpid()}
         self._me["started"] = started(os.getpid())
+        self._folder = SHARED_LOCK if store.local else LOCK
         self._number = 0
         self._lost = False
         self._done = threading.Event()
@@ -128,7 +131,9 @@ class _ObjectLock(Lock):
 
     def _check_conditions(self) -> None:
         """Whether a second creation of the same object is refused."""
-        probe = f"{self._store.path(LOCK)}/probe-{self._me['token']}"
+        if self._store.local:
+            os.makedirs(self._store.path(self._folder), exist_ok=True)
+        probe = f"{self._store.path(self._folder)}/probe-{self._me['token']}"
         self._store.fs.pipe_file(probe, b"1", mode="create")
         try:
             second = self._try_create(probe, b"2")
@@ -157,13 +162,13 @@ class _ObjectLock(Lock):
         return self._try_create(self._path(number), self._record())
 
     def _path(self, number: int) -> str:
-        return f"{self._store.path(LOCK)}/{number:08d}.json"
+        return f"{self._store.path(self._folder)}/{number:08d}.json"
 
     def _record(self, released: bool = False) -> bytes:
         return json.dumps({**self._me, "time": time.time(), "released": released}).encode()
 
     def _numbers(self) -> list[int]:
-        names = [name.removesuffix(".json") for name in self._store.list(LOCK)]
+        names = [name.removesuffix(".json") for name in self._store.list(self._folder)]
         return sorted(int(name) for name in names if name.isdigit())
 
     def _newest(self) -> int:

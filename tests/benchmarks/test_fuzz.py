@@ -50,7 +50,7 @@ FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
         "recipe",
         lambda: b'name: x\nsources: []\nstages: [{route: {only: "\\ud800", stages: []}}]\n',
     ),
-    "a map as a key": ("recipe", lambda: b'{name: x, {a: b}: {&anchor c: d}, sources: []}\n'),
+    "a map as a key": ("recipe", lambda: b"{name: x, {a: b}: {&anchor c: d}, sources: []}\n"),
     "numbers as names of sources": (
         "recipe",
         lambda: (
