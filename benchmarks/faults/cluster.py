@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from benchmarks.faults.lab import Lab, Trial
+from eyas.errors import ClusterError
 
 _RAY = str(Path(sys.executable).with_name("ray"))
 NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
@@ -62,10 +63,8 @@ def _is_rays(pid: int, folder: str, port: int) -> bool:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it ended by itself
 
 
 def kill_part(part: str, lab: Lab, rng: random.Random) -> tuple[bool, bool]:
@@ -84,10 +83,8 @@ def kill_part(part: str, lab: Lab, rng: random.Random) -> tuple[bool, bool]:
             process.kill()
             out, _ = process.communicate()
     code = process.returncode
-    if part == "node" or not running:
-        noticed = code == 0
-    else:
-        noticed = code in (0, 7) and "Traceback (most recent" not in out
+    allowed = (0,) if part == "node" or not running else (0, ClusterError.exit_code)
+    noticed = code in allowed and "Traceback (most recent" not in out
     if not noticed:
         print(f"{part} killed: code {code}: {out[-1500:]}", flush=True)
     return noticed, lab.recovers(runs)[0]

@@ -1,4 +1,4 @@
-"""Forty kinds of damaged input against the true number of records: all are accounted for, or the run stops and names the file.
+"""Forty kinds of damaged input against the true number of records: all are accounted for, or the run names the file.
 
 A kind makes one file out of twenty good records and damage, and says how many records there truly are and how many of them
 are good documents; None means that nobody can know, so the run must stop.

@@ -1,10 +1,11 @@
 """Locks: one run at a time in a folder, on a local disk and on object stores.
 
-On a local disk a lock is a flock of `.lock`, which ends with its process. On other stores, and in a folder that several
-machines mount (`.lock-shared`), it is an object `.lock/00000001.json` that is created under the condition that no object of this name exists; of two runs that try, the
-store lets one win. Whoever takes over a lock that was released, or left by a dead process, creates the next number under the
-same condition, so that only one can. The owner writes its object again every ten seconds; another machine believes that an
-owner is dead once it has not done so for `SILENT_SECONDS` by the waiting machine's own clock, for clocks differ.
+On a local disk a lock is a flock of `.lock`, which ends with its process. On other stores it is an object
+`.lock/00000001.json` that is created under the condition that no object of this name exists; of two runs that try, the
+store lets one win; so it is in a folder that several machines mount (`.lock-shared/`). Whoever takes over a lock that was
+released, or left by a dead process, creates the next number under the same condition, so that only one can. The owner writes
+its object again every ten seconds; another machine believes that an owner is dead once it has not done so for
+`SILENT_SECONDS` by the waiting machine's own clock, for clocks differ.
 
 A store that does not honour the condition would let all of them win. That is tried out first, and such a store is refused
 unless the recipe says `lock: none`.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from eyas.corpus.store import Store
-from eyas.errors import StorageError
+from eyas.errors import ClusterError, StorageError
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a file may take to be seen by another node: NFS remembers for seconds what was not there."""
@@ -57,8 +57,8 @@ class Mark:
         """StorageError, which names this node, if this process does not see the file. It is asked once in a process."""
         if self.path not in _SEEN and not self.is_seen():
             raise StorageError(
-                f"node {socket.gethostname()} does not see the run folder {os.path.dirname(self.path)} as the driver does: it "
-                f"is not mounted there, or another folder is"
+                f"node {socket.gethostname()} does not see the run folder {os.path.dirname(self.path)} as the "
+                f"driver does: it is not mounted there, or another folder is"
             )
         _SEEN.add(self.path)
 
@@ -100,12 +100,16 @@ def check_nodes(ray: Any, mark: Mark, store: Store) -> None:
         )
         for node in nodes
     ]
-    seen = [answer and mark.is_answered(node["NodeID"]) for answer, node in zip(ray.get(asked), nodes, strict=True)]
-    blind = [
-        f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-        for node, ok in zip(nodes, seen, strict=True)
-        if not ok
-    ]
+    blind = []
+    for node, reference in zip(nodes, asked, strict=True):
+        try:
+            seen = ray.get(reference) and mark.is_answered(node["NodeID"])
+        except ray.exceptions.RayError as error:
+            if any(now["Alive"] and now["NodeID"] == node["NodeID"] for now in ray.nodes()):
+                raise ClusterError(f"node {node['NodeManagerAddress']} could not be asked: {error}") from error
+            continue  # it died in the meantime: no task will go there
+        if not seen:
+            blind.append(f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})")
     if blind:
         raise StorageError(
             f"--shared-folder: {len(blind)} of {len(nodes)} nodes do not see the run folder {store.root} as this one does: "

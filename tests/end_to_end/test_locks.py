@@ -16,9 +16,9 @@ import pytest
 import s3fs
 from harness import Ran, digests
 from moto.server import ThreadedMotoServer
-from benchmarks.faults.s3_proxy import Proxy
 from test_crash import SLOW, finish, wait_for
 
+from benchmarks.faults.s3_proxy import Proxy
 from eyas.corpus.store import Store
 from eyas.errors import StorageError
 from eyas.pipelines.engine import locks
