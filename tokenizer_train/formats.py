@@ -12,7 +12,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,19 @@ def _from_json(data: bytes, file: Path) -> Tokenizer:
 
 def parsed(data: bytes, name: str) -> Tokenizer:
     """A tokenizer.json as `tokenizers` reads it; `name` is its name in error messages. InputError if it cannot."""
-    try:
+    with in_words(f"{name}: not a tokenizer.json that `tokenizers` can read"):
         return Tokenizer.from_str(data.decode())
-    except BaseException as error:  # tokenizers raises bare Exception, and its panics not even that
+
+
+@contextmanager
+def in_words(what: str) -> Iterator[None]:
+    """Raises what `tokenizers` raises as InputError: bare Exceptions, and panics, which are not even those."""
+    try:
+        yield
+    except BaseException as error:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise InputError(f"{name}: not a tokenizer.json that `tokenizers` can read: {error}") from error
+        raise InputError(f"{what}: {error}") from error
 
 
 def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:
@@ -111,6 +119,8 @@ def _read_ranks(data: bytes, file: Path) -> dict[bytes, int]:
         if not _RANK_LINE.fullmatch(line):
             raise InputError(f"{file}:{number}: expected base64, a space and a rank, found {line[:60]!r}")
         token, rank = line.split()
+        if len(rank) > 9:
+            raise InputError(f"{file}:{number}: the rank {rank[:30].decode()} is larger than any vocabulary")
         try:
             ranks[base64.b64decode(token, validate=True)] = int(rank)
         except binascii.Error as error:

@@ -34,6 +34,12 @@ def edited(name: str, number: int, change: Callable[[Any], Any], head: int = 0) 
     return seed[:head] + json.dumps(data).encode()
 
 
+def _without_comma(data: Any) -> None:
+    """No token for the comma, and a name for unknown tokens that is none."""
+    del data["model"]["vocab"][","]
+    data["model"]["unk_token"] = "nowhere"
+
+
 FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a template that is not UTF-8": ("prompt", lambda: b"{{ text }} \xe3\0Be brief."),
     "a template that divides by zero": ("prompt", lambda: b"{{ 1 / 0 }}\0Be brief."),
@@ -59,6 +65,8 @@ FOUND: dict[str, tuple[str, Callable[[], bytes]]] = {
         ),
     ),
     "a month 13": ("recipe", lambda: b"name: 2026-13-45\nsources: []\n"),
+    "a rank of thirty digits": ("tokenizer", lambda: seeds("tokenizer")[2] + b"YWJj " + b"9" * 30 + b"\n"),
+    "an unknown token": ("tokenizer", lambda: edited("tokenizer", 1, _without_comma)),
     "rows as text": ("shards", lambda: edited("shards", 1, lambda data: data["files"][0].update(rows="4"), 1)),
     "a name without end": (
         "shards",
@@ -79,3 +87,9 @@ def test_what_was_found_is_mended(found: str) -> None:
     name, data = FOUND[found]
     with pytest.raises(targets.EyasError):
         targets.TARGETS[name].run(data())
+
+
+def test_dropout_does_not_make_ids_random() -> None:
+    """The fuzzer found it: `model.dropout` of a tokenizer.json gave other ids at each call."""
+    for number in (0, 1):
+        targets.TARGETS["tokenizer"].run(edited("tokenizer", number, lambda data: data["model"].update(dropout=0.5)))

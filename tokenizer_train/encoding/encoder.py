@@ -26,7 +26,7 @@ from eyas.text_kernels.utf8 import buffers
 from eyas.tokenizer_train.encoding.byte_level import ByteLevel, NotByteLevel, read_byte_level
 from eyas.tokenizer_train.encoding.fast_encoder import FastEncoder
 from eyas.tokenizer_train.encoding.nfc import normalise
-from eyas.tokenizer_train.formats import parsed, read_tokenizer, token_bytes
+from eyas.tokenizer_train.formats import in_words, parsed, read_tokenizer, token_bytes
 from eyas.tokenizer_train.options import BOS, EOS, PAD
 
 _BATCH = 1024
@@ -41,7 +41,8 @@ class Encoder:
     """Encodes text with a tokenizer.json. `bos`, `eos`, `pad`: ids of those control tokens, None if it has none.
 
     `threads`: 0 uses all cores. Only one thread at a time may use an encoder. The tokenizer belongs to the encoder from then
-    on: it neither truncates nor pads, and takes control tokens in text as characters.
+    on: it neither truncates nor pads, leaves no merges out at random (BPE dropout), and takes control tokens in text as
+    characters.
     """
 
     def __init__(self, tokenizer: Tokenizer, threads: int = 0) -> None:
@@ -49,6 +50,9 @@ class Encoder:
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
+        if getattr(tokenizer.model, "dropout", None):
+            # Made for training: it leaves merges out at random, so that no two calls give the same ids.
+            tokenizer.model.dropout = None
         self._threads = threads or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
         self.vocab_size: int = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
         """One more than the largest id: rows of an embedding matrix. Some published vocabularies have gaps."""
@@ -154,9 +158,11 @@ class Encoder:
         dtype = self._dtype
         values, lengths = [], [0]
         for start in range(0, len(text), _BATCH):
-            for encoding in self._tokenizer.encode_batch_fast(
-                text[start : start + _BATCH].to_pylist(), add_special_tokens=False
-            ):
+            with in_words("the tokenizer cannot encode a text"):
+                encodings = self._tokenizer.encode_batch_fast(
+                    text[start : start + _BATCH].to_pylist(), add_special_tokens=False
+                )
+            for encoding in encodings:
                 ids = np.array(encoding.ids, dtype)
                 values.append(ids)
                 lengths.append(len(ids))
