@@ -12,9 +12,10 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import IO, Any, cast
 
 import fsspec
@@ -26,6 +27,7 @@ from fsspec.spec import AbstractBufferedFile
 from eyas.corpus.local_files import exchange, naming, sync_folder
 from eyas.corpus.sealed import DamagedFile, sealed, unsealed
 from eyas.corpus.secrets import refuse_secret
+from eyas.corpus.storage_errors import naming_object, opened
 from eyas.errors import StorageError
 
 PARQUET_OPTIONS: dict[str, Any] = {
@@ -67,9 +69,10 @@ class FileEntry:
 class _Sink:
     """A write-only file that hashes and counts what passes through."""
 
-    def __init__(self, raw: IO[bytes], path: str) -> None:
+    def __init__(self, raw: IO[bytes], naming: Callable[[], AbstractContextManager[None]]) -> None:
+        """naming: puts the file's name into errors."""
         self._raw = raw
-        self._path = path
+        self._naming = naming
         self._hash = hashlib.sha256()
         self.bytes = 0
         self.closed = False
@@ -77,7 +80,7 @@ class _Sink:
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         self._hash.update(view)
-        with naming(self._path):
+        with self._naming():
             self._raw.write(view)
         self.bytes += len(view)
         return len(view)
@@ -86,7 +89,7 @@ class _Sink:
         return self.bytes
 
     def flush(self) -> None:
-        with naming(self._path):
+        with self._naming():
             self._raw.flush()
 
     def close(self) -> None:
@@ -144,6 +147,11 @@ class Store:
         """The path within the file system of `relative`."""
         return f"{self.root}/{self._place(relative)}"
 
+    def name(self, relative: str = "") -> str:
+        """The name of a file, or of the whole folder, in messages: a path on a local disk, otherwise with its scheme."""
+        path = self.path(relative) if relative else self.root
+        return path if self.local else str(self.fs.unstrip_protocol(path))
+
     def url_of(self, relative: str) -> str:
         """The URL of `relative`."""
         return f"{self.url.rstrip('/')}/{self._place(relative)}"
@@ -155,13 +163,15 @@ class Store:
     def exists(self, relative: str) -> bool:
         """Whether a file or folder of this name exists."""
         REQUESTS.count += 1
-        return bool(self.fs.exists(self.path(relative)))
+        with self._naming(self.path(relative)):
+            return bool(self.fs.exists(self.path(relative)))
 
     def holds(self, entry: FileEntry) -> bool:
         """Whether the file is there with the size its manifest states."""
         REQUESTS.count += 1
         try:
-            return int(self.fs.size(self.path(entry.path)) or 0) == entry.bytes
+            with self._naming(self.path(entry.path)):
+                return int(self.fs.size(self.path(entry.path)) or 0) == entry.bytes
         except FileNotFoundError:
             return False
 
@@ -190,12 +200,13 @@ class Store:
         name = f"{final}.{uuid.uuid4().hex[:8]}.tmp" if self.local else final
         if self.local:
             os.makedirs(os.path.dirname(final), exist_ok=True)
-        raw = open(name, "wb") if self.local else self.fs.open(name, "wb")
-        sink = _Sink(raw, final)
+        with self._naming(final):
+            raw = open(name, "wb") if self.local else self.fs.open(name, "wb")
+        sink = _Sink(raw, partial(self._naming, final))
         output = Output(sink)
         try:
             yield output
-            with naming(final):
+            with self._naming(final):
                 raw.flush()
                 if self.local:
                     os.fsync(raw.fileno())
@@ -207,6 +218,10 @@ class Store:
             os.replace(name, final)
             sync_folder(os.path.dirname(final))
         output.entry = sink.entry(relative, output.rows)
+
+    def _naming(self, path: str) -> AbstractContextManager[None]:
+        """Puts the name of a file or an object into errors that have none."""
+        return naming(path) if self.local else naming_object(self.fs, path)
 
     def _abandon(self, raw: Any, name: str) -> None:
         if isinstance(raw, AbstractBufferedFile):
@@ -250,7 +265,7 @@ class Store:
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk or the network, not the file
-            raise DamagedFile(f"{self.path(relative)}: damaged ({error}); run the recipe again") from error
+            raise DamagedFile(f"{self.name(relative)}: damaged ({error}); run the recipe again") from error
 
     def write_json(self, relative: str, data: Any) -> FileEntry:
         """Writes `data` as indented JSON with sorted keys."""
@@ -267,19 +282,22 @@ class Store:
     def read_json(self, relative: str) -> Any:
         """Reads a JSON file, sealed or not and without its seal; `DamagedFile`, which names it, if it was changed."""
         REQUESTS.count += 1
-        return unsealed(self.fs.cat_file(self.path(relative)), self.path(relative))
+        with self._naming(self.path(relative)):
+            data = self.fs.cat_file(self.path(relative))
+        return unsealed(data, self.name(relative))
 
     def open(self, relative: str) -> IO[bytes]:
         """Opens a file for reading."""
         REQUESTS.count += 1
-        return cast("IO[bytes]", self.fs.open(self.path(relative), "rb"))
+        return cast("IO[bytes]", opened(self.fs, self.path(relative)))
 
     def list(self, relative: str) -> list[str]:
         """The names in a folder, sorted; none if it does not exist. Unfinished files are left out."""
         self.fs.invalidate_cache()
         REQUESTS.count += 1
         try:
-            names = [str(path).rsplit("/", 1)[-1] for path in self.fs.ls(self.path(relative), detail=False)]
+            with self._naming(self.path(relative)):
+                names = [str(path).rsplit("/", 1)[-1] for path in self.fs.ls(self.path(relative), detail=False)]
         except FileNotFoundError:
             return []
         return sorted(name for name in names if not name.endswith(".tmp"))
@@ -287,7 +305,8 @@ class Store:
     def delete(self, relative: str) -> None:
         """Deletes a file or a folder with all it holds, if it exists."""
         if self.exists(relative):
-            self.fs.rm(self.path(relative), recursive=True)
+            with self._naming(self.path(relative)):
+                self.fs.rm(self.path(relative), recursive=True)
 
     def identity(self, relative: str) -> int | None:
         """A number that a local folder keeps when it is renamed; None if there is none."""
@@ -322,14 +341,15 @@ class Store:
         """Makes the folder `target` hold what `source` holds, and nothing else; the store copies by itself if it can."""
         begin = len(self.path(source)) + 1
         wanted = set()
-        for file in self.fs.find(self.path(source)):
-            place = f"{self.path(target)}/{str(file)[begin:]}"
-            self.fs.makedirs(place.rpartition("/")[0], exist_ok=True)
-            self.fs.cp_file(file, place)
-            wanted.add(place)
-        for file in self.fs.find(self.path(target)):
-            if file not in wanted:
-                self.fs.rm_file(file)
+        with self._naming(self.path(target)):
+            for file in self.fs.find(self.path(source)):
+                place = f"{self.path(target)}/{str(file)[begin:]}"
+                self.fs.makedirs(place.rpartition("/")[0], exist_ok=True)
+                self.fs.cp_file(file, place)
+                wanted.add(place)
+            for file in self.fs.find(self.path(target)):
+                if file not in wanted:
+                    self.fs.rm_file(file)
 
     def link(self, source: str, target: str, rows: int | None = None) -> FileEntry:
         """Publishes the file `source` under a second name: without a copy where the store can, by one where it cannot.
@@ -338,7 +358,8 @@ class Store:
         """
         entry = replace(self.describe(source, rows), path=target)
         if not self.local:
-            self.fs.cp_file(self.path(source), self.path(target))
+            with self._naming(self.path(target)):
+                self.fs.cp_file(self.path(source), self.path(target))
             return entry
         final = self.path(target)
         os.makedirs(os.path.dirname(final), exist_ok=True)
@@ -359,9 +380,9 @@ class Store:
             with self.create(".write-test") as output:
                 output.sink.write(b"ok")
             self.fs.rm(self.path(".write-test"))
-        except OSError as error:
+        except (OSError, StorageError) as error:
             raise StorageError(
-                f"the run folder {self.root} cannot be written: {error}. Choose another with --runs DIR, "
+                f"the run folder {self.name()} cannot be written: {error}. Choose another with --runs DIR, "
                 f"or free space and check its permissions."
             ) from error
 

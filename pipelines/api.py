@@ -78,7 +78,7 @@ def execute(
         return engine.run()
     except Alarm as alarm:
         # The report of the run so far shows the documents that rang the alarm.
-        raise Alarm(f"{alarm}\nThe report: {store.path(REPORT)}") from alarm
+        raise Alarm(f"{alarm}\nThe report: {store.name(REPORT)}") from alarm
     finally:
         executor.close()
 
@@ -108,7 +108,7 @@ def make_executor(recipe: Recipe, store: Store, workers: int | None, ray_address
 def _check_shared(executor: RayExecutor, store: Store, ray_address: str) -> None:
     if not store.shared:
         raise UsageError(
-            f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.root} is a local path "
+            f"the cluster at {ray_address} has {executor.nodes} nodes, but the run folder {store.name()} is a local path "
             f"that only this machine sees. Put runs on storage that every node reaches: --runs s3://bucket/runs. If all "
             f"nodes mount this path (NFS), say --shared-folder"
         )

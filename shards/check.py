@@ -28,12 +28,12 @@ def check_size(store: Store, file: IndexedFile) -> None:
     try:
         size = int(store.fs.size(store.path(file.path)) or 0)
     except FileNotFoundError as error:
-        raise InputError(f"{store.path(file.path)}: missing, but index.json names it; make the shards again") from error
+        raise InputError(f"{store.name(file.path)}: missing, but index.json names it; make the shards again") from error
     except OSError as error:
-        raise InputError(f"{store.path(file.path)}: cannot be read: {error.strerror or error}") from error
+        raise InputError(f"{store.name(file.path)}: cannot be read: {error.strerror or error}") from error
     if size != file.bytes:
         raise InputError(
-            f"{store.path(file.path)}: {size:,} bytes, but index.json states {file.bytes:,}: cut short, or of another set; "
+            f"{store.name(file.path)}: {size:,} bytes, but index.json states {file.bytes:,}: cut short, or of another set; "
             f"make the shards again"
         )
 
@@ -49,7 +49,7 @@ def check_bytes(store: Store, file: IndexedFile, copy: IO[bytes] | None = None) 
                 copy.write(chunk)
     if digest.hexdigest() != file.sha256:
         raise InputError(
-            f"{store.path(file.path)}: damaged: its sha256 is {digest.hexdigest()[:16]}…, but index.json states "
+            f"{store.name(file.path)}: damaged: its sha256 is {digest.hexdigest()[:16]}…, but index.json states "
             f"{file.sha256[:16]}…; make the shards again, or copy them anew"
         )
 
@@ -71,7 +71,7 @@ def check_set(store: Store, index: Index) -> Iterator[Checked]:
             check_bytes(store, file)
             problems += _content_problems(store, index, file)
         except ValueError as error:
-            problems.append(str(error).removeprefix(f"{store.path(file.path)}: "))
+            problems.append(str(error).removeprefix(f"{store.name(file.path)}: "))
         yield Checked(file, tuple(problems))
 
 

@@ -16,6 +16,7 @@ from eyas.corpus.sources.columns import PlannedColumn
 from eyas.corpus.sources.listing import InputFile, Split
 from eyas.corpus.sources.shapes import MOST_FIELDS, Shape, Survey
 from eyas.corpus.sources.text_files import too_large
+from eyas.corpus.storage_errors import opened
 
 
 class ParquetFiles(ColumnSource):
@@ -28,14 +29,14 @@ class ParquetFiles(ColumnSource):
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
         splits = []
         for file in files:
-            with self.filesystem().open(file.path, "rb") as raw:
+            with opened(self.filesystem(), file.path) as raw:
                 metadata = _open(lambda raw=raw: pq.ParquetFile(raw), file.path).metadata
                 sizes = [metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)]
             splits += _runs(file.path, sizes, partition_bytes)
         return splits
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
-        with self.filesystem().open(split.path, "rb") as raw:
+        with opened(self.filesystem(), split.path) as raw:
             parquet = _open(lambda: pq.ParquetFile(raw, page_checksum_verification=True), split.path)
             columns = self._needed(parquet.schema_arrow, split.path)
             before = sum(parquet.metadata.row_group(i).num_rows for i in range(split.start))
@@ -49,7 +50,7 @@ class ParquetFiles(ColumnSource):
         """From the first piece of each file: all pieces have the schema of the file."""
         if split.start > 0:
             return Survey()
-        with self.filesystem().open(split.path, "rb") as raw:
+        with opened(self.filesystem(), split.path) as raw:
             parquet = _open(lambda: pq.ParquetFile(raw), split.path)
             schema = _without_twins(parquet.schema_arrow, split.path)
             return self._survey(schema, whole_number_bounds(parquet), parquet.metadata.num_rows)
@@ -142,7 +143,7 @@ class ArrowFiles(ParquetFiles):
     def splits(self, files: Sequence[InputFile], partition_bytes: int) -> list[Split]:
         splits = []
         for file in files:
-            with self.filesystem().open(file.path, "rb") as raw:
+            with opened(self.filesystem(), file.path) as raw:
                 count = _open(lambda raw=raw: pa.ipc.open_file(raw), file.path).num_record_batches
             # Batches of one file are about equal, so each gets an equal share of its bytes.
             splits += _runs(file.path, [file.bytes // max(count, 1)] * count, partition_bytes)
@@ -151,12 +152,12 @@ class ArrowFiles(ParquetFiles):
     def survey(self, split: Split, most: int | None = None) -> Survey:
         if split.start > 0:
             return Survey()
-        with self.filesystem().open(split.path, "rb") as raw:
+        with opened(self.filesystem(), split.path) as raw:
             reader = _open(lambda: pa.ipc.open_file(raw), split.path)
             return self._survey(_without_twins(reader.schema, split.path), {}, reader.num_record_batches)
 
     def read(self, split: Split, first_row: int) -> Iterator[Batch]:
-        with self.filesystem().open(split.path, "rb") as raw:
+        with opened(self.filesystem(), split.path) as raw:
             reader = _open(lambda: pa.ipc.open_file(raw), split.path)
             columns = self._needed(reader.schema, split.path)
             before = sum(reader.get_batch(i).num_rows for i in range(split.start))

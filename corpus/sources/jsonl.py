@@ -26,6 +26,7 @@ from eyas.corpus.sources.listing import InputFile, Split
 from eyas.corpus.sources.shapes import MOST_FIELDS, Huge, Shape, Survey
 from eyas.corpus.sources.text_files import too_large
 from eyas.corpus.sources.values import BrokenValue, column_value, holds_huge
+from eyas.corpus.storage_errors import opened
 from eyas.errors import InputError
 
 
@@ -129,7 +130,7 @@ class JsonLines(ColumnSource):
 
     def _lines(self, split: Split) -> Iterator[tuple[bytes | None, int, str]]:
         """The lines of a piece, their sizes in bytes, and where they are; None for a line above the limit."""
-        with self.filesystem().open(split.path, "rb") as raw:
+        with opened(self.filesystem(), split.path) as raw:
             opener = _opener(split.path)
             if opener and not split.bytes:
                 raise UnreadableInput(

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from eyas.corpus.paths import where_looked
 from eyas.corpus.secrets import refuse_secret
 from eyas.corpus.sources.globs import matches_any
+from eyas.corpus.storage_errors import naming_object, of_source
 from eyas.errors import InputError
 
 
@@ -79,14 +80,16 @@ def list_files(path: str, globs: Sequence[str], exclude: Sequence[str], source: 
     except (ImportError, ValueError) as error:
         raise InputError(f"source {source!r}: cannot open {path}: {error}") from error
     root = root.rstrip("/")
-    if fs.isfile(root):
-        return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
-    if not fs.exists(root):
-        raise InputError(f"source {source!r}: no such file or folder: {path}{where_looked(path)}")
-    files = []
     # By default, fsspec silently leaves out a folder that it cannot open.
     strict = {"on_error": "raise"} if isinstance(fs, LocalFileSystem) else {}
-    for name, info in fs.find(root, detail=True, **strict).items():
+    with of_source(source), naming_object(fs, root):
+        if fs.isfile(root):
+            return [_file(root, root.rsplit("/", 1)[-1], fs.info(root))]
+        if not fs.exists(root):
+            raise InputError(f"source {source!r}: no such file or folder: {path}{where_looked(path)}")
+        listed = fs.find(root, detail=True, **strict)
+    files = []
+    for name, info in listed.items():
         if info.get("islink"):
             info = _target(fs, name, info)
         # Reading a named pipe or a socket would wait for ever.
@@ -141,7 +144,8 @@ def check_unchanged(fs: Any, split: Split) -> None:
         return
     fs.invalidate_cache(split.path.rpartition("/")[0])
     try:
-        info = fs.info(split.path)
+        with naming_object(fs, split.path):
+            info = fs.info(split.path)
     except FileNotFoundError:
         if isinstance(fs, LocalFileSystem) and os.path.islink(split.path):
             return  # it led nowhere from the start, and reading records that

@@ -14,6 +14,7 @@ from pydantic import field_validator
 
 from eyas.corpus.sources.base import Batch, BatchBuilder, Source
 from eyas.corpus.sources.listing import InputFile, Split
+from eyas.corpus.storage_errors import naming_object
 from eyas.errors import InputError
 
 _PROSE = (".txt", ".md", ".rst", ".tex", ".html", ".xml", ".csv")
@@ -53,7 +54,10 @@ class TextFiles(Source):
             builder.reject(split.path, "too_large", f"{split.path}: " + too_large(split.bytes, self.max_document_bytes))
             return
         try:
-            data = self.filesystem().cat_file(split.path)
+            fs = self.filesystem()
+            # A store that fails is no broken document: the run stops.
+            with naming_object(fs, split.path):
+                data = fs.cat_file(split.path)
         except OSError as error:
             builder.reject(split.path, "unreadable", f"{split.path}: cannot be read: {error}")
             return

@@ -49,7 +49,7 @@ def explain(store: Store, wanted: str) -> list[History]:
     ledgers = _Ledgers(store)
     if not ledgers.paths:
         raise InputError(
-            f"{store.root}: no ledger here; is this the folder of a run (runs/<name>) that has read something?"
+            f"{store.name()}: no ledger here; is this the folder of a run (runs/<name>) that has read something?"
         )
     ids = _by_id(ledgers, wanted) if wanted.isdigit() else []
     ids += [document for document in _by_source_id(ledgers, wanted) if document not in ids]
@@ -57,7 +57,7 @@ def explain(store: Store, wanted: str) -> list[History]:
         ids = _by_origin(store, ledgers, wanted)
     if not ids:
         raise InputError(
-            f"{store.root}: no document with the id, the `source_id` or the origin {wanted!r}. An origin is a path, or "
+            f"{store.name()}: no document with the id, the `source_id` or the origin {wanted!r}. An origin is a path, or "
             f"path#row, as in the column `origin` of curated/; its end is enough."
         )
     limits = _limits(store)

@@ -106,7 +106,7 @@ def _documents(store: Store, ids: list[int]) -> dict[int, Seen]:
                 seen.decisions.append(row)
     if missing := sorted(set(ids) - set(documents)):
         raise InputError(
-            f"{store.root}: the shards hold document {missing[0]}, but the curated documents do not: the shards are of "
+            f"{store.name()}: the shards hold document {missing[0]}, but the curated documents do not: the shards are of "
             f"another run"
         )
     return documents

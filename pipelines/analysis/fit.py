@@ -45,7 +45,7 @@ def fit_run(
     gathered = _gather(plan, store, results)
     if not gathered:
         raise InputError(
-            f"{store.root}: no filter of this run has thresholds by language ({', '.join(OPTIONS)}); "
+            f"{store.name()}: no filter of this run has thresholds by language ({', '.join(OPTIONS)}); "
             "add one, and `eyas run` the recipe"
         )
     scores: dict[str, npt.NDArray[np.float64]] = {}

@@ -80,7 +80,7 @@ def finished(plan: Plan, store: Store) -> dict[str, Result]:
             result = load_result(store, planned)
             if result is None:
                 raise InputError(
-                    f"{store.root}: the pass {planned.label!r} is not there, so there are no scores; "
+                    f"{store.name()}: the pass {planned.label!r} is not there, so there are no scores; "
                     "`eyas run` the recipe first"
                 )
             results[planned.digest] = result

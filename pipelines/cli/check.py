@@ -76,7 +76,7 @@ def _findings(planned: Plan, store: Store, workers: int | None, ray_address: str
         yield Finding("sources", "ok", f"{name}: {human(size)}")
     try:
         store.check_writable()
-        yield Finding("runs", "ok", f"{store.root} can be written")
+        yield Finding("runs", "ok", f"{store.name()} can be written")
     except EyasError as error:
         yield Finding("runs", "error", str(error))
     wrong = list(requirements(planned, store))

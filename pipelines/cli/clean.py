@@ -48,4 +48,4 @@ def clean(
             rows.add_row(one.path, human(one.bytes), one.why)
         print_table(out, rows)
     total = human(sum(one.bytes for one in found))
-    out.print(f"{total} {'would be free' if dry_run else 'freed'} in {store.root}", markup=False, soft_wrap=True)
+    out.print(f"{total} {'would be free' if dry_run else 'freed'} in {store.name()}", markup=False, soft_wrap=True)

@@ -134,7 +134,9 @@ def _explain_step(
 
     recipe = recipe_of_run(store).options
     if recipe.train is None and batch_size is None:
-        raise UsageError(f"{store.root}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)")
+        raise UsageError(
+            f"{store.name()}: its recipe trains nothing, so say how: --batch-size N (and --seed, --weight)"
+        )
     if batch_size is None and recipe.train is not None and step > recipe.train.steps:
         raise UsageError(f"--step {step}: the recipe trains for {recipe.train.steps} steps")
     training = training_of(recipe.train, batch_size, weights)

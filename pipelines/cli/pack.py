@@ -85,7 +85,7 @@ def pack(
     finally:
         executor.close()
     print_table(terminal, packing_table(summary))
-    terminal.print(f"{summary['tokens']:,} tokens in {store.path(folder)}")
+    terminal.print(f"{summary['tokens']:,} tokens in {store.name(folder)}")
 
 
 def packing_table(summary: ShardsSummary) -> Table:

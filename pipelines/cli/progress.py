@@ -229,7 +229,7 @@ def product_notes(outcome: Outcome) -> list[str]:
     if outcome.previous:
         places = ", ".join(outcome.store.path(place) for place in outcome.previous)
         notes.append(
-            f"replaced: what was there before is kept in {places}; `eyas clean {outcome.store.root}` deletes it"
+            f"replaced: what was there before is kept in {places}; `eyas clean {outcome.store.name()}` deletes it"
         )
     if outcome.unnamed:
         names = ", ".join(f"{name}/" for name in outcome.unnamed)

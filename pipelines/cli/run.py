@@ -82,7 +82,7 @@ def run(
         place = f"{runs.rstrip('/')}/{planned.recipe.options.name}"
         store = Store(place)
         if tables:
-            out.print(f"{headline(planned)} → {store.root}")
+            out.print(f"{headline(planned)} → {store.name()}")
         observer = _observer(out, store, planned, quiet, log_format)
         try:
             outcome = execute(
@@ -131,7 +131,7 @@ def _print_outcome(out: Console, outcome: Outcome, store: Store) -> None:
     print_shares(out, outcome)
     out.print()
     print_products(out, outcome)
-    out.print(f"{'report':>10}  {store.path('report.html')}")
+    out.print(f"{'report':>10}  {store.name('report.html')}")
     for line in product_notes(outcome):
         out.print(line, markup=False, soft_wrap=True)
     out.print(health(outcome.shares), markup=False, soft_wrap=True)

@@ -48,7 +48,7 @@ def check(shards: options.Shards) -> None:
         bad += bool(checked.problems)
     if bad:
         broken = f"{bad} of {len(index.files)} files do not keep what index.json promises"
-        typer.secho(f"eyas: {store.root}: {broken} (above)", err=True, fg="red")
+        typer.secho(f"eyas: {store.name()}: {broken} (above)", err=True, fg="red")
         raise typer.Exit(FAULTS_FOUND)
     size = sum(file.bytes for file in index.files)
     documents = sum(file.documents for file in index.files)

@@ -173,4 +173,4 @@ def _train(
     print_products(terminal, outcome)
     for path in copy_products(store, tokenizer["vocab_sizes"], out):
         terminal.print(f"{'written':>10}  {path}")
-    terminal.print(f"{'report':>10}  {store.path('report.html')}")
+    terminal.print(f"{'report':>10}  {store.name('report.html')}")

@@ -36,7 +36,7 @@ def clean(store: Store, keep: int, passes: bool, unnamed: bool, dry_run: bool) -
     StorageError while a run is alive in it.
     """
     if not store.exists("plan.json"):
-        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
+        raise InputError(f"{store.name()}: no plan.json, so this is not the folder of a run")
     with locked(store, store.read_json("plan.json").get("lock", "auto")):
         if not dry_run:
             finish_swap(store)

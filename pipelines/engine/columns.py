@@ -21,6 +21,7 @@ from eyas.corpus.sources.columns import MissingColumn, PlannedColumn, Surveyed, 
 from eyas.corpus.sources.listing import Partition
 from eyas.corpus.sources.shapes import Survey
 from eyas.corpus.stage import Stage
+from eyas.corpus.storage_errors import of_source
 from eyas.corpus.task import Step, Task, TaskContext, entries_of
 from eyas.errors import InputError, nearest
 from eyas.pipelines.recipe.recipe import NamedStage, Recipe
@@ -73,8 +74,9 @@ def survey_partition(
 ) -> SurveyEntry:
     """What the fields of one partition hold. most: records of each piece to look at; None: all."""
     whole = Survey()
-    for split in partition.splits:
-        whole.join(source.survey(split, most))
+    with of_source(partition.source):
+        for split in partition.splits:
+            whole.join(source.survey(split, most))
     return {"files": [], "source": partition.source, "survey": whole.to_json()}
 
 

@@ -151,7 +151,7 @@ def read_costs(store: Store) -> pa.Table:
         return SCHEMA.empty_table()
     costs = store.read_table(COST)
     if not costs.schema.equals(SCHEMA):
-        raise DamagedFile(f"{store.path(COST)}: damaged, or of another version: it has other columns")
+        raise DamagedFile(f"{store.name(COST)}: damaged, or of another version: it has other columns")
     return costs
 
 

@@ -22,7 +22,7 @@ from typing import Any, Protocol, cast
 from eyas.corpus.stage import SharedResource
 from eyas.corpus.store import Store
 from eyas.corpus.task import E, Entry, Task, TaskContext
-from eyas.errors import DEFECT, ClusterError, EyasError, UsageError, exit_code
+from eyas.errors import DEFECT, STORAGE, ClusterError, EyasError, UsageError, exit_code
 from eyas.pipelines.engine.costs import Cost, measured
 from eyas.pipelines.engine.processes import PATIENCE_SECONDS, Children, Stopped, deferred, is_gone, renew_handlers
 from eyas.pipelines.engine.shared_folder import Mark, check_nodes
@@ -125,7 +125,8 @@ def _remote_task(search_path: list[str], payload: bytes) -> _Outcome:
             entry = execute(step, task, context)
         return _Outcome(entry, cost)
     except Exception as error:
-        return _Outcome(None, cost, _message(error), traceback.format_exc(), exit_code(error))
+        node = f" (node {socket.gethostname()})" if exit_code(error) == STORAGE else ""
+        return _Outcome(None, cost, _message(error) + node, traceback.format_exc(), exit_code(error))
 
 
 def _attempts() -> int:

@@ -92,4 +92,4 @@ def finished_entries(
 
 def made_again(store: Store, path: str) -> str:
     """The sentence about a damaged file."""
-    return f"{store.path(path)}: damaged, its bytes are not those that were written; it is made again"
+    return f"{store.name(path)}: damaged, its bytes are not those that were written; it is made again"

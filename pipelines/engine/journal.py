@@ -199,11 +199,11 @@ class Journal(Progress):
 def status_of(store: Store) -> Status:
     """How far the run in `store` is; InputError if none ran there. A run whose process is gone is `dead`."""
     if not store.exists(STATUS):
-        raise InputError(f"{store.root}: no {STATUS}, so no run has begun here (runs before 0.3 wrote none)")
+        raise InputError(f"{store.name()}: no {STATUS}, so no run has begun here (runs before 0.3 wrote none)")
     try:
         status = Status(**store.read_json(STATUS))
     except TypeError as error:
-        raise DamagedFile(f"{store.path(STATUS)}: of another version, or damaged ({error})") from error
+        raise DamagedFile(f"{store.name(STATUS)}: of another version, or damaged ({error})") from error
     if status.state != "running":
         return status
     here = status.host == socket.gethostname()

@@ -43,7 +43,7 @@ def locked(store: Store, kind: str = "auto", warn: Callable[[str], None] = print
     kind: `none` takes no lock, which is reported.
     """
     if kind == "none":
-        warn(f"lock: none: nothing keeps another run out of {store.root}; two at once would write into each other")
+        warn(f"lock: none: nothing keeps another run out of {store.name()}; two at once would write into each other")
         yield Lock()
     elif store.local and not store.shared:
         with _flock(store):
@@ -80,7 +80,7 @@ def _flock(store: Store) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StorageError(f"another `eyas` is at work in {store.root}; wait for it, or stop it") from error
+            raise StorageError(f"another `eyas` is at work in {store.name()}; wait for it, or stop it") from error
         yield
     finally:
         if made and os.listdir(store.root) == [LOCK]:

@@ -153,7 +153,7 @@ def recipe_of_run(store: Store) -> Recipe:
     with store.open("recipe.yaml") as file:
         content = file.read()
     if stored.get("recipe_sha256") not in (None, hashlib.sha256(content).hexdigest()):
-        raise InputError(f"{store.path('recipe.yaml')}: damaged or edited since the run; `eyas run` the recipe again")
+        raise InputError(f"{store.name('recipe.yaml')}: damaged or edited since the run; `eyas run` the recipe again")
     text = content.decode("utf-8")
     recipe = load(store.path("recipe.yaml"), stored["variables"], stored["folder"], text)
     return replace(recipe, path=stored.get("file") or recipe.path)
@@ -170,8 +170,8 @@ def plan_of_run(store: Store) -> Plan:
     passes += _products(recipe, passes)
     if [p.label for p in passes] != [entry["label"] for entry in stored["passes"]]:
         raise InputError(
-            f"{store.root}: plan.json and recipe.yaml do not belong together, because one of them was edited; `eyas run` the "
-            f"recipe again"
+            f"{store.name()}: plan.json and recipe.yaml do not belong together, because one of them was edited; `eyas run` "
+            f"the recipe again"
         )
     known = tuple(replace(p, digest=entry["digest"]) for p, entry in zip(passes, stored["passes"], strict=True))
     partitions = tuple(
@@ -190,7 +190,7 @@ def check_format(plan: dict[str, Any], where: str) -> None:
 
 def _stored_plan(store: Store) -> dict[str, Any]:
     if not store.exists("plan.json"):
-        raise InputError(f"{store.root}: no plan.json, so this is not the folder of a run")
+        raise InputError(f"{store.name()}: no plan.json, so this is not the folder of a run")
     stored: dict[str, Any] = store.read_json("plan.json")
     check_format(stored, store.path("plan.json"))
     return stored

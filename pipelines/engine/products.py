@@ -132,7 +132,7 @@ def check_owner(store: Store, plan: Plan, replace_all: bool) -> None:
             check_strangers(store, product, record.files)
         if record is None and store.list(product):
             raise StorageError(
-                f"{store.path(product)} exists, but no run made it. Move it away, or choose another `name:` or --runs"
+                f"{store.name(product)} exists, but no run made it. Move it away, or choose another `name:` or --runs"
             )
     made_by = _recipe_before(store)
     if replace_all or made_by is None or made_by == plan.recipe.file:
@@ -140,7 +140,7 @@ def check_owner(store: Store, plan: Plan, replace_all: bool) -> None:
     touched = [f"{one.product} ({one.record.bytes:,} bytes)" for one in replacements(store, plan)]
     if touched:
         raise StorageError(
-            f"{store.root} was made by another recipe, {made_by}; this one, {plan.recipe.file}, would replace or leave "
+            f"{store.name()} was made by another recipe, {made_by}; this one, {plan.recipe.file}, would replace or leave "
             f"behind {', '.join(touched)}. Choose another `name:` or --runs, or go on with --replace: what is replaced is "
             f"kept in {PREVIOUS}/ until `eyas clean`"
         )
@@ -158,8 +158,8 @@ def check_strangers(store: Store, product: str, known: Iterable[FileEntry]) -> N
     if strangers:
         more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
         raise StorageError(
-            f"{store.root}: {', '.join(strangers[:3])}{more}: no run wrote this, and whoever reads {product}/ would take it "
-            f"for a part of it. Move it elsewhere and run again"
+            f"{store.name()}: {', '.join(strangers[:3])}{more}: no run wrote this, and whoever reads {product}/ would take "
+            f"it for a part of it. Move it elsewhere and run again"
         )
 
 

@@ -44,7 +44,9 @@ def pack_run(
     curated, tokenizer = done.get("curated"), done.get("tokenizer")
     if curated is None or tokenizer is None:
         missing = "curated documents" if curated is None else "tokenizer"
-        raise InputError(f"{store.root}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first")
+        raise InputError(
+            f"{store.name()}: this run has no {missing} yet, or its recipe was edited; `eyas run` it first"
+        )
     path = "tokenizer/tokenizer.json"
     recipe = recipe_digest(planned.recipe.options, planned.recipe.stages, options)
     # Entries of an earlier call count only for the very same documents, tokenizer and options.

@@ -112,7 +112,7 @@ def check_nodes(ray: Any, mark: Mark, store: Store) -> None:
             blind.append(f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})")
     if blind:
         raise StorageError(
-            f"--shared-folder: {len(blind)} of {len(nodes)} nodes do not see the run folder {store.root} as this one does: "
+            f"--shared-folder: {len(blind)} of {len(nodes)} nodes do not see the run folder {store.name()} as this one does: "
             f"{', '.join(blind)}. Mount the same storage at the same path on every node, or put runs on an object store: "
             f"--runs s3://bucket/runs"
         )

@@ -176,7 +176,7 @@ def on_workers(planned: Plan, store: Store, executor: Executor, workers: int) ->
     try:
         for _ in executor.run("probe", tasks, context):
             pass
-        yield Finding("workers", "ok", f"{workers} tasks read {len(first)} sources and wrote to {store.root}")
+        yield Finding("workers", "ok", f"{workers} tasks read {len(first)} sources and wrote to {store.name()}")
     except EyasError as error:
         yield Finding("workers", "error", f"a worker cannot do what this process can: {error}")
     finally:

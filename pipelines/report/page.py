@@ -53,7 +53,7 @@ def rewrite_report(store: Store) -> str:
             results[p.digest] = result
     if not results:
         raise InputError(
-            f"{store.root}: no pass is done yet, so there is nothing to report; `eyas status` says how far it is"
+            f"{store.name()}: no pass is done yet, so there is nothing to report; `eyas status` says how far it is"
         )
     return write_report(Outcome(planned, store, results))
 

@@ -21,6 +21,7 @@ from eyas.corpus.part import Part
 from eyas.corpus.sources.base import BATCH_BYTES, BATCH_ROWS, Batch, Source
 from eyas.corpus.sources.listing import Partition, check_unchanged
 from eyas.corpus.stage import Filter
+from eyas.corpus.storage_errors import of_source
 from eyas.corpus.task import Step, Steps, Task, TaskContext, entries_of
 from eyas.pipelines.engine.columns import Layout, survey
 from eyas.pipelines.engine.passes.base import PassState, Result
@@ -67,20 +68,21 @@ def _batches(partition: Partition, source: Source, line: StageLine) -> Iterator[
     pieces: list[pa.Table] = []
     refusals: list[Refusal] = []
     fs = source.filesystem()
-    for split in partition.splits:
-        check_unchanged(fs, split)
-        for batch in source.read(split, row):
-            row += len(batch.rows) + len(batch.rejects)
-            pieces.append(_documents(partition, batch))
-            refusals += [
-                Refusal(table.document_id(partition.number, r.row), r.reason, r.message, r.dropped)
-                for r in batch.rejects
-            ]
-            size += table.text_bytes(pieces[-1])
-            if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
-                yield _recorded(pieces, refusals, line)
-                pieces, refusals, size = [], [], 0
-        check_unchanged(fs, split)
+    with of_source(partition.source):
+        for split in partition.splits:
+            check_unchanged(fs, split)
+            for batch in source.read(split, row):
+                row += len(batch.rows) + len(batch.rejects)
+                pieces.append(_documents(partition, batch))
+                refusals += [
+                    Refusal(table.document_id(partition.number, r.row), r.reason, r.message, r.dropped)
+                    for r in batch.rejects
+                ]
+                size += table.text_bytes(pieces[-1])
+                if size >= BATCH_BYTES or len(pieces) + len(refusals) >= BATCH_ROWS:
+                    yield _recorded(pieces, refusals, line)
+                    pieces, refusals, size = [], [], 0
+            check_unchanged(fs, split)
     if pieces:
         yield _recorded(pieces, refusals, line)
 
