@@ -79,6 +79,7 @@ def test_a_script_writes_its_claims(script: str, tmp_path: Path, monkeypatch: py
     assert not [line for line in result["checked"] if "UNEQUAL" in line]
 
 
+@pytest.mark.slow
 def test_all_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The real scripts run above; here one stands in for the slowest, and the table is looked at."""
     report = Report()

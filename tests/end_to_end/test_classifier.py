@@ -74,6 +74,7 @@ def sha256(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_from_training_to_decision_with_the_same_bytes_twice(
     eyas: Eyas, written: Callable[..., Path], tmp_path: Path
 ) -> None:

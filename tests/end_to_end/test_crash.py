@@ -75,6 +75,7 @@ def seen(log: Path) -> list[str]:
     return [file.name.split("-")[0] for file in log.iterdir()]
 
 
+@pytest.mark.slow
 def test_one_worker_or_two_or_none_give_the_same_bytes(
     expected: dict[str, str], slow_recipe: Path, start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

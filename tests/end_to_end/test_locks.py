@@ -169,6 +169,7 @@ def test_a_lock_that_is_a_link_is_not_followed(
     assert (tmp_path / "runs/small/.lock").read_text() == "what an earlier version wrote"
 
 
+@pytest.mark.slow
 def test_two_trainings_in_one_folder_are_refused(
     recipe: Callable[..., Path], eyas: Callable[..., Ran], start: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

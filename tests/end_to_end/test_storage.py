@@ -58,6 +58,7 @@ def test_sources_and_runs_on_s3_give_the_bytes_of_a_local_run(
     }
 
 
+@pytest.mark.slow
 def test_a_replaced_product_on_s3_is_kept_and_comes_back(
     eyas: Callable[..., Ran], recipe: Callable[..., Path], bucket: str, tmp_path: Path
 ) -> None:

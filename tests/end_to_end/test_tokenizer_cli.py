@@ -116,7 +116,11 @@ def test_report_and_surgery_on_what_was_trained(eyas: Eyas, trained: Path, corpu
     [
         (["--vocab-size", "90000"], "gives a vocabulary of .* at most, 90,000 was asked for"),
         (["--vocab-size", "400"], "400 has no room for 256 bytes, 12 control tokens and 280 LaTeX commands"),
-        (["--vocab-size", "900", "--memory", "20KB"], "were left out, because `memory` holds no more"),
+        pytest.param(
+            ["--vocab-size", "900", "--memory", "20KB"],
+            "were left out, because `memory` holds no more",
+            marks=pytest.mark.slow,
+        ),
         (["--memory", "10"], "holds no pretoken at all"),
         (["--memory", "0"], "--memory: .*greater than 0"),
         (["--pretokenizer", "claude"], "--pretokenizer: .*falcon-h1"),

@@ -121,6 +121,7 @@ def test_any_memory_and_any_cut_into_parts_give_the_same(tmp_path: Path, monkeyp
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(TEXT, max_size=7), st.integers(16, 40), st.integers(4, 9), st.data())
+@pytest.mark.slow
 def test_hot_fingerprints_are_found_by_hash_as_cold_ones_by_suffix_array(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], some_bytes: int, some_words: int, data: st.DataObject
 ) -> None:
