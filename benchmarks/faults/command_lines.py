@@ -103,7 +103,7 @@ def _no_variable(folder: Path, rng: random.Random) -> Line:
 def _no_run(folder: Path, rng: random.Random) -> Line:
     place = str(folder / f"{_word(rng)}zz")
     lines = [
-        ["explain", place],
+        ["explain", place, "1"],
         ["status", place],
         ["report", place],
         ["what-if", place, "a.b=1"],
@@ -155,7 +155,7 @@ def _nothing_left(folder: Path, rng: random.Random) -> Line:
 
 
 def _broken_stage(folder: Path, rng: random.Random) -> Line:
-    error = rng.choice(["KeyError", "ValueError", "MemoryError"])
+    error = rng.choice(["KeyError", "ValueError", "RuntimeError"])
     (folder / "broken.py").write_text(
         "from eyas.corpus import Filter\n\n"
         "class Broken(Filter):\n"

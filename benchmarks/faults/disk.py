@@ -1,4 +1,4 @@
-"""A disk that is full: file systems in memory of twenty sizes, up to what the run needs. Needs the right to mount."""
+"""A disk that fills up at twenty moments of a run. Needs the right to mount a file system in memory."""
 
 from __future__ import annotations
 
@@ -6,26 +6,38 @@ import random
 import re
 import shutil
 import subprocess
+import time
+from contextlib import suppress
 from functools import partial
 
 from benchmarks.faults.lab import Lab, Trial
 
 PLACES = 20
+_SECONDS = 7.0
+"""About how long the run takes; a trial that comes too late finds it done."""
 
 
 def full_disk(place: int, lab: Lab, rng: random.Random) -> tuple[bool, bool]:
-    """Runs where only `place` twentieths of what the run needs are free, and again with room enough."""
-    needed = sum(path.stat().st_blocks * 512 for path in lab.clean.rglob("*") if path.is_file())
-    size = int(needed * (place + rng.random()) / PLACES) // 4096 * 4096 + 4096
-    folder = lab.folder / "small_disk"
+    """Fills the disk after `place` twentieths of the run, and runs again when there is room."""
+    folder = lab.folder / "disk"
     folder.mkdir(exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100m", "tmpfs", str(folder)], check=True)
     try:
-        code, out = lab.run(folder / "runs")
-        said = re.search(r"[Nn]o space left|disk is full", out) is not None
-        subprocess.run(["mount", "-o", "remount,size=2g", str(folder)], check=True)
-        recovered, _ = lab.recovers(folder / "runs")
-        return code == 0 or (code == 8 and said), recovered
+        process = lab.start(folder / "runs", "--workers", "0")
+        # From the moment at which the run has its folder.
+        while process.poll() is None and not (folder / "runs").exists():
+            time.sleep(0.01)
+        time.sleep(_SECONDS * (place + rng.random()) / PLACES)
+        with (folder / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+            while True:
+                filler.write(bytes(1 << 16))
+        out, _ = process.communicate(timeout=300)
+        said = re.search(r"No space left|is full|MB free", out) is not None and "Traceback (most recent" not in out
+        (folder / "filler").unlink()
+        noticed = process.returncode == 0 or (process.returncode == 8 and said)
+        if not noticed:
+            print(f"code {process.returncode}: {out[-800:]}", flush=True)
+        return noticed, lab.recovers(folder / "runs")[0]
     finally:
         subprocess.run(["umount", str(folder)], check=True)
         shutil.rmtree(folder, ignore_errors=True)
